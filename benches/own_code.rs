@@ -1,4 +1,5 @@
-//! What our own code costs beside a cluster: reading a reply, reading and linting a scenario, and what the oracles say.
+//! What our own code costs beside a cluster: reading a reply, reading and linting a scenario, and
+//! what the oracles say.
 
 use std::hint::black_box;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! How many events a second an agent gets to its manager with none lost: made at a fixed rate, whatever becomes of them, at
-//! ever higher ones, with a buffer for a second's worth at the most.
+//! How many events a second an agent gets to its manager with none lost: made at a fixed rate,
+//! whatever becomes of them, at ever higher ones, with a buffer for a second's worth at the most.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -15,7 +15,7 @@ use crate::clusters::{cells_of, make_scenario};
 /// Events a second.
 const RATES: [usize; 8] = [250, 500, 1000, 2000, 4000, 8000, 16_000, 32_000];
 
-/// For so many seconds.
+/// For this many seconds.
 const LASTING: usize = 5;
 
 /// How many events wait; the shipped buffer holds 5,000.

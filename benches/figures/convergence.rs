@@ -1,5 +1,5 @@
-//! How long enforcement lags behind a policy change: a pod connects every two milliseconds while policies and labels
-//! change.
+//! How long enforcement lags behind a policy change: a pod connects every two milliseconds while
+//! policies and labels change.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -25,8 +25,8 @@ const CONNECT_INTERVAL: Duration = Duration::from_millis(2);
 /// How long a pod connects that was made under a policy.
 const NEW_POD_CONNECTS_FOR: Duration = Duration::from_millis(1500);
 
-/// What changed; milliseconds from the API server's answer to the first connection that went the new way; how many went
-/// the old way meanwhile.
+/// What changed; milliseconds from the API server's answer to the first connection that went the
+/// new way; how many went the old way meanwhile.
 type ConvergenceRow = (&'static str, f64, u64);
 
 pub(crate) async fn measure(
@@ -70,7 +70,8 @@ pub(crate) async fn measure(
     Ok(())
 }
 
-/// Shuts the door, opens it for the pod's label, shuts it by taking that away, and opens it for all.
+/// Shuts the door, opens it for the pod's label, shuts it by taking that away, and opens it for
+/// all.
 async fn measure_changes(
     cluster: &Cluster,
     target: &str,

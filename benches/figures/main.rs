@@ -1,7 +1,8 @@
-//! Figures of the pipeline, on the machine they run on: raw numbers into a CSV file, medians and ratios to the screen.
+//! Figures of the pipeline, on the machine they run on: raw numbers into a CSV file, medians and
+//! ratios to the screen.
 //!
-//! Ratios are between things measured in the same run, in turn; an absolute time says something about one machine on
-//! one day.
+//! Ratios are between things measured in the same run, in turn; an absolute time says something
+//! about one machine on one day.
 
 mod agent;
 mod clusters;
@@ -25,7 +26,8 @@ use clap::{Parser, Subcommand};
 use model::ClusterSpec;
 use runner::{BoxStarter, LiveBoxes, LiveCluster};
 
-/// Measures the box's start, a step against a bare request, or a scenario's steps; counts a scenario's requests.
+/// Measures the box's start, a step against a bare request, or a scenario's steps; counts a
+/// scenario's requests.
 #[derive(Parser)]
 struct BenchArguments {
     /// What to measure.
@@ -44,8 +46,8 @@ enum Figure {
         #[arg(long, default_value_t = 10)]
         runs: usize,
     },
-    /// Starts boxes of one, two and three nodes, and one with IPv6 beside IPv4, in turn, each up to a pod Running on every
-    /// node.
+    /// Starts boxes of one, two and three nodes, and one with IPv6 beside IPv4, in turn, each up to
+    /// a pod Running on every node.
     Nodes {
         /// How many of each.
         #[arg(long, default_value_t = 5)]
@@ -57,7 +59,8 @@ enum Figure {
         #[arg(long, default_value_t = 8)]
         blocks: usize,
     },
-    /// Writes and reads Secrets under each provider of encryption at rest, in turn, then many of them.
+    /// Writes and reads Secrets under each provider of encryption at rest, in turn, then many of
+    /// them.
     Sealing {
         /// How many blocks of fifty writes and fifty reads for each provider.
         #[arg(long, default_value_t = 8)]
@@ -101,7 +104,8 @@ enum Figure {
         #[arg(long, default_value_t = 10)]
         runs: usize,
     },
-    /// Counts what each step of a scenario asks of the registry, the log and the authorities behind it.
+    /// Counts what each step of a scenario asks of the registry, the log and the authorities behind
+    /// it.
     Requests {
         /// The scenario's folder.
         dir: PathBuf,

@@ -1,4 +1,5 @@
-//! NetworkPolicies: how long until so many of them are in force with so many pods, and what a connection costs under them.
+//! NetworkPolicies: how long until N of them are in force with M pods, and what a connection costs
+//! under them.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -41,7 +42,7 @@ const PROBE: &str = "/run/gauntlet/work/probe";
 /// The hidden word; see [`run_in_pod_network`].
 const CONNECT: &str = "__connect";
 
-/// A cluster that does not enforce, among those with so many policies.
+/// The cluster that does not enforce, beside those with policies.
 const NONE: &str = "none";
 
 /// What was measured, with how many policies, in milliseconds.
@@ -216,8 +217,8 @@ async fn connect_from_client(cluster: &Cluster, server: &str) -> Result<f64, Box
         .map_err(|_| format!("no figure: {said}").into())
 }
 
-/// Has the probe try a whole table of targets at once from the client's network, as one `exec` in a pod does; returns how
-/// long that took, in milliseconds.
+/// Has the probe try a whole table of targets at once from the client's network, as one `exec` in a
+/// pod does; returns how long that took, in milliseconds.
 async fn probe_from_client(cluster: &Cluster, server: &str) -> Result<f64, Box<dyn Error>> {
     let to = format!("tcp://{}:{PORT}", address(cluster, server).await?);
     let words: Vec<&str> = [PROBE, "reach"]
@@ -264,7 +265,7 @@ pub(crate) fn run_in_pod_network() -> Option<Result<(), Box<dyn Error>>> {
     }
 }
 
-/// Connects so many times, one after the other, and tells the mean in milliseconds.
+/// Connects `count` times, one after the other, and prints the mean in milliseconds.
 fn time_connections(to: &str, count: &str) -> Result<(), Box<dyn Error>> {
     let (to, count): (SocketAddr, u32) = (to.parse()?, count.parse()?);
     let began = Instant::now();
@@ -303,8 +304,8 @@ fn allow_policy(name: &str, index: usize, port: usize) -> Value {
     )
 }
 
-/// One of so many for one server: each has addresses and a port of its own, so that none can be joined with another. The
-/// last alone lets the client in, and is looked at last.
+/// One of many policies for one server: each has its own addresses and port, so that no two can be
+/// merged. The last alone lets the client in, and is looked at last.
 fn selecting_policies(count: usize, index: usize) -> Value {
     let (block, port) = if index + 1 == count {
         ("10.0.0.0/8".to_owned(), usize::from(PORT))

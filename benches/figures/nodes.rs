@@ -1,5 +1,5 @@
-//! How long boxes of one, two and three nodes take, and one of one node with IPv6 beside IPv4, in turn: until all nodes are
-//! Ready, and until a pod runs on each.
+//! How long boxes of one, two and three nodes take, and one of one node with IPv6 beside IPv4, in
+//! turn: until all nodes are Ready, and until a pod runs on each.
 
 use std::error::Error;
 use std::fmt::Write as _;

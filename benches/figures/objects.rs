@@ -84,7 +84,7 @@ pub(crate) async fn delete_object(cluster: &Cluster, path: &str) -> Result<(), B
     Ok(())
 }
 
-/// Waits until so many pods with this label run.
+/// Waits until this many pods with this label run.
 pub(crate) async fn wait_running(
     cluster: &Cluster,
     label: &str,

@@ -1,8 +1,8 @@
-//! How many requests each step of a scenario costs: to the registry, the log, the certificate authority and the timestamp
-//! authority, from their own logs and metrics.
+//! How many requests each step of a scenario costs: to the registry, the log, the certificate
+//! authority and the timestamp authority, from their own logs and metrics.
 //!
-//! These count for the whole box. So each world is tried with its first step, then with its first two, and so on, alone:
-//! what one more step adds is what it costs.
+//! These count for the whole box. So each world is tried with its first step, then with its first
+//! two, and so on, alone: what one more step adds is what it costs.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -21,7 +21,7 @@ use crate::clusters;
 /// The logs of the registry with TLS, and of the one without.
 const LOGS: [&str; 2] = ["registry.log", "registry-plain.log"];
 
-/// Who says how many requests it had: its name, its port for metrics, the metric.
+/// A service that counts its requests: its name, its port for metrics, the metric.
 const METRICS: [(&str, u16, &str); 3] = [
     ("log", 3023, "rekor_v2_http_requests_total{"),
     ("certificate authority", 5557, "http_requests_total{"),
@@ -32,7 +32,7 @@ const METRICS: [(&str, u16, &str); 3] = [
     ),
 ];
 
-/// Requests by whom they are for and what they are.
+/// Requests by recipient and kind.
 type RequestCounts = BTreeMap<(String, String), i64>;
 
 /// The costs of every step: world, step, and what it asks for.

@@ -1,7 +1,8 @@
-//! How long places take to follow a rotation, with intervals of a minute: many pods, each with a Secret of its own, mounted
-//! and copied by External Secrets Operator from where it is into another. Kubelet and operator count from a pod's or a
-//! copy's start, so each rotation comes at another moment of that minute: after another rotation that its environment never
-//! follows, and that is watched for so long.
+//! How long places take to follow a rotation, with intervals of a minute: many pods, each with its
+//! own Secret, mounted and copied by External Secrets Operator from where it is into another.
+//! Kubelet and operator count from a pod's or a copy's start, so each rotation comes at another
+//! moment of that minute: after another rotation that its environment never follows, and that is
+//! watched for this long.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -25,7 +26,7 @@ const PLACES: [&str; 3] = ["api", "copy", "file"];
 /// No kubelet takes longer: twice its interval, and some.
 const WITHIN: u16 = 150;
 
-/// Each rotation is a world of its own, and they run side by side.
+/// Each rotation is one world, and they run side by side.
 #[expect(clippy::print_stdout, reason = "this is a command")]
 pub(crate) async fn measure(boxes: &Boxes, pods: usize, out: &Path) -> Result<(), Box<dyn Error>> {
     let scenario = Arc::new(rotation_scenario(pods)?);

@@ -1,5 +1,5 @@
-//! What each step of a scenario takes, per world, over several runs on the same clusters, in turn; and each world over
-//! `bare`.
+//! What each step of a scenario takes, per world, over several runs on the same clusters, in turn;
+//! and each world over `bare`.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -19,7 +19,8 @@ use crate::stats::SampleSummary;
 /// The row that stands for a world's whole time, its set-up included.
 const WHOLE: &str = "(whole world)";
 
-/// The row for a cosign that does nothing but start, in the same box: what every step with cosign contains.
+/// The row for a cosign that does nothing but start, in the same box: what every step with cosign
+/// contains.
 const START: &str = "(cosign starts)";
 
 struct RunSample {

@@ -1,5 +1,5 @@
-//! What encryption at rest costs: writes and reads of Secrets under each provider over `identity`, in turn; many Secrets
-//! written, rewritten, and opened again after a restart.
+//! What encryption at rest costs: writes and reads of Secrets under each provider over `identity`,
+//! in turn; many Secrets written, rewritten, and opened again after a restart.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -120,7 +120,7 @@ async fn one_block(
     Ok(samples)
 }
 
-/// So many Secrets written, all of them rewritten, and the API server started again with them.
+/// Writes this many Secrets, rewrites all of them, and starts the API server again with them.
 async fn measure_many(
     cluster: &Cluster,
     provider: &'static str,

@@ -1,4 +1,5 @@
-//! What a step costs over the same request from a bare client: admission of a ConfigMap, as a dry run, in turn.
+//! What a step costs over the same request from a bare client: admission of a ConfigMap, as a dry
+//! run, in turn.
 
 use std::error::Error;
 use std::fmt::Write as _;

@@ -1,8 +1,9 @@
 //! Recorded outcomes: redaction, comparison, and the tests that keep them honest.
 //!
-//! A golden file holds the *detail* of a scenario's cells: code, message, warnings, what was changed. What is
-//! *intended* stands in the scenario alone. A file is only ever written from an outcome whose every cell met its
-//! intent, so that accepting one can never turn a refusal into an admission.
+//! A golden file holds the *detail* of a scenario's cells: code, message, warnings, what was
+//! changed. What is *intended* stands in the scenario alone. A file is only ever written from an
+//! outcome whose every cell met its intent, so that accepting one can never turn a refusal into an
+//! admission.
 
 mod diff;
 mod error;

@@ -6,10 +6,12 @@ mod rules;
 
 pub use rules::all_rules;
 
-/// Rounds after which no text still changes; each replaces something by a `<name>` that no rule matches.
+/// Rounds after which no text still changes; each replaces something by a `<name>` that no rule
+/// matches.
 const ROUNDS: usize = 16;
 
-/// `text` with everything that differs from run to run replaced by the name of what it is, such as `<uid>`.
+/// `text` with everything that differs from run to run replaced by the name of what it is, such as
+/// `<uid>`.
 #[must_use]
 pub fn redact_text(text: &str) -> String {
     let mut seen = text.to_owned();

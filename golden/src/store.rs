@@ -1,4 +1,5 @@
-//! The folder of golden files: `AREA/NAME.snap`, and `AREA/NAME.snap.new` for what waits to be accepted.
+//! The folder of golden files: `AREA/NAME.snap`, and `AREA/NAME.snap.new` for what waits to be
+//! accepted.
 
 mod files;
 
@@ -132,11 +133,12 @@ impl GoldenStore {
         })
     }
 
-    /// Writes what was seen beside the golden file, to be accepted. A pending file of an earlier run is replaced.
+    /// Writes what was seen beside the golden file, to be accepted. A pending file of an earlier
+    /// run is replaced.
     ///
     /// # Errors
-    /// When a cell is not as intended or a world was not tried: such an outcome is never recorded. When the file cannot
-    /// be written.
+    /// When a cell is not as intended or a world was not tried: such an outcome is never recorded.
+    /// When the file cannot be written.
     pub fn write_pending(
         &self,
         outcome: &RecordedOutcome,

@@ -12,8 +12,8 @@ const JOIN: &str = ", ";
 
 /// What is recorded of a scenario: a redacted entry for each step and world, in the file's order.
 ///
-/// An entry is one line (`denied by pod-security (403 Forbidden)`), or a mapping with that line as `verdict` and the
-/// rest of the detail below it. No times.
+/// An entry is one line (`denied by pod-security (403 Forbidden)`), or a mapping with that line as
+/// `verdict` and the rest of the detail below it. No times.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct OutcomeTable(IndexMap<String, IndexMap<String, Value>>);
 
@@ -64,7 +64,8 @@ impl OutcomeTable {
         Ok(Self(steps))
     }
 
-    /// The steps, each with its worlds and the first line of their entries: the verdict, and the code behind it.
+    /// The steps, each with its worlds and the first line of their entries: the verdict, and the
+    /// code behind it.
     pub fn verdicts(&self) -> impl Iterator<Item = (&str, &str, &str)> {
         self.0.iter().flat_map(|(step, worlds)| {
             worlds.iter().map(move |(world, entry)| {

@@ -1,4 +1,5 @@
-//! Writes YAML for people: plain where it can be plain, a block where a text has lines, quotes where it must.
+//! Writes YAML for people: plain where it can be plain, a block where a text has lines, quotes
+//! where it must.
 
 /// How a string is written as a value at this indentation, without a final newline.
 pub(crate) fn scalar(text: &str, indent: usize) -> String {
@@ -41,7 +42,8 @@ fn is_a_word_of_yaml(text: &str) -> bool {
     .contains(&lower.as_str())
 }
 
-/// Whether a text reads well as a block: several lines, at most one newline at the end, tabs only inside lines.
+/// Whether a text reads well as a block: several lines, at most one newline at the end, tabs only
+/// inside lines.
 fn is_block(text: &str) -> bool {
     let lines = text.strip_suffix('\n').unwrap_or(text);
     let first = lines.lines().next().unwrap_or_default();

@@ -1,5 +1,5 @@
-//! What keeps this repository honest beside its outcomes: what CI may take, which dependencies there are, what the
-//! documents count.
+//! What keeps this repository honest beside its outcomes: what CI may take, which dependencies
+//! there are, what the documents count.
 #![expect(clippy::unwrap_used, reason = "the helpers of tests may panic")]
 
 #[path = "repository/budget.rs"]

@@ -1,6 +1,7 @@
-//! Lists the sources of the probe, the program of the box's own image, so that this crate carries them inside itself and can
-//! build it as a component. It is not built here: a cargo within a cargo does not find what the outer one has not fetched.
-//! It lists the recipes in the folders of components as well.
+//! Lists the sources of the probe, the program of the box's own image, so that this crate carries
+//! them inside itself and can build it as a component. It is not built here: a cargo within a cargo
+//! does not find what the outer one has not fetched. It lists the recipes in the folders of
+//! components as well.
 
 use std::env;
 use std::fmt::Write;
@@ -55,8 +56,8 @@ fn main() {
     .expect("it can be written");
 }
 
-/// The folders of the probe and of every package of this workspace that it is built from, however far away: what its
-/// manifest names, and what theirs name.
+/// The folders of the probe and of every package of this workspace that it is built from, however
+/// far away: what its manifest names, and what theirs name.
 fn members(root: &Path, workspace: &str) -> Vec<String> {
     let mut found = vec![folder_of(workspace, PROBE).expect("the probe is in the workspace")];
     let mut at = 0;
@@ -75,7 +76,8 @@ fn members(root: &Path, workspace: &str) -> Vec<String> {
     found
 }
 
-/// The folder of a package, if it is one of this workspace: `probe` has no line in the table of dependencies.
+/// The folder of a package, if it is one of this workspace: `probe` has no line in the table of
+/// dependencies.
 fn folder_of(workspace: &str, package: &str) -> Option<String> {
     let line = |line: &&str| line.split(['.', ' ', '=']).next() == Some(package);
     let path = workspace.lines().find(line).and_then(|line| {
@@ -132,7 +134,8 @@ fn pinned(components: &Path) -> String {
     format!("pinned!({})", list.join(", "))
 }
 
-/// The workspace's manifest with these members alone. Dependencies that only others use may stay in its table.
+/// The workspace's manifest with these members alone. Dependencies that only others use may stay in
+/// its table.
 fn manifest(path: &Path, members: &[String]) -> String {
     println!("cargo::rerun-if-changed={}", path.display());
     let text = fs::read_to_string(path).expect("the workspace has a manifest");

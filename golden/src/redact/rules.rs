@@ -70,7 +70,8 @@ impl RuleRow {
 #[cfg(test)]
 pub(super) const COUNT: usize = TABLE.len();
 
-/// The characters of which Kubernetes makes random names: no vowels, and nothing that looks like another.
+/// The characters of which Kubernetes makes random names: no vowels, and nothing that looks like
+/// another.
 macro_rules! random {
     ($range:literal) => {
         concat!("[bcdfghjklmnpqrstvwxz2456789]", $range)
@@ -129,14 +130,15 @@ const TABLE: &[RuleRow] = &[
         ("pods \"job-x7k2p\" and volume-tmpfs, 24000-29999", "pods \"job-<suffix>\" and volume-tmpfs, 24000-29999")),
 ];
 
-/// Words that look like a random suffix and are none.
+/// Words that look like a random suffix and are not.
 const WORDS: [&str; 6] = ["https", "tmpfs", "btrfs", "grpcs", "cgrps", "sysvs"];
 
 fn always(_: &Captures<'_>, _: &str) -> bool {
     true
 }
 
-/// Addresses that no cluster hands out: this host, the cloud's metadata service, and those kept free for examples.
+/// Addresses that no cluster hands out: this host, the cloud's metadata service, and those kept
+/// free for examples.
 fn not_fixed(found: &Captures<'_>, _: &str) -> bool {
     let fixed = [
         "127.",
@@ -151,7 +153,8 @@ fn not_fixed(found: &Captures<'_>, _: &str) -> bool {
         .any(|beginning| found[0].starts_with(beginning))
 }
 
-/// A name ends here: what follows is neither a letter, a digit nor a dash, nor a dot with more of a name behind it.
+/// A name ends here: what follows is neither a letter, a digit nor a dash, nor a dot with more of a
+/// name behind it.
 fn ends_name(_: &Captures<'_>, rest: &str) -> bool {
     let mut next = rest.chars();
     match next.next() {

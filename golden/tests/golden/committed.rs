@@ -1,4 +1,5 @@
-//! Every scenario has an outcome, every outcome a scenario, and no outcome holds another verdict than is intended.
+//! Every scenario has an outcome, every outcome a scenario, and no outcome holds another verdict
+//! than is intended.
 
 use std::path::{Path, PathBuf};
 
@@ -52,7 +53,8 @@ fn nothing_waits_to_be_accepted_in_a_commit() {
     ));
 }
 
-/// The first line of each entry against the intent of its cell. Both name refusers in the scenario's own terms.
+/// The first line of each entry against the intent of its cell. Both name refusers in the
+/// scenario's own terms.
 #[test]
 fn every_recorded_verdict_is_the_intended_one() {
     for loaded in library() {

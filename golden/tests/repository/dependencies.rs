@@ -1,4 +1,4 @@
-//! Nobody depends on what nobody names.
+//! Every declared dependency is used.
 
 use std::collections::BTreeMap;
 use std::fs;

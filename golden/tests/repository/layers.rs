@@ -1,4 +1,4 @@
-//! Who uses whom is what docs/design.md says.
+//! The dependencies between crates are those of docs/design.md.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

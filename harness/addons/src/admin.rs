@@ -40,8 +40,8 @@ impl Admin {
         Self(caller)
     }
 
-    /// Puts all of these there, side by side: first namespaces, then what pods need, then what makes pods, and last
-    /// what has them asked about everything else.
+    /// Puts all of these there, side by side: first namespaces, then what pods need, then what
+    /// makes pods, and last what has them asked about everything else.
     pub(crate) async fn apply_all(&self, objects: &[Value]) -> Result<(), Error> {
         let turn = |object: &Value| match object["kind"].as_str() {
             Some("Namespace") => 0,
@@ -83,7 +83,8 @@ impl Admin {
         self.apply_at(&object_path(object), object).await
     }
 
-    /// Puts `object` at this path, by server-side apply. A webhook that is not up yet is waited for.
+    /// Puts `object` at this path, by server-side apply. A webhook that is not up yet is waited
+    /// for.
     pub(crate) async fn apply_at(&self, path: &str, object: &Value) -> Result<(), Error> {
         let call = ApiCall::apply(path, object.clone());
         let reply = self.ask(&call).await?;

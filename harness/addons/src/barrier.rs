@@ -1,4 +1,5 @@
-//! What shows that an addon's objects are in force: what a barrier may do in a cluster, and the questions to all addons.
+//! What shows that an addon's objects are in force: what a barrier may do in a cluster, and the
+//! questions to all addons.
 
 use std::time::Duration;
 
@@ -17,7 +18,8 @@ pub const IN_FORCE_WITHIN: Duration = Duration::from_secs(20);
 /// The label by which a sentinel picks its own Lease.
 pub const SENTINEL_LABEL: &str = "gauntlet.dev/canary";
 
-/// What a barrier works with: a namespace for sentinels, requests of the engine's own, and waits with a deadline.
+/// What a barrier works with: a namespace for sentinels, requests of the engine's own, and waits
+/// with a deadline.
 pub trait BarrierSite {
     /// The sentinels' namespace, which is there.
     fn namespace(&self) -> &str;
@@ -64,7 +66,8 @@ pub struct WrittenObject<'a> {
     pub object: Option<&'a Value>,
 }
 
-/// The waits of all addons that one of these objects concerns; `history` has what was written earlier.
+/// The waits of all addons that one of these objects concerns; `history` has what was written
+/// earlier.
 pub fn addon_waits<'a>(
     site: &'a dyn BarrierSite,
     written: &'a [WrittenObject<'a>],
@@ -76,7 +79,8 @@ pub fn addon_waits<'a>(
         .collect()
 }
 
-/// The waits of all addons until they know the labels of namespaces, where something that was written goes by them.
+/// The waits of all addons until they know the labels of namespaces, where something that was
+/// written goes by them.
 pub fn label_waits<'a>(
     site: &'a dyn BarrierSite,
     history: &'a [WrittenObject<'a>],
@@ -137,8 +141,8 @@ impl dyn BarrierSite + '_ {
         .await
     }
 
-    /// Tries a Job with this image: nothing of it is created, it needs no ServiceAccount, and policies for pods are for
-    /// Jobs as well.
+    /// Tries a Job with this image: nothing of it is created, it needs no ServiceAccount, and
+    /// policies for pods are for Jobs as well.
     pub(crate) async fn try_job(&self, name: &str, image: &str) -> ApiReply {
         let pod =
             json!({"restartPolicy": "Never", "containers": [{"name": "none", "image": image}]});

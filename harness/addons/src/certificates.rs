@@ -1,4 +1,5 @@
-//! Certificates of webhooks. An engine that has to make its own takes its time about it; each takes one that is there.
+//! Certificates of webhooks. An engine that has to make its own takes its time about it; each takes
+//! one that is there.
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,

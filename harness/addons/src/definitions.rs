@@ -55,7 +55,7 @@ pub(crate) fn read_definitions(
     Ok(found)
 }
 
-/// Takes the prose out of schemas, which is half of their size and which nobody reads here.
+/// Takes the prose out of schemas, which is half of their size and is not read here.
 fn strip_descriptions(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {
@@ -69,7 +69,7 @@ fn strip_descriptions(schema: &mut Value) {
     }
 }
 
-/// Takes out the versions that nobody can ask for.
+/// Takes out the versions that are not served.
 fn drop_unserved(definition: &mut Value) {
     if let Some(versions) = definition["spec"]["versions"].as_array_mut() {
         versions.retain(|version| version["served"] != false || version["storage"] == true);
@@ -142,8 +142,8 @@ mod tests {
             .collect()
     }
 
-    /// What a release serves is in the table: with a scope and a barrier, or among what has none. Only what is built can
-    /// be looked at.
+    /// What a release serves is in the table: with a scope and a barrier, or among what has none.
+    /// Only what is built can be looked at.
     #[test]
     fn every_kind_that_a_release_serves_is_known() {
         let Ok(cache) = native::BoxCache::from_env() else {

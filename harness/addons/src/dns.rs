@@ -1,4 +1,5 @@
-//! CoreDNS, as a pod behind the Service `kube-dns`. It is ready when it has answered, through that Service.
+//! CoreDNS, as a pod behind the Service `kube-dns`. It is ready when it has answered, through that
+//! Service.
 
 use std::net::{Ipv4Addr, UdpSocket};
 use std::time::Duration;
@@ -56,7 +57,8 @@ const ANSWERS_WITHIN: Duration = Duration::from_millis(100);
 async fn install_coredns(site: &InstallSite<'_>) -> Result<(), Error> {
     site.run_pods(&WORKLOAD).await?;
     let known = wait_until("CoreDNS to answer", POLL_INTERVAL, async || {
-        // A new socket each time: what was sent before the Service was there goes nowhere for as long as its port does.
+        // A new socket each time: what was sent before the Service was there goes nowhere for as
+        // long as its port does.
         let socket = site.host_access.udp_socket()?;
         tokio::task::spawn_blocking(move || ask_once(&socket)).await?
     });

@@ -1,4 +1,5 @@
-//! What can stand between us and a box with addons, and between an addon's objects and their being in force.
+//! What can stand between us and a box with addons, and between an addon's objects and their being
+//! in force.
 
 use std::io;
 use std::path::PathBuf;
@@ -28,7 +29,7 @@ pub enum Error {
     Install {
         /// Its name.
         addon: &'static str,
-        /// What stood in the way.
+        /// The reason.
         #[source]
         source: Box<Self>,
     },

@@ -1,5 +1,6 @@
-//! External Secrets Operator, as a pod: the controllers of its stores and of what is taken from them. What pushes
-//! secrets out is left out, and so is its webhook: its definitions need no conversion.
+//! External Secrets Operator, as a pod: the controllers of its stores and of what is taken from
+//! them. What pushes secrets out is left out, and so is its webhook: its definitions need no
+//! conversion.
 
 mod barrier;
 
@@ -95,8 +96,8 @@ fn objects() -> Result<Vec<Value>, Error> {
     first_state::parse(ADDON.name, &text)
 }
 
-/// A store has to be found good, and what it holds has to arrive in a Secret. The store comes first: what finds it not
-/// ready yet is tried again a second later.
+/// A store has to be found good, and what it holds has to arrive in a Secret. The store comes
+/// first: what finds it not ready yet is tried again a second later.
 async fn try_store(admin: &Admin) -> Result<(), Error> {
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": TRIAL}});
     admin.apply_object(&namespace).await?;

@@ -1,4 +1,5 @@
-//! The state that a box with addons begins with: their definitions, and what they consist of, their pods held back.
+//! The state that a box with addons begins with: their definitions, and what they consist of, their
+//! pods held back.
 
 use std::path::PathBuf;
 
@@ -12,7 +13,8 @@ use crate::install::data_folder;
 use crate::start::ChosenAddon;
 use crate::{Error, definitions, tuf};
 
-/// Goes into the name of every first state: whoever changes what is in them without changing a text changes this.
+/// Goes into the name of every first state: a change of what is in them that changes no text has to
+/// change this.
 const REVISION: u8 = 3;
 
 /// What holds the pods of a first state back.

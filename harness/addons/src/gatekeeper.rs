@@ -1,5 +1,6 @@
-//! Gatekeeper, from the manifest of its release: the controller that decides and the one that audits. It is ready when a
-//! constraint of ours counts in the pods of both, and the API server, on its word, has refused something.
+//! Gatekeeper, from the manifest of its release: the controller that decides and the one that
+//! audits. It is ready when a constraint of ours counts in the pods of both, and the API server, on
+//! its word, has refused something.
 
 mod barrier;
 
@@ -71,8 +72,8 @@ fn objects(material: &ObjectInputs) -> Result<Vec<Value>, Error> {
     released::released_objects(&material.data.join(RELEASE), WORKLOAD.text, &fill)
 }
 
-/// A constraint has to count in every pod, and on its account the API server has to refuse a Lease. The template stays:
-/// it is that of every sentinel.
+/// A constraint has to count in every pod, and on its account the API server has to refuse a Lease.
+/// The template stays: it is that of every sentinel.
 async fn try_constraint(admin: &Admin) -> Result<(), Error> {
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": TRIAL}});
     admin.apply_object(&namespace).await?;

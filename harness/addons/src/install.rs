@@ -40,7 +40,8 @@ impl InstallSite<'_> {
         definitions::install_definitions(self.admin, &found).await
     }
 
-    /// Has the addon's pods start. A first state has no Secrets: how they are sealed is for each box to say.
+    /// Has the addon's pods start. A first state has no Secrets: how they are sealed is for each
+    /// box to say.
     pub(crate) async fn run_pods(&self, workload: &AddonWorkload) -> Result<(), Error> {
         let mut objects = (workload.objects)(&self.material)?;
         if self.begun {

@@ -1,4 +1,5 @@
-//! Kyverno's admission controller, without the controllers beside it: no reports, no background scans, no clean-up.
+//! Kyverno's admission controller, without the controllers beside it: no reports, no background
+//! scans, no clean-up.
 
 mod barrier;
 
@@ -42,7 +43,8 @@ const WORKLOAD: AddonWorkload = AddonWorkload {
     in_first_state: true,
 };
 
-/// What it watches from its start on: without one of these it never gets as far as having a certificate.
+/// What it watches from its start on: without one of these it never gets as far as having a
+/// certificate.
 const DEFINITIONS: [&str; 14] = [
     "clusterpolicies.kyverno.io",
     "policies.kyverno.io",
@@ -60,7 +62,7 @@ const DEFINITIONS: [&str; 14] = [
     "validatingpolicies.policies.kyverno.io",
 ];
 
-/// Where its pod finds the TUF repository: in a container of its own beside it.
+/// Where its pod finds the TUF repository: in a separate container beside it.
 const MIRROR: &str = "http://tuf.box:3005";
 
 /// The namespace, the policy and the pod of its trial.
@@ -81,8 +83,9 @@ async fn install_addon(site: &InstallSite<'_>) -> Result<(), Error> {
     try_policy(site.admin).await
 }
 
-/// What an earlier Kyverno would have left a moment ago. Without it, it waits a second before it makes its webhooks, for
-/// fear that it was away for long; whether it works is for the trial to say.
+/// What an earlier Kyverno would have left a moment ago. Without it, it waits a second before it
+/// makes its webhooks, for fear that it was away for long; whether it works is for the trial to
+/// say.
 fn sign_of_life() -> Value {
     let now = Timestamp::now().to_string();
     json!({
@@ -150,8 +153,9 @@ fn serve_trust(pod: &mut Value) {
     }]);
 }
 
-/// Makes a policy and waits until, on its account, the API server refuses an image that nobody can have signed. A Job
-/// asks for it: it needs no ServiceAccount, and a policy for pods is for Jobs as well.
+/// Makes a policy and waits until, on its account, the API server refuses an image that cannot have
+/// a signature. A Job asks for it: it needs no ServiceAccount, and a policy for pods is for Jobs as
+/// well.
 async fn try_policy(admin: &Admin) -> Result<(), Error> {
     let key = rcgen::KeyPair::generate()
         .map_err(|why| Error::unmade_by("key", why))?

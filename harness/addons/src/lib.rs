@@ -1,10 +1,12 @@
-//! The live half of each addon, a folder each: what goes into the cluster, the trial that shows it at work, what shows that
-//! its objects are in force, and how to reach it. The pure half is in `model::addons`; both come from the same lines.
+//! The live half of each addon, a folder each: what goes into the cluster, the trial that shows it
+//! at work, what shows that its objects are in force, and how to reach it. The pure half is in
+//! `model::addons`; both come from the same lines.
 //!
-//! An addon that runs in pods has the test image and its own program from the box; what it wants to find in the cluster is
-//! partly ours and partly its own, read from its component's data. It is ready when it has been seen at work: when the API
-//! server, on its word, has refused an object that is known to be bad, when a secret has come in, when a ServiceAccount has
-//! been let in, or when a name has an address.
+//! An addon that runs in pods has the test image and its own program from the box; what it wants to
+//! find in the cluster is partly ours and partly its own, read from its component's data. It is
+//! ready when it has been seen at work: when the API server, on its word, has refused an object
+//! that is known to be bad, when a secret has come in, when a ServiceAccount has been let in, or
+//! when a name has an address.
 
 mod admin;
 mod barrier;
@@ -37,7 +39,8 @@ pub use start::start_box;
 pub struct LiveAddon {
     /// What is known of it without a cluster.
     pub addon: &'static PureAddon,
-    /// What it puts into the cluster, and what it does there before it counts as ready; nothing for a process of the box.
+    /// What it puts into the cluster, and what it does there before it counts as ready; nothing for
+    /// a process of the box.
     pods: Option<PodAddon>,
     /// The waits until what was written of its kinds is in force.
     barrier: BarrierWaits,

@@ -82,8 +82,9 @@ fn objects() -> Result<Vec<Value>, Error> {
     first_state::parse(ADDON.name, &text)
 }
 
-/// Its webhooks get their rules one after the other: the one that checks policies has to refuse a bad one, the one that
-/// fills them in has to be seen at it, and on account of a good one the API server has to refuse an image.
+/// Its webhooks get their rules one after the other: the one that checks policies has to refuse a
+/// bad one, the one that fills them in has to be seen at it, and on account of a good one the API
+/// server has to refuse an image.
 async fn try_policy(admin: &Admin) -> Result<(), Error> {
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace",
         "metadata": {"name": TRIAL, "labels": {"policy.sigstore.dev/include": "true"}}});
@@ -142,7 +143,7 @@ fn refused_by_webhook(reply: &ApiReply, words: &str) -> bool {
         && told.contains(words)
 }
 
-/// A policy for an image that nobody has.
+/// A policy for an image that does not exist.
 fn trial_policy(authorities: &Value) -> Value {
     json!({
         "apiVersion": "policy.sigstore.dev/v1beta1", "kind": "ClusterImagePolicy", "metadata": {"name": TRIAL},
@@ -150,7 +151,8 @@ fn trial_policy(authorities: &Value) -> Value {
     })
 }
 
-/// A Job with that image, by digest: nobody has to ask a registry, nor to wait for a ServiceAccount as a pod has to.
+/// A Job with that image, by digest: no registry has to be asked, nor to wait for a ServiceAccount
+/// as a pod has to.
 fn trial_job() -> Value {
     let image = format!("127.0.0.1:1/known/bad@sha256:{}", "0".repeat(64));
     json!({

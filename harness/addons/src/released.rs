@@ -31,7 +31,8 @@ struct ReleasePatch {
     remove: Vec<String>,
 }
 
-/// Everything in a release's manifest but its definitions, with the patches of a text and their placeholders filled in.
+/// Everything in a release's manifest but its definitions, with the patches of a text and their
+/// placeholders filled in.
 ///
 /// # Errors
 /// When the manifest cannot be read, or a patch does not fit it.

@@ -21,8 +21,8 @@ pub(crate) struct ChosenAddon {
     pub(crate) component: &'static PinnedComponent,
 }
 
-/// Starts a box of its own with what its specification installs, each addon seen at work. The box dies with this program.
-/// `progress` is called on another thread.
+/// Starts a box with what its specification installs, each addon seen at work. The box dies with
+/// this program. `progress` is called on another thread.
 ///
 /// # Errors
 /// When the box does not start, its API server does not answer, or an addon is not seen at work.

@@ -1,7 +1,9 @@
-//! A TUF repository with the box's own trusted root, for engines that take their trust from such a repository alone.
+//! A TUF repository with the box's own trusted root, for engines that take their trust from such a
+//! repository alone.
 //!
-//! It is the smallest there can be: one key holds every role, and there is one version of everything. Clients find
-//! `1.root.json`, `timestamp.json`, `1.snapshot.json`, `1.targets.json` and the target under its hash.
+//! It is the smallest there can be: one key holds every role, and there is one version of
+//! everything. Clients find `1.root.json`, `timestamp.json`, `1.snapshot.json`, `1.targets.json`
+//! and the target under its hash.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -110,8 +112,8 @@ fn canonical_json(value: &Value) -> String {
     }
 }
 
-/// The box's trusted root. Kyverno refuses one without a log of certificates, even where it is told to ignore that; the
-/// box has none, so a key that nothing is signed with stands in its place.
+/// The box's trusted root. Kyverno refuses one without a log of certificates, even where it is told
+/// to ignore that; the box has none, so an unused key takes its place.
 async fn trusted_root(host_access: HostAccess<'_>, folder: &Path) -> Result<String, Error> {
     let unused = rcgen::KeyPair::generate()
         .map_err(|why| Error::unmade_by(KEY, why))?

@@ -1,5 +1,6 @@
-//! Vault, as a pod: initialized and unsealed, with a mount `secret` (the second version of its key-value store) and a
-//! login for this cluster's ServiceAccounts. It is asked through the API server, which passes requests on to Services.
+//! Vault, as a pod: initialized and unsealed, with a mount `secret` (the second version of its
+//! key-value store) and a login for this cluster's ServiceAccounts. It is asked through the API
+//! server, which passes requests on to Services.
 
 use std::time::Duration;
 

@@ -34,7 +34,7 @@ pub struct WazuhAgent {
 /// What waits to be sent.
 struct WaitingEvents {
     buffer: EventBuffer<AgentEvent>,
-    /// Levels that the manager has not heard of.
+    /// Levels that the manager does not know yet.
     levels: Vec<BufferLevel>,
 }
 
@@ -134,7 +134,7 @@ impl WazuhAgent {
         thread::spawn(move || work(&agent))
     }
 
-    /// Server after server, for ever.
+    /// Tries server after server until told to end.
     fn try_servers(&self) -> Result<(), Error> {
         let path = self.load_keys();
         let (mut key, mut server, mut pause) = (
@@ -244,5 +244,5 @@ fn lock_content<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
     lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How long a wait lasts before it looks whether it is told to end.
+/// How long a wait lasts before it looks for the stop signal.
 const STOP_POLL_INTERVAL: Duration = Duration::from_millis(50);

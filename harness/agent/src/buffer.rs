@@ -1,4 +1,5 @@
-//! The anti-flooding buffer: what is produced too fast waits here; what does not fit is gone, the newest first.
+//! The anti-flooding buffer: what is produced too fast waits here; what does not fit is gone, the
+//! newest first.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -59,7 +60,7 @@ impl BufferLevel {
         }
     }
 
-    /// The event by which the manager hears of it.
+    /// The event that reports it to the manager.
     #[must_use]
     pub fn level_event(self, limits: &BufferLimits) -> String {
         let word = match self {

@@ -89,7 +89,7 @@ impl FromManager {
         [MARK, text.as_bytes()].concat()
     }
 
-    /// Reads a payload; `None` where it is no control message.
+    /// Reads a payload; `None` where it is not a control message.
     #[must_use]
     pub fn read(payload: &[u8]) -> Option<Self> {
         let text = String::from_utf8_lossy(payload.strip_prefix(MARK)?);

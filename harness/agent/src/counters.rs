@@ -1,4 +1,5 @@
-//! The count of messages: what a sender numbers them with, and how a receiver knows one that it has seen.
+//! The count of messages: what a sender numbers them with, and how a receiver knows one that it has
+//! seen.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;

@@ -192,10 +192,10 @@ impl fmt::Display for EnrolReply {
 }
 
 impl EnrolReply {
-    /// Reads an answer as an agent does: what follows the key is no concern of it.
+    /// Reads an answer as an agent does: what follows the key is ignored.
     ///
     /// # Errors
-    /// When it is none.
+    /// When it is not valid.
     pub fn read(text: &str) -> Result<Self, Error> {
         if let Some(tail) = text.strip_prefix("OSSEC K:'") {
             let (key, _) = tail.split_once('\'').ok_or(Error::Reply)?;

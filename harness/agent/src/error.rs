@@ -1,4 +1,4 @@
-//! What can be wrong with what was read, and what can stand in the way.
+//! What can be wrong with input, and what can fail.
 
 use std::io;
 use std::path::PathBuf;
@@ -47,7 +47,7 @@ pub enum Error {
         /// Its length.
         length: usize,
     },
-    /// A line is no entry of a key file.
+    /// A line is not an entry of a key file.
     #[error("a line is not `ID NAME IP KEY`")]
     KeyLine,
     /// An agent that does not enrol has no key.
@@ -62,7 +62,7 @@ pub enum Error {
         /// What is missing, or has a value that it cannot have.
         key: &'static str,
     },
-    /// What the manager answered to an enrolment is no answer that is known.
+    /// What the manager answered to an enrolment is not an answer that is known.
     #[error("the reply to the enrolment is not well formed")]
     Reply,
     /// Certificates or keys could not be used.

@@ -5,7 +5,7 @@ use std::fmt;
 /// The word before a mark.
 const MARK: &str = "gauntlet-event ";
 
-/// The highest number that is believed.
+/// The highest number that is accepted.
 const MOST: u64 = 1 << 40;
 
 /// An event as it is sent.
@@ -22,7 +22,7 @@ pub struct AgentEvent {
 /// What numbers an event of ours: nothing is counted by guess.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EventMark {
-    /// Who made it.
+    /// The signer.
     pub source: String,
     /// The how many-th it is, from 1.
     pub number: u64,
@@ -45,7 +45,8 @@ impl AgentEvent {
         format!("{}:{}:{}", self.queue, self.location, self.text).into_bytes()
     }
 
-    /// Reads a payload. A location has no colon in it: the escape of the real protocol is not made by this agent.
+    /// Reads a payload. A location has no colon in it: the escape of the real protocol is not made
+    /// by this agent.
     #[must_use]
     pub fn read(payload: &[u8]) -> Option<Self> {
         let text = String::from_utf8_lossy(payload);

@@ -1,5 +1,5 @@
-//! How messages are told apart on a TCP connection: four bytes of length, the least significant first. On UDP each is a
-//! datagram of its own.
+//! How messages are told apart on a TCP connection: four bytes of length, the least significant
+//! first. On UDP each is a datagram of its own.
 
 use std::io::{self, Read, Write};
 
@@ -17,7 +17,7 @@ pub const PONG: &[u8] = b"#pong";
 /// Reads the next message; `None` where the peer has closed between two.
 ///
 /// # Errors
-/// When the length is none that is allowed, or the connection ends before the message does.
+/// When the length is not allowed, or the connection ends before the message does.
 pub fn read_frame(from: &mut impl Read) -> Result<Option<Vec<u8>>, Error> {
     let mut length = [0; 4];
     if !fill_buffer(from, &mut length)? {

@@ -19,7 +19,7 @@ pub struct AgentKey {
     pub name: String,
     /// The address that it may come from: one host, a network, or `any`.
     pub ip: String,
-    /// What is secret, as it stands in the file.
+    /// The secret part, as it is in the file.
     pub raw: String,
 }
 
@@ -42,8 +42,8 @@ impl AgentKey {
         self.ip.parse::<IpAddr>().is_ok()
     }
 
-    /// What stands for it in a request to enrol again. Which hash the real agent takes is not in the description that
-    /// this was made from; ours only has to tell two keys apart.
+    /// What stands for it in a request to enrol again. Which hash the real agent takes is not in
+    /// the description that this was made from; ours only has to tell two keys apart.
     #[must_use]
     pub fn hash(&self) -> String {
         md5_hex(self.to_string())
@@ -52,7 +52,7 @@ impl AgentKey {
     /// A new key, for the agent of this id and name.
     ///
     /// # Errors
-    /// When there is no randomness.
+    /// When the system has no random bytes.
     pub fn new(id: String, name: &str, ip: &str) -> Result<Self, Error> {
         let half = || crate::random::random_bytes::<16>().map(md5_hex);
         Ok(Self {
@@ -63,7 +63,8 @@ impl AgentKey {
         })
     }
 
-    /// The keys of a file, which may not exist yet; lines that are none are left out, as are removed ones (`#`, `!`).
+    /// The keys of a file, which may not exist yet; lines that are not keys are left out, as are
+    /// removed ones (`#`, `!`).
     ///
     /// # Errors
     /// When the file is there and cannot be read.

@@ -1,10 +1,11 @@
-//! The wire protocol between a Wazuh agent and its manager, both ends of it, written from a description of the protocol
-//! (of Wazuh 4.14.7), not from its code. It is for tests: the agent produces events that can be counted, the manager
-//! counts them, and both say where it ended when it does not work.
+//! The wire protocol between a Wazuh agent and its manager, both ends of it, written from a
+//! description of the protocol (of Wazuh 4.14.7), not from its code. It is for tests: the agent
+//! produces events that can be counted, the manager counts them, and both say where it ended when
+//! it does not work.
 //!
-//! An agent enrols over TLS (port 1515), where it gets a key. With it, it seals what it sends over TCP or UDP (port
-//! 1514): it says that it starts, waits for the manager's answer, and then sends events, and now and then that it is
-//! still there.
+//! An agent enrols over TLS (port 1515), where it gets a key. With it, it seals what it sends over
+//! TCP or UDP (port 1514): it says that it starts, waits for the manager's answer, and then sends
+//! events, and now and then that it is still there.
 
 pub mod agent;
 mod buffer;

@@ -39,7 +39,7 @@ impl AgentLog {
         }
     }
 
-    /// What only helps who looks for a fault.
+    /// What only helps to look for a fault.
     pub fn debug(&self, text: impl Display) {
         self.write_line(LogSeverity::Debug, &text);
     }
@@ -59,7 +59,7 @@ impl AgentLog {
         self.write_line(LogSeverity::Error, &text);
     }
 
-    /// A log that cannot be written is no reason to end.
+    /// A log that cannot be written does not end the program.
     fn write_line(&self, severity: LogSeverity, text: &dyn Display) {
         let Ok(to) = self.to.lock() else { return };
         let Some(path) = to.as_ref() else { return };

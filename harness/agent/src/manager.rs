@@ -104,7 +104,7 @@ impl WazuhManager {
         Ok(Arc::new(manager))
     }
 
-    /// Serves in threads of its own, until [`WazuhManager::stop`].
+    /// Serves in background threads, until [`WazuhManager::stop`].
     ///
     /// # Errors
     /// When there is something wrong with its certificate.
@@ -155,7 +155,7 @@ impl WazuhManager {
         for stream in lock_content(&self.open).values() {
             let _ = stream.shutdown(Shutdown::Both);
         }
-        // A listener looks whether it is told to end when somebody knocks.
+        // A listener looks whether it is told to end when a client connects.
         let [tcp, udp, enrol] = self.ports;
         for port in [tcp, enrol].into_iter().filter(|port| *port != 0) {
             let _ = TcpStream::connect(("127.0.0.1", port));
@@ -166,7 +166,8 @@ impl WazuhManager {
         }
     }
 
-    /// The ports that it listens on: for events on TCP, on UDP, and for enrolment; 0 where it does not.
+    /// The ports that it listens on: for events on TCP, on UDP, and for enrolment; 0 where it does
+    /// not.
     #[must_use]
     pub fn ports(&self) -> [u16; 3] {
         self.ports
@@ -229,8 +230,8 @@ impl WazuhManager {
         }
     }
 
-    /// For how long an agent has been disconnected; `None` where it is not. One that only fell silent counts as
-    /// connected until its time is up.
+    /// For how long an agent has been disconnected; `None` where it is not. One that only fell
+    /// silent counts as connected until its time is up.
     fn is_away(&self, seen: &LastSeen) -> Option<Duration> {
         let silent = seen.at.elapsed();
         (seen.left || silent >= self.config.disconnected_after).then_some(silent)

@@ -52,7 +52,7 @@ pub struct OpenedMessage {
 /// Seals `payload`; with `id`, the message names its sender.
 ///
 /// # Errors
-/// When it could not be sent for its length, or there is no randomness.
+/// When it is too long to be sent, or the system has no random bytes.
 pub fn seal_message(
     secret: &SealingSecret,
     crypto: MessageCipher,
@@ -175,8 +175,8 @@ pub fn split_message(message: &[u8]) -> Result<SealedMessage<'_>, Error> {
 /// Opens what [`split_message`] took apart. The old format, without compression, is not read.
 ///
 /// # Errors
-/// [`Error::Key`] when it does not open, [`Error::Checksum`] when its sum is another, [`Error::Format`] when what it
-/// holds has no counters.
+/// [`Error::Key`] when it does not open, [`Error::Checksum`] when its sum is another,
+/// [`Error::Format`] when what it holds has no counters.
 pub fn open_message(
     secret: &SealingSecret,
     sealed: SealedMessage<'_>,
@@ -188,7 +188,8 @@ pub fn open_message(
         .filter(|start| *start > 0)
         .ok_or(Error::Key)?;
     let mut whole = Vec::new();
-    // A sealed message of a frame's size can hold a thousand times as much: what is read of it has an end.
+    // A sealed message of a frame's size can hold a thousand times as much: what is read of it has
+    // an end.
     let most = LONGEST as u64 + 1024;
     ZlibDecoder::new(&plain[start..])
         .take(most)

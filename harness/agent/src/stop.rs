@@ -1,9 +1,9 @@
-//! Being told to end, while waiting for something else.
+//! A stop signal that interrupts waits.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Told once, heard by all.
+/// A signal that is given once, and that all can see.
 #[derive(Debug, Default)]
 pub struct StopSignal {
     told: Mutex<bool>,
@@ -17,7 +17,7 @@ impl StopSignal {
         self.changed.notify_all();
     }
 
-    /// Whether it was told.
+    /// Whether the signal was given.
     #[must_use]
     pub fn is_told(&self) -> bool {
         *self.told.lock().unwrap_or_else(PoisonError::into_inner)

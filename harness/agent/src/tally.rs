@@ -1,5 +1,5 @@
-//! Counting the events that came, by their marks: what is missing, what came twice, what came late. A journal on disk is
-//! the count, so that a manager that ends and starts again loses none of it.
+//! Counting the events that came, by their marks: what is missing, what came twice, what came late.
+//! A journal on disk is the count, so that a manager that ends and starts again loses none of it.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};

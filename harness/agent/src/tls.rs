@@ -1,4 +1,5 @@
-//! TLS on the enrolment port: a manager that shows a certificate, and an agent that looks at it, or does not.
+//! TLS on the enrolment port: a manager that shows a certificate, and an agent that looks at it, or
+//! does not.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +19,8 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 
 use crate::Error;
 
-/// Takes every certificate, as an agent does that has no authority configured; who shows it still has to hold its key.
+/// Takes every certificate, as an agent does that has no authority configured; the server still has
+/// to hold its key.
 #[derive(Debug)]
 pub struct AcceptAnyServer(Arc<CryptoProvider>);
 
@@ -94,8 +96,8 @@ impl TimeProvider for ShiftedClock {
 /// The files with a certificate and its key.
 pub type TlsFiles = (PathBuf, PathBuf);
 
-/// What an agent connects with: it believes the authority in the file `ca`, or everybody, and shows the certificate `own`
-/// to who asks for one. Its clock is off by so many seconds.
+/// What an agent connects with: it believes the authority in the file `ca`, or everybody, and shows
+/// the certificate `own` to a client that asks for one. Its clock is off by this many seconds.
 ///
 /// # Errors
 /// When a file cannot be used.
@@ -144,8 +146,9 @@ fn root_store(path: &Path) -> Result<RootCertStore, Error> {
     Ok(roots)
 }
 
-/// What a manager shows: the certificate and key of these files, or one that it makes and signs itself, as the real one
-/// does when it is installed. With an authority in the file `agents` it takes only agents that show a certificate of that.
+/// What a manager shows: the certificate and key of these files, or one that it makes and signs
+/// itself, as the real one does when it is installed. With an authority in the file `agents` it
+/// takes only agents that show a certificate of that.
 ///
 /// # Errors
 /// When the files cannot be used.
@@ -218,7 +221,8 @@ fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error>
     }
 }
 
-/// Why a manager does not take an agent's certificate, in words that stay the same; `None` where it is something else.
+/// Why a manager does not take an agent's certificate, in words that stay the same; `None` where it
+/// is something else.
 #[must_use]
 pub(crate) fn refusal_reason(fault: &TlsError) -> Option<&'static str> {
     let TlsError::AlertReceived(alert) = fault else {
@@ -240,7 +244,8 @@ pub(crate) fn refusal_reason(fault: &TlsError) -> Option<&'static str> {
     }
 }
 
-/// What is wrong with a manager's certificate, in words that stay the same; `None` where it is something else.
+/// What is wrong with a manager's certificate, in words that stay the same; `None` where it is
+/// something else.
 #[must_use]
 pub(crate) fn certificate_complaint(fault: &TlsError) -> Option<&'static str> {
     let TlsError::InvalidCertificate(why) = fault else {

@@ -122,7 +122,7 @@ impl AgentWire {
     pub(crate) fn close(&self) {
         match self {
             Self::Tcp(stream) => drop(stream.shutdown(Shutdown::Both)),
-            // Who reads from it gives up when its patience is over.
+            // The reader gives up when its time-out expires.
             Self::Udp(socket) => drop(socket.set_read_timeout(Some(Duration::from_millis(1)))),
         }
     }

@@ -52,7 +52,7 @@ fn manager_in(dir: &Path) -> manager::ManagerConfig {
     }
 }
 
-/// On ports that no other test is ever given, so that nobody else is there once it has ended.
+/// On ports that no other test is ever given, so that no other process is there once it has ended.
 fn start(config: manager::ManagerConfig) -> Arc<WazuhManager> {
     let enrols = config.enrol_port.is_some();
     let manager = until("free ports", || {
@@ -259,7 +259,8 @@ fn a_password_is_needed_where_one_is_set() {
     manager.stop();
 }
 
-/// Writes an authority and a certificate for `name`, good until `year`, and returns the three files.
+/// Writes an authority and a certificate for `name`, good until `year`, and returns the three
+/// files.
 fn certificates(dir: &Path, name: &str, year: i32) -> [PathBuf; 3] {
     let mut params = CertificateParams::new([]).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -648,8 +649,8 @@ fn a_manager_that_comes_back_is_found_again_and_the_next_one_is_tried() {
         ..config
     });
     assert_eq!(running.connected().server, "manager");
-    // From its first acknowledgement to its next message the agent only listens: a message that cannot be sent ends the
-    // connection, too, and without this line.
+    // From its first acknowledgement to its next message the agent only listens: a message that
+    // cannot be sent ends the connection, too, and without this line.
     until("an acknowledgement", || {
         (running.agent.state().acks > 0).then_some(())
     });

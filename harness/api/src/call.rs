@@ -31,7 +31,7 @@ pub struct ApiCall {
     pub body: Option<(&'static str, Value)>,
     /// The media types that the reply may be in.
     pub accept: &'static str,
-    /// Whom it concerns in the end.
+    /// The object or server that it concerns in the end.
     pub asked: ReplyContext,
 }
 

@@ -33,7 +33,7 @@ pub struct Caller {
 pub struct ApiExchange {
     /// The request.
     pub call: ApiCall,
-    /// The headers that say as whom.
+    /// The impersonation headers.
     pub headers: Vec<(&'static str, String)>,
     /// The reply.
     pub reply: ApiReply,

@@ -1,5 +1,5 @@
-//! Where objects are, by convention: for kinds that need not be looked up, and for those that the server does not know, so
-//! that it can say so itself.
+//! Where objects are, by convention: for kinds that need not be looked up, and for those that the
+//! server does not know, so that it can say so itself.
 
 use serde_json::Value;
 

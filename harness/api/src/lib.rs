@@ -1,7 +1,9 @@
-//! Plain requests to an API server and the replies to them, exactly as they came: no client's view lies between.
+//! Plain requests to an API server and the replies to them, exactly as they came: no client's view
+//! lies between.
 //!
-//! A [`Caller`] is somebody who asks: a connection, and what goes with each request. A [`ApiCall`] is one request; [`Caller::ask`]
-//! gives the reply, [`Caller::send_call`] the whole [`Exchange`] whatever comes of it, and [`Caller::obtain`] the body that was asked for.
+//! A [`Caller`] is somebody who asks: a connection, and what goes with each request. A [`ApiCall`]
+//! is one request; [`Caller::ask`] gives the reply, [`Caller::send_call`] the whole [`Exchange`]
+//! whatever comes of it, and [`Caller::obtain`] the body that was asked for.
 
 mod call;
 mod caller;

@@ -49,7 +49,8 @@ pub fn message(reply: &ApiReply) -> Option<&str> {
     body(reply)["message"].as_str()
 }
 
-/// What a reply says, in one line for a person: its beginning. What depends on the server's words asks for its [`message`].
+/// What a reply says, in one line for a person: its beginning. What depends on the server's words
+/// asks for its [`message`].
 #[must_use]
 pub fn reply_message(reply: &ApiReply) -> String {
     match reply {

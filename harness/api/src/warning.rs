@@ -7,7 +7,7 @@ pub(crate) fn warning_texts(header: &str) -> Vec<String> {
     while let Some((_, quoted)) = rest.split_once('"') {
         let (text, after) = unquote_text(quoted);
         found.push(text);
-        // A date may follow, in quotes of its own; then comes a comma or the end.
+        // A date may follow, in quotes; then comes a comma or the end.
         let date = after
             .trim_start()
             .strip_prefix('"')

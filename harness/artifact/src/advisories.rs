@@ -1,8 +1,9 @@
-//! A vulnerability database of our own for grype, because the public one is nothing that a test can rest on: it is
-//! large, it changes every day, and it is not to be had without a network.
+//! A test vulnerability database for grype, because the public one is nothing that a test can rest
+//! on: it is large, it changes every day, and it is not to be had without a network.
 //!
-//! grype keeps its database in `SQLite`, and `grype db import` takes a file that has the six tables below and makes the
-//! others itself (grype 0.109, database schema 6.1.4: anchore/grype `grype/db/v6/models.go` and `blobs.go`).
+//! grype keeps its database in `SQLite`, and `grype db import` takes a file that has the six tables
+//! below and makes the others itself (grype 0.109, database schema 6.1.4: anchore/grype
+//! `grype/db/v6/models.go` and `blobs.go`).
 
 mod sqlite;
 

@@ -1,4 +1,5 @@
-//! What is attached to an image: signatures and attestations, as bundles that refer to it, or in cosign's older tags.
+//! What is attached to an image: signatures and attestations, as bundles that refer to it, or in
+//! cosign's older tags.
 
 use serde_json::{Value, json};
 
@@ -20,7 +21,7 @@ impl OciRegistry {
     /// The manifests that refer to the image `digest`, each with one bundle.
     ///
     /// # Errors
-    /// What the registry answered; that there is nothing is none.
+    /// What the registry answered; an empty list is not an error.
     pub fn referrers(&self, repository: &str, digest: &str) -> Result<Vec<OciManifest>, Error> {
         let Some(index) = self.if_there(repository, &fallback_tag(digest))? else {
             return Ok(Vec::new());
@@ -49,7 +50,7 @@ impl OciRegistry {
         }
     }
 
-    /// Writes the list of what refers to the image `digest` anew.
+    /// Writes the list of what refers to the image `digest` again.
     pub(crate) fn set_referrers(
         &self,
         repository: &str,
@@ -110,7 +111,8 @@ impl OciRegistry {
         self.set_referrers(repository, &subject.digest, &all)
     }
 
-    /// Copies everything that is attached to one image to the place of another, which need not be the same one.
+    /// Copies everything that is attached to one image to the place of another, which need not be
+    /// the same one.
     ///
     /// # Errors
     /// What the registry answered instead.

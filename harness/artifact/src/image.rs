@@ -19,7 +19,8 @@ pub struct OciImage {
 }
 
 impl OciImage {
-    /// An image that runs `base`, a static program, as `/probe`, and holds `files` by their path, owned by root.
+    /// An image that runs `base`, a static program, as `/probe`, and holds `files` by their path,
+    /// owned by root.
     ///
     /// # Errors
     /// A path that is too long for a tar archive.

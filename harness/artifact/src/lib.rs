@@ -1,7 +1,8 @@
 //! Container images and what is attached to them, as data: no cluster, no processes, no clock.
 //!
-//! [`OciImage`] makes deterministic images, [`OciRegistry`] puts them where they are pulled from and changes what is there,
-//! and [`verify`] judges signatures and attestations by itself, without cosign.
+//! [`OciImage`] makes deterministic images, [`OciRegistry`] puts them where they are pulled from
+//! and changes what is there, and [`verify`] judges signatures and attestations by itself, without
+//! cosign.
 
 pub mod advisories;
 mod attached;

@@ -1,5 +1,5 @@
-//! One piece of what is attached to an image, as the tool left it that attached it: taken from one repository, and given
-//! to another that holds the same image.
+//! One piece of what is attached to an image, as the tool left it that attached it: taken from one
+//! repository, and given to another that holds the same image.
 
 use std::collections::BTreeSet;
 
@@ -39,7 +39,7 @@ impl OciRegistry {
     /// What is attached to the image `digest` now.
     ///
     /// # Errors
-    /// What the registry answered instead; that there is nothing is no error.
+    /// What the registry answered instead; that there is nothing is not an error.
     pub fn attached_pieces(&self, repository: &str, digest: &str) -> Result<AttachedPieces, Error> {
         let referrers = listed_digests(&self.referrer_list(repository, digest)?)
             .into_iter()
@@ -53,8 +53,8 @@ impl OciRegistry {
         Ok(AttachedPieces { referrers, tags })
     }
 
-    /// The piece that was attached to the image `digest` since `before`. Nothing where it is not exactly one, or where it
-    /// was added to a manifest that was there.
+    /// The piece that was attached to the image `digest` since `before`. Nothing where it is not
+    /// exactly one, or where it was added to a manifest that was there.
     ///
     /// # Errors
     /// What the registry answered instead.
@@ -108,8 +108,9 @@ impl OciRegistry {
         }))
     }
 
-    /// Attaches `piece` to the image `digest`, as the tool did that made it. False, and nothing is done, where a tool
-    /// would do something else: the same piece is there, or there is a manifest that it would add to.
+    /// Attaches `piece` to the image `digest`, as the tool did that made it. False, and nothing is
+    /// done, where a tool would do something else: the same piece is there, or there is a manifest
+    /// that it would add to.
     ///
     /// # Errors
     /// What the registry answered instead.
@@ -181,8 +182,8 @@ fn speaks_of(manifest: &[u8], digest: &str) -> Result<bool, Error> {
     Ok(manifest["subject"]["digest"] == digest)
 }
 
-/// Adds a manifest to the list, with the words and in the order of go-containerregistry, which cosign writes it with
-/// (`pkg/v1/remote/write.go`, `commitSubjectReferrers`).
+/// Adds a manifest to the list, with the words and in the order of go-containerregistry, which
+/// cosign writes it with (`pkg/v1/remote/write.go`, `commitSubjectReferrers`).
 fn add_to_list(list: &mut Value, name: &str, piece: &AttachedPiece) -> Result<(), Error> {
     let manifest: Value = serde_json::from_slice(&piece.manifest)
         .map_err(|fault| Error::malformed("a referrer", fault))?;

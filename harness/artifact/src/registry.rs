@@ -1,4 +1,5 @@
-//! A client for a registry over plain HTTP: what the distribution specification calls pull, push and management.
+//! A client for a registry over plain HTTP: what the distribution specification calls pull, push
+//! and management.
 
 use std::time::Duration;
 
@@ -19,7 +20,8 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 /// The most that is read of one answer.
 const MOST: u64 = 64 << 20;
 
-/// From this size on, a blob is not sent where the registry can take it over from another repository.
+/// From this size on, a blob is not sent where the registry can take it over from another
+/// repository.
 const LARGE: usize = 1 << 16;
 
 /// A registry.
@@ -58,7 +60,8 @@ impl OciRegistry {
         Self::with_client(format!("http://{address}"), TlsConfig::default())
     }
 
-    /// The registry that answers on `address` over TLS, whoever it is: for questions whose answers do not matter.
+    /// The registry that answers on `address` over TLS, whatever its certificate: for questions
+    /// whose answers do not matter.
     #[must_use]
     pub fn unverified_tls(address: &str) -> Self {
         Self::with_client(
@@ -81,7 +84,8 @@ impl OciRegistry {
         }
     }
 
-    /// Asks for a manifest that is not there, so that the registry's log shows how far it has been written.
+    /// Asks for a manifest that is not there, so that the registry's log shows how far it has been
+    /// written.
     ///
     /// # Errors
     /// When the registry does not say that it has none.
@@ -95,8 +99,8 @@ impl OciRegistry {
         .map(drop)
     }
 
-    /// Pushes an image under a tag: its digest. What is large of it is taken over from the repository `beside`, where it
-    /// is there.
+    /// Pushes an image under a tag: its digest. What is large of it is taken over from the
+    /// repository `beside`, where it is there.
     ///
     /// # Errors
     /// What the registry answered instead.
@@ -188,7 +192,8 @@ impl OciRegistry {
         let place = place
             .ok_or_else(|| Error::malformed(asked.clone(), "no place for the upload was given"))?;
         let mark = if place.contains('?') { '&' } else { '?' };
-        // The place names the host as the registry knows it, which need not be the one that we reach it by.
+        // The place names the host as the registry knows it, which need not be the one that we
+        // reach it by.
         let path = place
             .split_once("/v2/")
             .map_or_else(|| place.to_owned(), |(_, rest)| format!("/v2/{rest}"));
@@ -268,7 +273,8 @@ impl OciRegistry {
         Ok(())
     }
 
-    /// Has the registry take a blob over from one repository into another; false where it does not do that.
+    /// Has the registry take a blob over from one repository into another; false where it does not
+    /// do that.
     fn mount_blob(&self, from: &str, name: &str, to: &str) -> Result<bool, Error> {
         let path = format!("/v2/{to}/blobs/uploads/?mount={name}&from={from}");
         let asked = format!("POST {path}");

@@ -10,7 +10,8 @@ use crate::image::blob_descriptor;
 use crate::{Error, OciRegistry};
 
 impl OciRegistry {
-    /// Changes an image under its tag: the old digest and the new one. What was attached to the old one stays there.
+    /// Changes an image under its tag: the old digest and the new one. What was attached to the old
+    /// one stays there.
     ///
     /// # Errors
     /// What the registry answered instead.

@@ -1,12 +1,14 @@
 //! A second reader of signatures and attestations, which shares no code with cosign.
 //!
-//! It reads Sigstore bundles of version 0.3 and checks the signature of the envelope, what the statement speaks of, the
-//! certificate and its identity, the entry in a log of Rekor's second version, and the RFC 3161 timestamp. The `sigstore`
-//! crate's verifier of bundles is of no use here: it wants a proof of a certificate transparency log and the log's time,
-//! and a box has no such log and a tiled log gives no time.
+//! It reads Sigstore bundles of version 0.3 and checks the signature of the envelope, what the
+//! statement speaks of, the certificate and its identity, the entry in a log of Rekor's second
+//! version, and the RFC 3161 timestamp. The `sigstore` crate's verifier of bundles is of no use
+//! here: it wants a proof of a certificate transparency log and the log's time, and a box has no
+//! such log and a tiled log gives no time.
 //!
-//! What it does not do: proofs of certificate transparency, logs of Rekor's first version, witnesses' signatures on a
-//! checkpoint, and legacy signatures; where only one of those would do, it rejects.
+//! What it does not do: proofs of certificate transparency, logs of Rekor's first version,
+//! witnesses' signatures on a checkpoint, and legacy signatures; where only one of those would do,
+//! it rejects.
 
 mod bundle;
 mod certificate;
@@ -29,13 +31,14 @@ pub use root::TrustedRoot;
 /// The predicate type of a signature.
 pub const SIGNATURE: &str = "https://sigstore.dev/cosign/sign/v1";
 
-/// How the media type of every bundle begins. What is of another type was never signed, and is nothing to judge.
+/// How the media type of every bundle begins. What is of another type was never signed, and is
+/// nothing to judge.
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.";
 
 /// What has to be shown for an image.
 #[derive(Clone, Debug)]
 pub struct VerifyRequest<'a> {
-    /// Who has to have signed.
+    /// The required signer.
     pub by: RequiredSigner<'a>,
     /// The type of what was stated; [`SIGNATURE`] for a signature.
     pub predicate_type: &'a str,
@@ -43,13 +46,13 @@ pub struct VerifyRequest<'a> {
     pub log: bool,
     /// A timestamp of an authority that the trusted root knows.
     pub timestamp: bool,
-    /// Whom to trust.
+    /// The trusted root.
     pub root: &'a TrustedRoot,
     /// The time that counts where there is no timestamp, in seconds since 1970.
     pub now: u64,
 }
 
-/// Who has to have signed.
+/// The required signer.
 #[derive(Clone, Debug)]
 pub enum RequiredSigner<'a> {
     /// The holder of the private half of this key, in PEM.
@@ -58,7 +61,7 @@ pub enum RequiredSigner<'a> {
     Identity {
         /// The subject.
         subject: CertificateText<'a>,
-        /// Who issued the token.
+        /// The token's issuer.
         issuer: CertificateText<'a>,
     },
 }
@@ -98,7 +101,8 @@ impl VerifyRejection {
         }
     }
 
-    /// How far it came: what is looked at later ranks higher. Of two that came equally far, the text decides.
+    /// How far it came: what is looked at later ranks higher. Of two that came equally far, the
+    /// text decides.
     fn rank(&self) -> (u8, &str) {
         let step = match self.why {
             RejectionReason::NoSignature | RejectionReason::NoAttestation => 0,
@@ -122,7 +126,8 @@ impl VerifyRejection {
     }
 }
 
-/// Judges an image in a registry, by its tag or digest. It is enough that one of its bundles is what is wanted.
+/// Judges an image in a registry, by its tag or digest. It is enough that one of its bundles is
+/// what is wanted.
 ///
 /// # Errors
 /// When the registry does not answer, or refuses.
@@ -159,8 +164,8 @@ pub fn verify_image(
 /// Judges the bundles that are attached to the image `digest`.
 ///
 /// # Errors
-/// Why none of them is what is wanted: of those of the right type, what is wrong with the one that came furthest, whatever
-/// order the registry gives them in.
+/// Why none of them is what is wanted: of those of the right type, what is wrong with the one that
+/// came furthest, whatever order the registry gives them in.
 pub fn verify_any(
     bundles: &[Vec<u8>],
     digest: &str,

@@ -75,17 +75,19 @@ pub(crate) struct ScenarioFilter {
 pub(crate) struct ScenarioChoice {
     #[command(flatten)]
     pub(crate) filter: ScenarioFilter,
-    /// Only what a change touches: whatever is not as it was at this revision of git, untracked files included. A scenario
-    /// is touched by its own files, its components, what it installs, and the code of its actions. It is not
-    /// an error if nothing is touched
+    /// Only what a change touches: whatever is not as it was at this revision of git, untracked
+    /// files included. A scenario is touched by its own files, its components, what it installs,
+    /// and the code of its actions. It is not an error if nothing is touched
     #[arg(long, value_name = "REV")]
     pub(crate) changed: Option<String>,
-    /// Only the scenarios whose turn it is, the I-th of N: a scenario keeps its turn whatever is added. Beside `--changed`:
-    /// what is touched, and of the others those whose turn it is; what touches more than half of all scenarios, such as the
-    /// engine's common code, is then left to the turns
+    /// Only the scenarios whose turn it is, the I-th of N: a scenario keeps its turn whatever is
+    /// added. Beside `--changed`: what is touched, and of the others those whose turn it is; what
+    /// touches more than half of all scenarios, such as the engine's common code, is then left to
+    /// the turns
     #[arg(long, value_name = "I/N")]
     pub(crate) rotate: Option<ShardPart>,
-    /// Only the scenarios whose components are built; lists the others with the component that each lacks
+    /// Only the scenarios whose components are built; lists the others with the component that each
+    /// lacks
     #[arg(long)]
     pub(crate) built: bool,
 }
@@ -118,7 +120,8 @@ pub(crate) struct RunArguments {
     /// Write a JSON report; `-` is standard output
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
-    /// Give every box that has a node at least N nodes: what is true of one node is not always true of two
+    /// Give every box that has a node at least N nodes: what is true of one node is not always true
+    /// of two
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=i64::from(native::MOST_NODES)),
           conflicts_with_all = ["kubeconfig", "context", "disposable"])]
     pub(crate) nodes: Option<u8>,
@@ -309,7 +312,8 @@ pub(crate) struct ShardPart {
 }
 
 impl ShardPart {
-    /// Whether the scenario of this id belongs to this part: by its id alone, so that others neither bring nor take it.
+    /// Whether the scenario of this id belongs to this part: by its id alone, so that others
+    /// neither bring nor take it.
     pub(crate) fn contains_id(self, id: &str) -> bool {
         // FNV-1a, of 64 bits: it is the same in every build.
         let hash = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {

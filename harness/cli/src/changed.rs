@@ -1,5 +1,5 @@
-//! Which scenarios are chosen: those that are named, that a change touches (`--changed REV`), whose turn it is (`--rotate
-//! I/N`), and whose components are built (`--built`).
+//! Which scenarios are chosen: those that are named, that a change touches (`--changed REV`), whose
+//! turn it is (`--rotate I/N`), and whose components are built (`--built`).
 
 mod built;
 mod code;
@@ -22,11 +22,12 @@ use places::{ChangedPath, RepositoryLayout};
 pub(crate) struct ChosenScenarios<'a> {
     /// In the library's order. There are none only where `--changed` or `--rotate` left none.
     pub(crate) ids: Vec<&'a str>,
-    /// What touched each, or that it is its turn; nothing where nobody asked for that.
+    /// What touched each, or that it is its turn; nothing where that was not asked for.
     pub(crate) why: BTreeMap<String, Vec<String>>,
 }
 
-/// Those of `ids` that are chosen. Says how many there are where that does not depend on names alone.
+/// Those of `ids` that are chosen. Says how many there are where that does not depend on names
+/// alone.
 pub(crate) fn choose_scenarios<'a>(
     found: &CommandFolders,
     library: &ScenarioLibrary,
@@ -141,7 +142,8 @@ fn touched_since(
     Ok(touched_by_changes(&changed, &ids, &uses, only_own))
 }
 
-/// What each change touches. A scenario that cannot be read uses everything, for all that is known of it.
+/// What each change touches. A scenario that cannot be read uses everything, for all that is known
+/// of it.
 fn touched_by_changes(
     changed: &BTreeSet<ChangedPath>,
     ids: &[&str],

@@ -84,7 +84,8 @@ impl ExitReason {
         }
     }
 
-    /// What several things at once come to: the worst of them, or [`ExitReason::Passed`] where there are none.
+    /// What several things at once come to: the worst of them, or [`ExitReason::Passed`] where
+    /// there are none.
     ///
     /// An interruption, bad usage and an empty run end a run at once, so they outrank all others.
     pub(crate) fn worst(all: impl IntoIterator<Item = Self>) -> Self {

@@ -1,9 +1,10 @@
 //! Ctrl-C and SIGTERM: everything is taken down first, then the command ends with 130.
 //!
-//! The boxes and builds of this program die with it: each holds the other end of a pipe. So when a signal comes, the
-//! program becomes another one by `exec`, in the same process: that closes every pipe at one stroke, whatever was going
-//! on. What it becomes waits until the boxes are gone, and sweeps. A second signal ends only the waiting; the boxes
-//! clear up after themselves all the same. A hang-up counts as well, unless `nohup` or the like has it ignored.
+//! The boxes and builds of this program die with it: each holds the other end of a pipe. So when a
+//! signal comes, the program becomes another one by `exec`, in the same process: that closes every
+//! pipe at one stroke, whatever was going on. What it becomes waits until the boxes are gone, and
+//! sweeps. A second signal ends only the waiting; the boxes clear up after themselves all the same.
+//! A hang-up counts as well, unless `nohup` or the like has it ignored.
 
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -58,7 +59,8 @@ pub(crate) fn watch_signals(cache: &BoxCache) {
     let _ = watching.recv();
 }
 
-/// Waits for SIGINT, SIGTERM or SIGHUP. Signals count from this call on, not only once it is polled.
+/// Waits for SIGINT, SIGTERM or SIGHUP. Signals count from this call on, not only once it is
+/// polled.
 pub(crate) fn next_signal() -> impl Future<Output = ()> {
     let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
     let hangup = (!hangups_are_ignored()).then(|| signal(SignalKind::hangup()));
@@ -80,10 +82,12 @@ pub(crate) fn next_signal() -> impl Future<Output = ()> {
     }
 }
 
-/// Waits for the signal that ends this program: it never comes back, for [`watch_signals`] replaces the program.
+/// Waits for the signal that ends this program: it never comes back, for [`watch_signals`] replaces
+/// the program.
 pub(crate) fn wait_for_signal() -> ! {
     loop {
-        // A park ends for no reason too, and at once where this thread was unparked before: by a channel, say.
+        // A park ends for no reason too, and at once where this thread was unparked before: by a
+        // channel, say.
         std::thread::park();
     }
 }

@@ -150,7 +150,7 @@ impl ProgressBoard {
         }
     }
 
-    /// The current state of `key`: redrawn on a terminal, a line of its own elsewhere.
+    /// The current state of `key`: redrawn on a terminal, a separate line elsewhere.
     pub(crate) fn show_state(&self, key: &str, text: &str) {
         if !self.redraw(key, text) {
             ui::print_note(text);

@@ -1,4 +1,4 @@
-//! What a run came to, before anybody formats it.
+//! What a run came to, before it is formatted.
 
 pub(crate) mod json;
 pub(crate) mod junit;
@@ -21,9 +21,11 @@ use crate::fault::CommandFault;
 #[derive(Debug, Default)]
 pub(crate) struct RunReport {
     pub(crate) scenarios: Vec<ScenarioResult>,
-    /// Whether that there are none is no fault: what was asked for depends on what changed, or on whose turn it is.
+    /// Whether an empty choice is not a fault: what was asked for depends on what changed, or on
+    /// whose turn it is.
     pub(crate) may_be_empty: bool,
-    /// The options that name this run's folders, each with a space before it: commands that are shown repeat them.
+    /// The options that name this run's folders, each with a space before it: commands that are
+    /// shown repeat them.
     pub(crate) folders: String,
     /// Scenarios of which all that there is to say was said while others were tried, by id.
     pub(crate) told: BTreeSet<String>,
@@ -107,7 +109,8 @@ pub(crate) struct CellPlace<'a> {
 }
 
 impl ScenarioResult {
-    /// Every cell, by world and then by step, in the file's order; a step that a world leaves out has none there.
+    /// Every cell, by world and then by step, in the file's order; a step that a world leaves out
+    /// has none there.
     pub(crate) fn cells(&self) -> Vec<CellPlace<'_>> {
         let steps = &self.scenario.scenario.steps;
         let worlds = self.outcome.worlds.iter();
@@ -282,8 +285,8 @@ pub(crate) mod tests {
         - id: privileged-pod\n  do: { create: pod.yaml }\n  expect-in: { bare: admitted, enforce: { denied: { by: pod-security } } }\n\
         - id: plain-pod\n  do: { create: pod.yaml }\n  expect: admitted\n";
 
-    /// A scenario of two worlds and two steps, as it passed; `spoil` may change the cell of the privileged pod under
-    /// enforcement.
+    /// A scenario of two worlds and two steps, as it passed; `spoil` may change the cell of the
+    /// privileged pod under enforcement.
     pub(crate) fn tried(spoil: impl FnOnce(&mut OutcomeCell)) -> ScenarioResult {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("pod-security/privileged");

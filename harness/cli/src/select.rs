@@ -1,4 +1,5 @@
-//! Which scenarios a command line names. A filter that matches nothing is a fault, even when others match.
+//! Which scenarios a command line names. A filter that matches nothing is a fault, even when others
+//! match.
 
 use globset::GlobBuilder;
 use model::letter_distance;

@@ -1,5 +1,5 @@
-//! The only place that writes to the terminal. A reader that goes away (`gauntlet list | head`) is no fault; a disk that
-//! is full is, and is reported once, at the end.
+//! The only place that writes to the terminal. A reader that goes away (`gauntlet list | head`) is
+//! not a fault; a disk that is full is, and is reported once, at the end.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;

@@ -1,4 +1,4 @@
-//! Which contexts are plainly disposable: security tests belong on clusters that nobody will miss.
+//! Which contexts are plainly disposable: security tests belong on clusters that are disposable.
 
 /// The context of every box.
 const BOX: &str = "gauntlet";

@@ -86,14 +86,14 @@ pub enum Error {
     /// The objects that the box was to begin with cannot be made.
     #[error("there is no first state")]
     FirstState {
-        /// What stood in the way.
+        /// The reason.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A trusted root could not be made.
     #[error("there is no trusted root: {why}")]
     TrustedRoot {
-        /// What stood in the way.
+        /// The reason.
         why: String,
     },
     /// What pods send is not counted.

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::Error;
 
-/// How long a server may take to say who it is.
+/// How long a server may take to say its version.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 
 /// What is known about a cluster.
@@ -23,7 +23,7 @@ pub struct ClusterProfile {
     pub audit: AuditAccess,
     /// The folder with a `PROCESS.log` for each of its processes, where there is one.
     pub logs: Option<PathBuf>,
-    /// Whether it dies soon after its last world, so that nobody needs to tidy up in it.
+    /// Whether it dies soon after its last world, so that nothing has to be tidied up in it.
     pub ephemeral: bool,
     /// The test image's reference.
     pub probe_image: String,
@@ -74,10 +74,10 @@ impl ClusterProfile {
     }
 }
 
-/// How many images a kubelet lists, the largest first, where nobody has told it otherwise (`nodeStatusMaxImages`).
+/// How many images a kubelet lists, the largest first, by default (`nodeStatusMaxImages`).
 const MOST_IMAGES_LISTED: usize = 50;
 
-/// Whether a node lists the test image, or so many others that it may have it all the same.
+/// Whether a node lists the test image, or this many others that it may have it all the same.
 fn may_have_probe_image(node: &Value) -> bool {
     let images = node["status"]["images"]
         .as_array()

@@ -1,4 +1,5 @@
-//! A way into a box: for tools that have to run beside its services, and for what those services say.
+//! A way into a box: for tools that have to run beside its services, and for what those services
+//! say.
 
 use std::net::{IpAddr, UdpSocket};
 use std::os::unix::net::UnixStream;
@@ -11,15 +12,16 @@ use serde_json::Value;
 
 use crate::Error;
 
-/// A way into a box of our own.
+/// A way into a box.
 #[derive(Clone, Copy)]
 pub struct HostAccess<'a> {
     pub(crate) running: &'a native::RunningBox,
 }
 
 impl HostAccess<'_> {
-    /// A command that runs its first argument within the box's namespaces, and dies with the box. Its environment holds
-    /// a `PATH` with every tool that is built, and nothing else of the caller's.
+    /// A command that runs its first argument within the box's namespaces, and dies with the box.
+    /// Its environment holds a `PATH` with every tool that is built, and nothing else of the
+    /// caller's.
     #[must_use]
     pub fn enter_command(&self) -> Command {
         self.running.enter_command()
@@ -28,15 +30,15 @@ impl HostAccess<'_> {
     /// A UDP socket in the box's own network.
     ///
     /// # Errors
-    /// When the kernel lets nobody in.
+    /// When the kernel does not allow entering.
     pub fn udp_socket(&self) -> Result<UdpSocket, Error> {
         self.running
             .udp_socket()
             .map_err(|source| Error::Box { source })
     }
 
-    /// Orders one process of the box to end, to halt, to go on, or to start again, and returns at once: what becomes of
-    /// it is told by [`HostAccess::process_status`].
+    /// Orders one process of the box to end, to halt, to go on, or to start again, and returns at
+    /// once: what becomes of it is told by [`HostAccess::process_status`].
     ///
     /// # Errors
     /// For a name that the box never had.
@@ -68,14 +70,15 @@ impl HostAccess<'_> {
         &self.running.work
     }
 
-    /// The encryption configuration that the shape brought, as a file of the host. Whoever replaces it renames a whole
-    /// one into its place.
+    /// The encryption configuration that the shape brought, as a file of the host. A replacement is
+    /// renamed into its place as a whole.
     #[must_use]
     pub fn encryption_config(&self) -> PathBuf {
         self.running.encryption_config()
     }
 
-    /// The folder of a key management plugin of the shape, on the host: what it is told to do, and its calls.
+    /// The folder of a key management plugin of the shape, on the host: what it is told to do, and
+    /// its calls.
     #[must_use]
     pub fn kms_folder(&self, name: &str) -> PathBuf {
         self.running.kms_folder(name)
@@ -101,11 +104,11 @@ impl HostAccess<'_> {
             .map_err(|source| Error::Box { source })
     }
 
-    /// A connection to the probe that is the first process of a container, by its id and its pod's; nothing, where none
-    /// answers there.
+    /// A connection to the probe that is the first process of a container, by its id and its pod's;
+    /// nothing, where none answers there.
     ///
     /// # Errors
-    /// When the kernel lets nobody in.
+    /// When the kernel does not allow entering.
     pub fn connect_probe(&self, pod: &str, container: &str) -> Result<Option<UnixStream>, Error> {
         self.running
             .connect_probe(pod, container)
@@ -145,16 +148,18 @@ impl HostAccess<'_> {
         self.running.rekor_key.as_deref()
     }
 
-    /// The first root of the TUF repository that Kyverno's pod serves itself at `http://tuf.box:3005`, where it does.
+    /// The first root of the TUF repository that Kyverno's pod serves itself at
+    /// `http://tuf.box:3005`, where it does.
     #[must_use]
     pub fn tuf_root(&self) -> Option<String> {
         std::fs::read_to_string(self.work_folder().join("tuf/root.json")).ok()
     }
 
-    /// How many packets pods have sent so far to the log, the certificate authority and the timestamp authority.
+    /// How many packets pods have sent so far to the log, the certificate authority and the
+    /// timestamp authority.
     ///
     /// # Errors
-    /// Where nobody counts them: in a box without these, or without a node.
+    /// Where they are not counted: in a box without these, or without a node.
     pub async fn packets_to_sigstore(self) -> Result<u64, Error> {
         let uncounted = |why: String| Error::Uncounted { why };
         let mut command = self.enter_command();
@@ -186,11 +191,13 @@ impl HostAccess<'_> {
     pub const TOKEN_KEY: &'static str = places::TOKEN_KEY;
     /// The file with the box's certificate authority, inside.
     pub const CA_FILE: &'static str = places::CA_FILE;
-    /// What an API server says about itself, but for two checks that wait a second for what was there before.
+    /// What an API server says about itself, but for two checks that wait a second for what was
+    /// there before.
     pub const READYZ_SEEDED: &'static str = places::READYZ_SEEDED;
     /// The registry, with TLS.
     pub const REGISTRY: &'static str = places::REGISTRY.authority;
-    /// The same registry, over plain HTTP. Go's registry clients take names below `localhost` for plain HTTP.
+    /// The same registry, over plain HTTP. Go's registry clients take names below `localhost` for
+    /// plain HTTP.
     pub const PLAIN_REGISTRY: &'static str = places::PLAIN_REGISTRY.authority;
     /// The front of the registry that spoils its answers.
     pub const FRONT: &'static str = places::FRONT.authority;

@@ -1,8 +1,8 @@
 //! Gives you a cluster: the box, or one that exists.
 //!
-//! A [`Cluster`] is an administrator's client, the two other ways in (a token, nobody), and what is known about the
-//! cluster: its release, its nodes, where its audit log is. What a cluster has to look like before its API server
-//! starts is a [`ClusterSpec`].
+//! A [`Cluster`] is an administrator's client, the two other ways in (a token, anonymous), and what
+//! is known about the cluster: its release, its nodes, where its audit log is. What a cluster has
+//! to look like before its API server starts is a [`ClusterSpec`].
 
 mod connect;
 mod context;
@@ -48,8 +48,9 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts a box of its own, which dies with this program. What runs in pods beside Kubernetes is the caller's to
-    /// install; `first_state` has it in place beforehand. `progress` is called on another thread.
+    /// Starts a box, which dies with this program. What runs in pods beside Kubernetes is the
+    /// caller's to install; `first_state` has it in place beforehand. `progress` is called on
+    /// another thread.
     ///
     /// # Errors
     /// When the box does not start, or its API server does not answer.
@@ -101,13 +102,13 @@ impl Cluster {
         })
     }
 
-    /// Attaches to a cluster that exists: `kubeconfig`, else `$KUBECONFIG`, else `~/.kube/config`; `context`, else the
-    /// current one. A context whose name does not say that the cluster can be thrown away is refused, unless the caller
-    /// says that it is `disposable`.
+    /// Attaches to a cluster that exists: `kubeconfig`, else `$KUBECONFIG`, else `~/.kube/config`;
+    /// `context`, else the current one. A context whose name does not say that the cluster can be
+    /// thrown away is refused, unless the caller says that it is `disposable`.
     ///
     /// # Errors
-    /// A kubeconfig or context that is not there, a context that is not plainly disposable, a server that does not
-    /// answer, an identity without the rights.
+    /// A kubeconfig or context that is not there, a context that is not plainly disposable, a
+    /// server that does not answer, an identity without the rights.
     pub async fn attach_existing(
         kubeconfig: Option<&Path>,
         context: Option<&str>,
@@ -172,13 +173,14 @@ impl Cluster {
         &self.sealing
     }
 
-    /// The way into a box of our own.
+    /// The way into the box.
     #[must_use]
     pub fn host_access(&self) -> Option<HostAccess<'_>> {
         self.ours.as_ref().map(|running| HostAccess { running })
     }
 
-    /// The box's milestones: what was reached, and how long after the start. Empty for a cluster that was there before.
+    /// The box's milestones: what was reached, and how long after the start. Empty for a cluster
+    /// that was there before.
     #[must_use]
     pub fn milestones(&self) -> Vec<(String, Duration)> {
         let of_box = self
@@ -202,13 +204,14 @@ impl Cluster {
         self.begun
     }
 
-    /// The box's control groups, one folder for each tree of the host. Empty for a cluster that was there before.
+    /// The box's control groups, one folder for each tree of the host. Empty for a cluster that was
+    /// there before.
     #[must_use]
     pub fn cgroups(&self) -> &[PathBuf] {
         self.ours.as_ref().map_or(&[], |running| &running.cgroups)
     }
 
-    /// Lets a box of our own live on without this program, until it is taken down by its name.
+    /// Lets the box live on without this program, until it is taken down by its name.
     ///
     /// # Errors
     /// When it has ended meanwhile.
@@ -220,7 +223,8 @@ impl Cluster {
         })
     }
 
-    /// Takes a box of our own down and waits until nothing of it is left; a cluster that was there before stays.
+    /// Takes the box down and waits until nothing of it is left; a cluster that was there before
+    /// stays.
     ///
     /// # Errors
     /// When something was left behind.
@@ -239,7 +243,8 @@ impl Cluster {
 pub struct FirstState {
     /// The name under which it is kept. It says what is in it.
     pub name: String,
-    /// Makes the objects; it is called where no box has begun with this state yet, once the components are built.
+    /// Makes the objects; it is called where no box has begun with this state yet, once the
+    /// components are built.
     pub objects: FirstObjects,
 }
 

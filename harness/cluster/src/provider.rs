@@ -58,7 +58,7 @@ fn box_offers(capability: &Capability) -> bool {
 }
 
 impl ClusterProfile {
-    /// Whether a cluster of which this is known, and that nobody can be asked to change, has this capability.
+    /// Whether a cluster with these facts, which cannot be changed, has this capability.
     fn offer(&self, capability: &Capability) -> bool {
         match capability {
             Capability::Nodes(number) => self.nodes.len() >= usize::from(*number),
@@ -81,7 +81,8 @@ impl ClusterProfile {
     }
 }
 
-/// Whether a server of this version, such as `v1.36.3+k3s1`, is of this release, `1.36` or `1.36.3`.
+/// Whether a server of this version, such as `v1.36.3+k3s1`, is of this release, `1.36` or
+/// `1.36.3`.
 fn is_release(version: &str, release: &str) -> bool {
     let rest = version
         .strip_prefix('v')

@@ -1,4 +1,5 @@
-//! The keys with which a cluster seals what it stores: random, of one cluster, and the same whenever they are named.
+//! The keys with which a cluster seals what it stores: random, of one cluster, and the same
+//! whenever they are named.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -6,7 +7,7 @@ use model::PlaceholderValues;
 use ring::hmac;
 use ring::rand::SystemRandom;
 
-/// Sealing keys by name, made from one random key that is nobody else's.
+/// Sealing keys by name, made from one random key of this cluster alone.
 pub struct SealingKeys {
     master: hmac::Key,
 }

@@ -23,12 +23,14 @@ const COLLECTIONS: [&str; 15] = [
     "/api/v1/namespaces",
 ];
 
-/// The beginning of every name that the engine gives to its own probes of whether a control is in force.
+/// The beginning of every name that the engine gives to its own probes of whether a control is in
+/// force.
 const CANARY: &str = "gauntlet-canary-";
 
 impl Cluster {
-    /// Deletes every cluster-scoped object whose name holds one of `namespaces`, those namespaces, and the engine's own
-    /// canaries, those of another run on the same cluster included. Returns what is still there and not on its way out.
+    /// Deletes every cluster-scoped object whose name holds one of `namespaces`, those namespaces,
+    /// and the engine's own canaries, those of another run on the same cluster included. Returns
+    /// what is still there and not on its way out.
     pub async fn sweep_leftovers(&self, namespaces: &[String]) -> Vec<String> {
         let admin = Caller::new(self.admin_client().clone(), crate::AGENT);
         let mut left = Vec::new();

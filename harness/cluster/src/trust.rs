@@ -1,5 +1,6 @@
-//! Trusted roots: which authorities, logs and timestamp authorities a verifier is to believe, in sigstore's own format,
-//! made by cosign. There is one maker, for what the box itself installs and for whoever tries signatures in it.
+//! Trusted roots: which authorities, logs and timestamp authorities a verifier trusts, in
+//! sigstore's own format, made by cosign. There is one maker, for what the box itself installs and
+//! for steps that verify signatures in it.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -14,7 +15,7 @@ pub const VALID_FROM: &str = "2024-01-01T00:00:00Z";
 
 const FETCHED_WITHIN: Duration = Duration::from_secs(60);
 
-/// Whom to believe. The texts are PEM. Nobody by default.
+/// The trusted parties. The texts are PEM. None by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedParties {
     /// Fulcio's certificate.
@@ -30,7 +31,7 @@ pub struct TrustedParties {
 }
 
 impl TrustedParties {
-    /// The box's own services, as they describe themselves; nobody where there are none.
+    /// The box's own services, as they describe themselves; none where the box has none.
     ///
     /// # Errors
     /// When one of them does not answer.
@@ -55,8 +56,8 @@ impl TrustedParties {
         })
     }
 
-    /// Has cosign make a trusted root of it, `NAME.json` in `folder`, which lies below [`HostAccess::work_folder`]. Returns where
-    /// it is, as the host sees it.
+    /// Has cosign make a trusted root of it, `NAME.json` in `folder`, which lies below
+    /// [`HostAccess::work_folder`]. Returns where it is, as the host sees it.
     ///
     /// # Errors
     /// When a file cannot be written, or cosign does not do its work.
@@ -105,7 +106,8 @@ impl TrustedParties {
         )))
     }
 
-    /// What it consists of: a name for the part's file, the flag up to where that file is named, and its text.
+    /// What it consists of: a name for the part's file, the flag up to where that file is named,
+    /// and its text.
     fn parts(&self) -> Vec<(String, String, &String)> {
         let fulcio = self.fulcio.iter().map(|text| (HostAccess::FULCIO, text));
         let others = self

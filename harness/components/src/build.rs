@@ -1,4 +1,5 @@
-//! Building a component into the cache: into a folder beside its place, which gets the place's name when it is whole.
+//! Building a component into the cache: into a folder beside its place, which gets the place's name
+//! when it is whole.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -15,7 +16,8 @@ use crate::{BuildProgress, Error, cargo, find_program, go, stamp};
 pub(crate) struct BuildFolder<'a> {
     pub(crate) component: &'a PinnedComponent,
     pub(crate) launcher: &'a Path,
-    /// A folder of its own, which goes when the build ends: what comes out of it is put into [`BuildFolder::output_folder`].
+    /// A temporary folder, which goes when the build ends: what comes out of it is put into
+    /// [`BuildFolder::output_folder`].
     pub(crate) temp: &'a Path,
     pub(crate) cache: &'a BoxCache,
 }
@@ -31,12 +33,13 @@ impl BuildFolder<'_> {
 const OUT: &str = "out";
 
 impl BoxCache {
-    /// Builds those that are not there, one after the other. Two programs that want the same one do not build it
-    /// twice. `launcher` is the program that builds are run by: this one, or another that hands
-    /// [`crate::CONTAIN`] on.
+    /// Builds those that are not there, one after the other. Two programs that want the same one do
+    /// not build it twice. `launcher` is the program that builds are run by: this one, or another
+    /// that hands [`crate::CONTAIN`] on.
     ///
     /// # Errors
-    /// A missing tool, a failed build (with the end of its output), a full disk, a cache that is read-only.
+    /// A missing tool, a failed build (with the end of its output), a full disk, a cache that is
+    /// read-only.
     pub fn ensure_built(
         &self,
         components: &[&PinnedComponent],
@@ -51,8 +54,8 @@ impl BoxCache {
         Ok(())
     }
 
-    /// Fetches the modules of a component that is not built, so that its build, which comes later, need not wait for
-    /// them.
+    /// Fetches the modules of a component that is not built, so that its build, which comes later,
+    /// need not wait for them.
     ///
     /// # Errors
     /// Those of [`BoxCache::ensure_built`]. The build tries again, so that they may be passed over.
@@ -117,7 +120,8 @@ impl BoxCache {
             if name.starts_with(&half_built) {
                 cache::remove_dir(&entry.path())?;
             } else if name.starts_with(&fetch) {
-                // Somebody may still be at it, who then fails for nothing: the build fetches what is missing.
+                // Another build may still use it, which then fails for nothing: the build fetches
+                // what is missing.
                 let _ = cache::remove_dir(&entry.path());
             }
         }

@@ -1,5 +1,5 @@
-//! The cache: built components, ready-made first states, and the folders of boxes that are up. It lies outside every
-//! checkout, and all of it may be deleted while no box is up.
+//! The cache: built components, ready-made first states, and the folders of boxes that are up. It
+//! lies outside every checkout, and all of it may be deleted while no box is up.
 
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
@@ -18,8 +18,9 @@ impl BoxCache {
     /// `$GAUNTLET_CACHE`, else `$XDG_CACHE_HOME/gauntlet`, else `~/.cache/gauntlet`.
     ///
     /// # Errors
-    /// [`Error::NoCache`] when none of them is set. A relative `GAUNTLET_CACHE` is meant from the current folder; the
-    /// others count only when they are absolute, as the base directory specification wants.
+    /// [`Error::NoCache`] when none of them is set. A relative `GAUNTLET_CACHE` is meant from the
+    /// current folder; the others count only when they are absolute, as the base directory
+    /// specification wants.
     pub fn from_env() -> Result<Self, Error> {
         let var = |name| {
             std::env::var_os(name)

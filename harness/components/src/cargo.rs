@@ -12,7 +12,8 @@ use crate::{BoxCache, Error, contain};
 /// The platform that this program was built for, and that the probe is.
 const TARGET: &str = env!("GAUNTLET_TARGET");
 
-/// Small, and without what only a debugger reads: every pod maps this program, and every box keeps it in memory.
+/// Small, and without what only a debugger reads: every pod maps this program, and every box keeps
+/// it in memory.
 const PROFILE: [(&str, &str); 6] = [
     (
         "RUSTFLAGS",
@@ -25,7 +26,8 @@ const PROFILE: [(&str, &str); 6] = [
     ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "s"),
 ];
 
-/// What a caller that was itself started by cargo has in its environment, and what is not meant for this build.
+/// What a caller that was itself started by cargo has in its environment, and what is not meant for
+/// this build.
 const NOT_OURS: [&str; 5] = [
     "CARGO_ENCODED_RUSTFLAGS",
     "RUSTC_WRAPPER",
@@ -86,8 +88,8 @@ pub(crate) fn compile_rust(
     Ok(())
 }
 
-/// Not `--locked`: the lock file is that of the whole workspace, and cargo drops from it what the probe does not use. What
-/// it does use keeps its version and checksum.
+/// Not `--locked`: the lock file is that of the whole workspace, and cargo drops from it what the
+/// probe does not use. What it does use keeps its version and checksum.
 fn cargo_command(launcher: &Path, source: &Path) -> Command {
     let mut command = contain::contained_command(launcher, "cargo");
     command.current_dir(source);
@@ -105,7 +107,8 @@ fn count_packages(listing: &str) -> usize {
 }
 
 impl BoxCache {
-    /// Where cargo keeps what it compiled, so that a changed probe does not compile its dependencies anew.
+    /// Where cargo keeps what it compiled, so that a changed probe does not compile its
+    /// dependencies again.
     fn cargo_builds(&self) -> std::path::PathBuf {
         self.root.join("cargo")
     }

@@ -43,7 +43,7 @@ pub(crate) enum ComponentSource {
     },
 }
 
-/// Where a part lies in the component's folder.
+/// The path of a part in the component's folder.
 pub(crate) fn part_path(part: &str) -> String {
     if is_data(part) {
         part.to_owned()
@@ -57,8 +57,8 @@ pub(crate) fn is_data(part: &str) -> bool {
     part.contains('/')
 }
 
-/// A file of a module. Such files are read from the module when the component is built, and never kept here. A component's
-/// hash covers the name of this type.
+/// A file of a module. Such files are read from the module when the component is built, and never
+/// kept here. A component's hash covers the name of this type.
 #[derive(Debug)]
 pub(crate) struct Data {
     pub(crate) module: &'static str,
@@ -86,14 +86,15 @@ pub(crate) struct Step {
     pub(crate) renames: &'static [(&'static str, &'static str)],
 }
 
-/// Everything that is pinned: Kubernetes releases, newest first, then the runtime, the probe and etcd's tools, then what
-/// a world can install.
+/// Everything that is pinned: Kubernetes releases, newest first, then the runtime, the probe and
+/// etcd's tools, then what a world can install.
 #[must_use]
 pub fn pinned_components() -> &'static [PinnedComponent] {
     PINNED
 }
 
-/// The control plane of a Kubernetes release, given as `1.36` or `1.36.3`: etcd, API server, controller manager.
+/// The control plane of a Kubernetes release, given as `1.36` or `1.36.3`: etcd, API server,
+/// controller manager.
 ///
 /// # Errors
 /// [`Error::UnknownRelease`], with the releases there are.
@@ -182,8 +183,9 @@ pub const ETCD_TOOLS: &str = "etcd-tools";
 pub const PROBE: &str = "probe";
 
 impl PinnedComponent {
-    /// How long its build takes beside that of others, in seconds on a quiet machine of two cores that does nothing else,
-    /// with the modules still to be fetched and the components before it in [`pinned_components`] built.
+    /// How long its build takes beside that of others, in seconds on a quiet machine of two cores
+    /// that does nothing else, with the modules still to be fetched and the components before it in
+    /// [`pinned_components`] built.
     #[must_use]
     pub fn build_seconds(&self) -> u16 {
         self.seconds
@@ -241,7 +243,8 @@ impl PinnedComponent {
 }
 
 impl BoxCache {
-    /// A component's folder; its programs are in `bin` below it, what it needs beside them in `data`.
+    /// A component's folder; its programs are in `bin` below it, what it needs beside them in
+    /// `data`.
     #[must_use]
     pub fn component_dir(&self, component: &PinnedComponent) -> PathBuf {
         self.components_folder().join(component.id())

@@ -1,5 +1,5 @@
-//! Running a build so that nothing of it outlives this program: in a namespace of process ids of its own, whose first
-//! process is killed with its parent.
+//! Running a build so that nothing of it outlives this program: in a separate namespace of process
+//! ids, whose first process is killed with its parent.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -20,15 +20,17 @@ pub const ARMED: &str = "__armed";
 /// The lowest priority (`nice(2)`).
 const NICEST: i32 = 19;
 
-/// A command that dies with the thread that spawns it, and takes all its descendants with it. The caller must leave
-/// standard input as it is set here, and keep the child's end of it for as long as the command may run.
+/// A command that dies with the thread that spawns it, and takes all its descendants with it. The
+/// caller must leave standard input as it is set here, and keep the child's end of it for as long
+/// as the command may run.
 pub(crate) fn contained_command(launcher: &Path, program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(launcher);
     command.arg(CONTAIN).arg(program).stdin(Stdio::piped());
     command
 }
 
-/// `__contain PROGRAM ARG…`: makes the namespace. Without the right to, the program itself still dies with this one.
+/// `__contain PROGRAM ARG…`: makes the namespace. Without the right to, the program itself still
+/// dies with this one.
 pub fn run_contain(words: &[OsString]) -> io::Result<ExitCode> {
     lifeline::arm_lifeline()?;
     match unshare(CloneFlags::CLONE_NEWPID) {
@@ -61,10 +63,11 @@ pub fn run_armed(words: &[OsString]) -> io::Result<ExitCode> {
     Err(Command::new(program).args(args).exec())
 }
 
-/// Lets everything else on this machine go first: boxes run beside builds, and what is timed in them must not wait for a
-/// compiler. Where the kernel groups processes by session, it is the group's niceness that counts. In vain is no fault.
+/// Lets everything else on this machine go first: boxes run beside builds, and what is timed in
+/// them must not wait for a compiler. Where the kernel groups processes by session, it is the
+/// group's niceness that counts. A failure does no harm.
 fn yield_to_others() {
-    // Outside a namespace of its own, descendants need the terminal's signals to end with this program.
+    // Outside such a namespace, descendants need the terminal's signals to end with this program.
     if nix::unistd::getpid().as_raw() == 1 {
         let _ = nix::unistd::setsid();
     }

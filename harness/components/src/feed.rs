@@ -98,7 +98,8 @@ enum FeedKind {
     Said,
 }
 
-/// `go build -v` prints the import path of each package it compiles, alone on a line; cargo writes a verb before it.
+/// `go build -v` prints the import path of each package it compiles, alone on a line; cargo writes
+/// a verb before it.
 fn line_kind(line: &str) -> FeedKind {
     let verb = line.trim_start().split(' ').next().unwrap_or_default();
     let is_path = !line.is_empty() && !line.contains([' ', ':', '\t']) && !line.starts_with('#');

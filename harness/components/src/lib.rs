@@ -1,8 +1,8 @@
-//! The programs that clusters are made of. Each is pinned by name and version, fetched and built once into a cache, and
-//! can be taken to another machine as an archive.
+//! The programs that clusters are made of. Each is pinned by name and version, fetched and built
+//! once into a cache, and can be taken to another machine as an archive.
 //!
-//! A build runs as a child of this program, run again: the caller's program hands [`CONTAIN`] and [`ARMED`] on to
-//! [`contain`] and [`run_armed`].
+//! A build runs as a child of this program, run again: the caller's program hands [`CONTAIN`] and
+//! [`ARMED`] on to [`contain`] and [`run_armed`].
 
 mod build;
 pub mod cache;

@@ -1,5 +1,5 @@
-//! Dying with the parent, whatever kills it: the kernel's parent-death signal, and standard input as a lifeline whose
-//! other end only the parent holds.
+//! Dying with the parent, whatever kills it: the kernel's parent-death signal, and standard input
+//! as a lifeline whose other end only the parent holds.
 
 use std::io;
 use std::os::fd::AsFd;

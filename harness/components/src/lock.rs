@@ -1,4 +1,5 @@
-//! A lock file that may be taken away by its holder: whoever gets the lock makes sure it still is the file of that name.
+//! A lock file that may be taken away by its holder: the one that gets the lock makes sure that it
+//! still is the file of that name.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::os::unix::fs::MetadataExt;
@@ -14,7 +15,7 @@ pub struct FileLock {
 }
 
 impl FileLock {
-    /// Takes the lock if nobody holds it.
+    /// Takes the lock if it is free.
     pub fn try_take(path: &Path) -> Result<Option<Self>, Error> {
         loop {
             let file = open_lock(path)?;
@@ -32,7 +33,7 @@ impl FileLock {
         }
     }
 
-    /// Takes the lock, waiting for whoever holds it.
+    /// Takes the lock, waiting for its holder.
     pub fn take_lock(path: &Path) -> Result<Self, Error> {
         loop {
             let file = open_lock(path)?;
@@ -46,7 +47,7 @@ impl FileLock {
         }
     }
 
-    /// Takes the file away while the lock is still held: the next one makes it anew.
+    /// Takes the file away while the lock is still held: the next one makes it again.
     pub fn remove_file(self) {
         let _ = fs::remove_file(&self.path);
     }

@@ -21,8 +21,8 @@ pub enum BuildProgress {
     Building {
         /// `NAME-VERSION`.
         component: String,
-        /// Packages compiled so far. Those that the Go build cache already holds are not counted, so a warm build ends
-        /// below `total`.
+        /// Packages compiled so far. Those that the Go build cache already holds are not counted,
+        /// so a warm build ends below `total`.
         compiled: usize,
         /// Packages that the component consists of.
         total: usize,

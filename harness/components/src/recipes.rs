@@ -1,5 +1,5 @@
-//! The recipes: which packages make up a component, and how they are built. Those of what a world can install, and of the
-//! tools, are beside their modules: `modules/NAME-VERSION/recipe.rs`.
+//! The recipes: which packages make up a component, and how they are built. Those of what a world
+//! can install, and of the tools, are beside their modules: `modules/NAME-VERSION/recipe.rs`.
 
 use crate::component::{ComponentSource, Data, PinnedComponent, Step};
 use crate::probe_source;
@@ -19,9 +19,9 @@ macro_rules! folder_text {
     };
 }
 
-/// A component that is built in one step, without cgo, from the `tool` lines of its `go.mod`. Its turn says where it comes in
-/// the order of building, and is read by the build script; its seconds say how long its build takes; its data are files of a
-/// module, as path and name.
+/// A component that is built in one step, without cgo, from the `tool` lines of its `go.mod`. Its
+/// turn says where it comes in the order of building, and is read by the build script; its seconds
+/// say how long its build takes; its data are files of a module, as path and name.
 macro_rules! tools {
     (
         $name:literal, $version:literal, $binaries:expr,
@@ -125,7 +125,8 @@ macro_rules! pinned {
     };
 }
 
-/// In the order in which they are built where several are missing: what most scenarios need comes first.
+/// In the order in which they are built where several are missing: what most scenarios need comes
+/// first.
 pub(crate) static PINNED: &[PinnedComponent] = include!(concat!(env!("OUT_DIR"), "/pinned.rs"));
 
 /// What looks into etcd, and saves and restores what it holds.

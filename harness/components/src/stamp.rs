@@ -44,7 +44,8 @@ pub(crate) fn read_stamp(dir: &Path) -> Result<ComponentStamp, Error> {
     serde_json::from_slice(&text).map_err(|why| malformed_stamp(dir, &why))
 }
 
-/// Whether everything is there at its size. Content is checked where it comes from outside: at an import.
+/// Whether everything is there at its size. Content is checked where it comes from outside: at an
+/// import.
 pub(crate) fn is_whole(dir: &Path, component: &PinnedComponent) -> bool {
     let Ok(stamp) = read_stamp(dir) else {
         return false;

@@ -1,5 +1,6 @@
-//! Taking the built components elsewhere: one archive with the SHA-256 of every file, so that a machine without Go or
-//! network can use them. Nothing of an archive gets a place in the cache before all of it was checked.
+//! Taking the built components elsewhere: one archive with the SHA-256 of every file, so that a
+//! machine without Go or network can use them. Nothing of an archive gets a place in the cache
+//! before all of it was checked.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -32,8 +33,8 @@ struct ArchiveManifest {
 }
 
 impl BoxCache {
-    /// Writes every built component into one gzipped tar archive; the file appears when it is whole. Returns their
-    /// ids.
+    /// Writes every built component into one gzipped tar archive; the file appears when it is
+    /// whole. Returns their ids.
     ///
     /// # Errors
     /// Files that cannot be read or written, a full disk.
@@ -85,11 +86,13 @@ impl BoxCache {
         tar.into_inner()?.finish()?.flush()
     }
 
-    /// Takes the components of an archive into the cache. All or nothing: every file must be in the archive's list,
-    /// with its sum, and belong to a component that is pinned here. Returns their ids.
+    /// Takes the components of an archive into the cache. All or nothing: every file must be in the
+    /// archive's list, with its sum, and belong to a component that is pinned here. Returns their
+    /// ids.
     ///
     /// # Errors
-    /// [`Error::Archive`] for anything that is not as the list says; files that cannot be read or written.
+    /// [`Error::Archive`] for anything that is not as the list says; files that cannot be read or
+    /// written.
     pub fn import_components(&self, archive: &Path) -> Result<Vec<String>, Error> {
         let components = self.components_folder();
         fs::create_dir_all(&components).map_err(Error::file("create", &components))?;
@@ -199,7 +202,8 @@ fn read_manifest(entry: &mut tar::Entry<impl Read>) -> Result<ArchiveManifest, A
     }
 }
 
-/// The paths that the archive must hold. They come from the pinned components alone, so none can leave its folder.
+/// The paths that the archive must hold. They come from the pinned components alone, so none can
+/// leave its folder.
 fn expected_paths(
     manifest: &ArchiveManifest,
 ) -> Result<BTreeMap<String, (u32, stamp::StampEntry)>, ArchiveFault> {

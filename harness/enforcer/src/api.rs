@@ -33,7 +33,7 @@ pub struct BoxApi {
 }
 
 impl BoxApi {
-    /// With an identity it is that one's client, without it is anybody's.
+    /// With an identity it is that one's client, without one it is anonymous.
     pub fn new(server: &str, ca: &str, identity: Option<&PkiIdentity>) -> Result<Self, Error> {
         let malformed = |why: ureq::Error| Error::Malformed {
             what: "the box's keys".into(),

@@ -1,4 +1,4 @@
-//! From what is known of the cluster to what a node lets through. Nothing here asks anybody anything.
+//! From what is known of the cluster to what a node lets through. Nothing here sends a request.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
@@ -10,18 +10,21 @@ use super::objects::{
 use super::ranges::{NumberRanges, address_number};
 use super::state::{ClusterState, LocatedPod};
 
-/// What a node lets through: for each of its pods that is isolated in a direction, the number of its list.
+/// What a node lets through: for each of its pods that is isolated in a direction, the number of
+/// its list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PolicyTable {
     pub(crate) ingress: IsolatedPods,
     pub(crate) egress: IsolatedPods,
     /// How many pods are isolated in either direction.
     pub(crate) isolated: usize,
-    /// Whether any pod of the cluster may be: then no pod may send under another's address, on whichever node.
+    /// Whether any pod of the cluster may be: then no pod may send under another's address, on
+    /// whichever node.
     pub(crate) is_guarded: bool,
 }
 
-/// One direction. Pods, by each of their addresses; those to which the same is allowed have the same list.
+/// One direction. Pods, by each of their addresses; those to which the same is allowed have the
+/// same list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct IsolatedPods {
     pub(crate) pods: BTreeMap<IpAddr, usize>,
@@ -100,7 +103,8 @@ impl<'a> ClusterView<'a> {
                 .push((policy, rules.collect()));
         }
         let mut isolation = IsolatedPods::default();
-        // Many pods are picked by the same policies, and many such picks come down to the same list.
+        // Many pods are picked by the same policies, and many such picks come down to the same
+        // list.
         let (mut picks, mut numbers) = (HashMap::new(), HashMap::new());
         for located in self
             .located
@@ -187,8 +191,8 @@ impl<'a> ClusterView<'a> {
         }))
     }
 
-    /// What a rule allows a pod. A port's name is looked up in the server: for ingress that is the pod itself, for egress
-    /// each of the pods at the other end.
+    /// What a rule allows a pod. A port's name is looked up in the server: for ingress that is the
+    /// pod itself, for egress each of the pods at the other end.
     fn allowed_traffic(
         &self,
         found: &ResolvedRule<'_>,
@@ -232,7 +236,8 @@ impl<'a> ClusterView<'a> {
     }
 }
 
-/// What the names of ports in these rules come down to for this pod: it tells apart pods that are picked alike.
+/// What the names of ports in these rules come down to for this pod: it tells apart pods that are
+/// picked alike.
 fn named_ports<'a>(
     rules: impl Iterator<Item = &'a ResolvedRule<'a>>,
     pod: &PodObject,
@@ -244,8 +249,8 @@ fn named_ports<'a>(
         .collect()
 }
 
-/// The same with as few entries as are easily had: entries with the same ports become one, then those with the same
-/// addresses.
+/// The same with as few entries as are easily had: entries with the same ports become one, then
+/// those with the same addresses.
 fn join_entries(allowed: AllowedTraffic) -> AllowedTraffic {
     let mut by_ports: BTreeMap<PortSet, Vec<NumberRanges>> = BTreeMap::new();
     for (peers, ports) in allowed
@@ -268,7 +273,8 @@ fn join_entries(allowed: AllowedTraffic) -> AllowedTraffic {
 }
 
 impl PolicyDirection {
-    /// Whether the policy isolates in this direction. The API server writes the types where nobody has.
+    /// Whether the policy isolates in this direction. The API server writes the types where the
+    /// author did not.
     fn concerns(self, policy: &NetworkPolicy) -> bool {
         let name = if self == Self::Ingress {
             "Ingress"
@@ -346,7 +352,8 @@ impl PortSet {
     }
 }
 
-/// The addresses of a block. One that cannot be read has none, and neither has one without something that cannot be.
+/// The addresses of a block. One that cannot be read has none, and neither has one without
+/// something that cannot be.
 fn block_ranges(block: &IpBlock) -> Option<NumberRanges> {
     let except = block
         .except
@@ -372,7 +379,7 @@ fn cidr_ranges(text: &str) -> Option<NumberRanges> {
     (length <= 32).then(|| prefix_range(address_number(parts.into()), 96 + length))
 }
 
-/// The numbers whose first bits, so many, are the same.
+/// The numbers that share a prefix of this many bits.
 fn prefix_range(base: u128, length: u32) -> NumberRanges {
     let rest = u128::MAX.checked_shr(length).unwrap_or(0);
     NumberRanges::from_pairs([(base & !rest, base | rest)])

@@ -54,7 +54,8 @@ fn address(text: &str) -> u128 {
     address_number(text.parse().unwrap())
 }
 
-/// Whether something from one address gets to another's port over TCP, as far as the pods of `node-1` go.
+/// Whether something from one address gets to another's port over TCP, as far as the pods of
+/// `node-1` go.
 fn passes(state: &ClusterState, from: &str, to: &str, port: u128) -> bool {
     let table = compile_node(state, "node-1");
     let allows = |isolation: &IsolatedPods, own: &str, other: &str| {
@@ -436,7 +437,7 @@ fn a_thousand_policies_for_a_hundred_pods_are_one_list_each_and_few_lines() {
     );
 }
 
-/// Whether `nft` would put the text in force, in a network namespace of its own.
+/// Whether `nft` would put the text in force, in a separate network namespace.
 fn nft_takes(text: &str) {
     let text = format!("table inet tried {text}");
     run_nft(

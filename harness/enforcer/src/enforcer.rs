@@ -23,13 +23,14 @@ pub(crate) struct NodeEnforcer {
     body: String,
     /// Network plugins that wait, with their pods' `uid`.
     askers: Vec<(String, UnixStream)>,
-    /// When the next table may be put in force: after each it takes a rest as long as that one took, so that a flood of
-    /// changes becomes few tables. A change after a rest is not kept waiting.
+    /// When the next table may be put in force: after each it takes a rest as long as that one
+    /// took, so that a flood of changes becomes few tables. A change after a rest is not kept
+    /// waiting.
     next: Instant,
 }
 
 impl NodeEnforcer {
-    /// `folder` is where it tells what is in force.
+    /// `folder` is where it writes what is in force.
     ///
     /// # Errors
     /// When `nft` cannot say which tables there are.
@@ -50,7 +51,7 @@ impl NodeEnforcer {
         })
     }
 
-    /// Goes on for as long as there is somebody to tell it anything.
+    /// Goes on for as long as there are senders of changes.
     pub(crate) fn run_enforcer(mut self, news: &Receiver<WatchEvent>) -> Result<(), Error> {
         while let Ok(first) = news.recv() {
             let since = Instant::now();
@@ -90,7 +91,8 @@ impl NodeEnforcer {
         }
     }
 
-    /// Puts the table in force that what is known comes down to; `since` is when the first of it was told.
+    /// Puts the table in force that follows from what is known; `since` is when the first change
+    /// came.
     fn enforce_table(&mut self, since: Instant) -> Result<(), Error> {
         let Some(seen) = self.state.seen() else {
             return Ok(());

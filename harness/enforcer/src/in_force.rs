@@ -1,4 +1,5 @@
-//! What an enforcer tells of itself: a file for each node in the folder that a box shares with the host.
+//! What an enforcer tells of itself: a file for each node in the folder that a box shares with the
+//! host.
 
 use std::path::Path;
 use std::{fs, io};
@@ -20,16 +21,18 @@ pub struct InForce {
     pub node: String,
     /// How far its table speaks of what the API server has.
     pub seen: SeenVersions,
-    /// How many tables it has put in force. One that would be the same as the last is not put in force again.
+    /// How many tables it has put in force. One that would be the same as the last is not put in
+    /// force again.
     pub tables: u64,
     /// How many of the node's pods are isolated, for ingress, egress or both.
     pub isolated: usize,
-    /// How long the last table took from the first change that it knows to its being in force, in microseconds.
+    /// How long the last table took from the first change that it knows to its being in force, in
+    /// microseconds.
     pub took: u64,
 }
 
-/// The newest `resourceVersion` of each kind that a table was made with: that table has all that the API server had
-/// written of the kind up to then.
+/// The newest `resourceVersion` of each kind that a table was made with: that table has all that
+/// the API server had written of the kind up to then.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct SeenVersions {
@@ -55,7 +58,7 @@ impl SeenVersions {
 }
 
 impl InForce {
-    /// Tells it to whoever looks into the folder.
+    /// Writes it into the folder, for readers.
     pub(crate) fn publish_file(&self, folder: &Path) -> Result<(), Error> {
         let malformed = |why: serde_json::Error| malformed_file(&why);
         let text = serde_json::to_vec(self).map_err(malformed)?;
@@ -64,11 +67,11 @@ impl InForce {
     }
 }
 
-/// What this node tells; nothing, where it has not told anything yet. `work` is the folder that the box shares with the
-/// host.
+/// What this node tells; nothing, where it has not told anything yet. `work` is the folder that the
+/// box shares with the host.
 ///
-/// Files are opened by their names. A list of the folder can miss one that is replaced at that moment, and a node that is
-/// missed would count as one that nobody has to wait for.
+/// Files are opened by their names. A list of the folder can miss one that is replaced at that
+/// moment, and a node that is missed would count as one without a wait.
 ///
 /// # Errors
 /// A file that cannot be read, or says something else.

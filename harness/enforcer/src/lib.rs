@@ -1,27 +1,32 @@
-//! Enforcement of NetworkPolicy (`networking.k8s.io/v1`, IPv4 and IPv6) with nftables: one process for
-//! each node, in the node's network namespace. It watches pods, namespaces and policies, makes one table of them, and
-//! puts that in the place of the last: see [`tables`].
+//! Enforcement of NetworkPolicy (`networking.k8s.io/v1`, IPv4 and IPv6) with nftables: one process
+//! for each node, in the node's network namespace. It watches pods, namespaces and policies, makes
+//! one table of them, and puts that in the place of the last: see [`tables`].
 //!
-//! What is not allowed is dropped, and so shows as a time-out. Each node judges what its own pods send and receive:
-//! * A packet of a connection that was let through once, either way, and what belongs to it (ICMP errors) passes: a
-//!   policy that is tightened does not cut what is established.
-//! * Traffic to Services is judged after kube-proxy has chosen a pod, and before it changes the sender's address: by
-//!   the pod's own port. What kube-proxy refuses itself (a Service without endpoints) never comes here.
-//! * What a node sends to its own pods passes, and what a pod sends to itself, through a Service as well. What another
-//!   node sends does not, unless an `ipBlock` has its address.
+//! What is not allowed is dropped, and so shows as a time-out. Each node judges what its own pods
+//! send and receive:
+//! * A packet of a connection that was let through once, either way, and what belongs to it (ICMP
+//!   errors) passes: a policy that is tightened does not cut what is established.
+//! * Traffic to Services is judged after kube-proxy has chosen a pod, and before it changes the
+//!   sender's address: by the pod's own port. What kube-proxy refuses itself (a Service without
+//!   endpoints) never comes here.
+//! * What a node sends to its own pods passes, and what a pod sends to itself, through a Service as
+//!   well. What another node sends does not, unless an `ipBlock` has its address.
 //! * A pod's egress is judged on its way to its node too (the API server, the kubelet, node ports).
-//! * Pods in the host's network are not subject to policies, and no selector finds them: their address is the node's.
-//! * A rule without ports lets every protocol through, ICMP included; any other rule only what it names. Nothing but
-//!   such a rule lets an isolated pod's ICMP through.
+//! * Pods in the host's network are not subject to policies, and no selector finds them: their
+//!   address is the node's.
+//! * A rule without ports lets every protocol through, ICMP included; any other rule only what it
+//!   names. Nothing but such a rule lets an isolated pod's ICMP through.
 //! * A port's name is looked up in the pod that is the server.
-//! * A pod is isolated at each of its addresses, and a rule lets pods through from each of theirs; an `ipBlock` is of one
-//!   family. While any pod of a node is isolated for egress, none of its pods reaches the node over the IPv6 addresses
-//!   of their link, of which nobody can tell whose they are.
-//! * While there is any policy in the cluster, no pod gets anywhere with an address that is not its own.
+//! * A pod is isolated at each of its addresses, and a rule lets pods through from each of theirs;
+//!   an `ipBlock` is of one family. While any pod of a node is isolated for egress, none of its
+//!   pods reaches the node over the IPv6 addresses of their link, whose sender cannot be told.
+//! * While there is any policy in the cluster, no pod gets anywhere with an address that is not its
+//!   own.
 //!
-//! A pod is known by its address before its first packet: see [`plugin`]. The policies that it meets are those that the
-//! node has heard of by then: one that was written at the same moment may come later, as there is no order between
-//! kinds. Other nodes hear of the pod's address from its status; until then their rules that would let it in do not.
+//! A pod is known by its address before its first packet: see [`plugin`]. The policies that it
+//! meets are those that the node has heard of by then: one that was written at the same moment may
+//! come later, as there is no order between kinds. Other nodes hear of the pod's address from its
+//! status; until then their rules that would let it in do not.
 
 mod api;
 mod compile;
@@ -69,8 +74,9 @@ enum WatchEvent {
     },
 }
 
-/// Enforces until it is killed. The words are the node's name, the API server, the socket where the network plugin tells of
-/// pods, the folder in which to tell what is in force, and the one with the box's authority and the enforcers' own keys.
+/// Enforces until it is killed. The words are the node's name, the API server, the socket where the
+/// network plugin tells of pods, the folder in which to tell what is in force, and the one with the
+/// box's authority and the enforcers' own keys.
 ///
 /// # Errors
 /// Other words, keys that cannot be read, and a kernel that does not take a table.

@@ -184,7 +184,8 @@ impl LabelRequirement {
 }
 
 impl PodObject {
-    /// The ports of this name and protocol. An init container has ports while the others run if it is a sidecar.
+    /// The ports of this name and protocol. An init container has ports while the others run if it
+    /// is a sidecar.
     pub(crate) fn ports<'a>(
         &'a self,
         name: &'a str,

@@ -1,6 +1,6 @@
-//! The network plugin (CNI 1.0.0): the last of those that make a pod's network. It tells the node's enforcer which
-//! addresses the pod has got, and lets the pod start once a table is in force that was made with it: so before its first
-//! packet. Where no enforcer answers, no pod starts.
+//! The network plugin (CNI 1.0.0): the last of those that make a pod's network. It tells the node's
+//! enforcer which addresses the pod has got, and lets the pod start once a table is in force that
+//! was made with it: so before its first packet. Where no enforcer answers, no pod starts.
 
 use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -28,7 +28,7 @@ const ENFORCED_WITHIN: Duration = Duration::from_secs(10);
 /// CNI's code for what may go better at another time.
 const TRY_AGAIN: u8 = 11;
 
-/// What the plugin tells the enforcer; any line in return means that it is in force.
+/// What the plugin announces to the enforcer; any line in return means that it is in force.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct PodAnnouncement {
     uid: String,
@@ -122,7 +122,7 @@ fn read_announcement(result: &Value, args: &str) -> Result<PodAnnouncement, Stri
     })
 }
 
-/// Takes announcements at a socket, on threads of their own.
+/// Takes announcements at a socket, on background threads.
 pub(crate) fn listen_announcements(socket: &Path, tell: Sender<WatchEvent>) -> Result<(), Error> {
     if let Some(folder) = socket.parent() {
         components::cache::private_dir(folder)?;

@@ -1,5 +1,5 @@
-//! Sets of numbers as ranges: of ports, and of addresses of both families. Those of IPv4 are numbered as IPv6 maps them:
-//! 10.0.0.1 is ::ffff:10.0.0.1.
+//! Sets of numbers as ranges: of ports, and of addresses of both families. Those of IPv4 are
+//! numbered as IPv6 maps them: 10.0.0.1 is ::ffff:10.0.0.1.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -33,7 +33,7 @@ impl NumberRanges {
         Self(vec![IPV4])
     }
 
-    /// Every IPv6 address that is none of IPv4.
+    /// Every IPv6 address that does not map IPv4.
     pub(crate) fn ipv6() -> Self {
         Self::all().without(&Self::ipv4())
     }

@@ -40,7 +40,8 @@ const FAMILIES: [AddressFamily; 2] = [
 #[derive(Default)]
 struct AddressSets(BTreeMap<NumberRanges, usize>);
 
-/// What comes after the table's name. Without any policy in the cluster, it is a table that looks at no packet.
+/// What comes after the table's name. Without any policy in the cluster, it is a table that looks
+/// at no packet.
 pub(crate) fn render_table(table: &PolicyTable) -> String {
     let mut sets = AddressSets::default();
     let mut chains = String::new();
@@ -169,8 +170,8 @@ fn verdict_maps(table: &PolicyTable) -> String {
     text
 }
 
-/// Where packets are looked at: after the addresses of Services have become those of pods, and before the sender's
-/// address changes. What a node sends to its own pods passes neither.
+/// Where packets are looked at: after the addresses of Services have become those of pods, and
+/// before the sender's address changes. What a node sends to its own pods passes neither.
 ///
 /// What a pod sends under an address that is not its own is dropped: there is no way back to it.
 fn packet_hooks(table: &PolicyTable) -> String {

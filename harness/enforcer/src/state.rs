@@ -31,11 +31,11 @@ pub(crate) struct ClusterState {
     pub(crate) pods: ObjectStore<PodObject>,
     pub(crate) namespaces: ObjectStore<NamespaceObject>,
     pub(crate) policies: ObjectStore<NetworkPolicy>,
-    /// Addresses of this node's pods, by the pods' `uid`, from whoever gave them out.
+    /// Addresses of this node's pods, by the pods' `uid`, from the plugin that gave them out.
     announced: BTreeMap<String, Vec<IpAddr>>,
 }
 
-/// A pod, and an address of its own.
+/// A pod, and one of its addresses.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LocatedPod<'a> {
     pub(crate) pod: &'a PodObject,
@@ -87,7 +87,8 @@ impl ClusterState {
         })
     }
 
-    /// Takes what the network plugin says. It is asked for every sandbox of a pod, and knows before the pod's status does.
+    /// Takes what the network plugin says. It is asked for every sandbox of a pod, and knows before
+    /// the pod's status does.
     pub(crate) fn announce_pod(&mut self, uid: String, addresses: Vec<IpAddr>) {
         self.announced.insert(uid, addresses);
     }
@@ -107,8 +108,9 @@ impl ClusterState {
             .get(&(String::new(), name.to_owned()))
     }
 
-    /// The pods with addresses, by each of them. One that has ended has given its address back; of two that still claim the
-    /// same, it is the later one's, and that of one that is being deleted only when nobody else claims it.
+    /// The pods with addresses, by each of them. One that has ended has given its address back; of
+    /// two that still claim the same, it is the later one's, and that of one that is being deleted
+    /// only when no other pod has it.
     pub(crate) fn located(&self) -> BTreeMap<IpAddr, LocatedPod<'_>> {
         let rank = |pod: &PodObject| {
             (

@@ -35,8 +35,8 @@ struct WatchedChange {
     object: Value,
 }
 
-/// Tells every change of a kind, on a thread of its own. Whatever ends a watch, a list comes next: so an API server that
-/// was restarted, or whose data is now older, is believed.
+/// Tells every change of a kind, on a background thread. Whatever ends a watch, a list comes next:
+/// so an API server that was restarted, or whose data is now older, is believed.
 pub(crate) fn follow_kind<T: WatchedObject>(
     api: BoxApi,
     tell: Sender<WatchEvent>,

@@ -51,7 +51,7 @@ impl Observation {
         }
     }
 
-    /// An answer without a request of its own.
+    /// An answer without a request.
     pub(crate) fn from_answer(answer: Answer) -> Self {
         Self {
             verdict: answer.into(),
@@ -81,10 +81,11 @@ impl Observation {
         self.with_figure(name, Figure::Count(number))
     }
 
-    /// What it says of whether an API server that it started goes on trying; nothing where it started none.
+    /// What it says of whether an API server that it started goes on trying; nothing where it
+    /// started none.
     ///
-    /// One that cannot open what is stored, or whose KMS plugin does not answer, lists its Secrets again and again: its
-    /// calls come by the clock, and none of them belongs to a request.
+    /// One that cannot open what is stored, or whose KMS plugin does not answer, lists its Secrets
+    /// again and again: its calls come by the clock, and none of them belongs to a request.
     pub(crate) fn retries_storage(&self, action: &Action) -> Option<bool> {
         let starts = match action {
             Action::Process(process) => process.name() == storage::API_SERVER,

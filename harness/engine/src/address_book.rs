@@ -1,4 +1,5 @@
-//! Whose an address is: pods, Services and nodes by name, for what has another address in every run.
+//! Whose an address is: pods, Services and nodes by name, for what has another address in every
+//! run.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -120,7 +121,7 @@ impl LiveWorld<'_> {
         Ok(pods)
     }
 
-    /// The names for the addresses that a probe told of.
+    /// The names for the addresses in a probe's report.
     pub(crate) async fn read_address_book(
         &self,
         told: &ProbeReport,
@@ -172,7 +173,8 @@ impl LiveWorld<'_> {
     }
 }
 
-/// The addresses of a pod, a Service or a node, the one of the cluster's first family first. A headless Service has none.
+/// The addresses of a pod, a Service or a node, the one of the cluster's first family first. A
+/// headless Service has none.
 fn object_addresses(object: &Value) -> Vec<IpAddr> {
     let list = |at: &str| {
         object

@@ -1,9 +1,10 @@
 //! Knowing that a control is in force, without waiting for a time.
 //!
-//! An API server learns of a control through a watch, and a watch delivers in order. So an object of the same kind that is
-//! made *after* the control, a sentinel, shows by its effect that the control has been learned of too. Sentinels live in a
-//! namespace of their own, so that no control of a world meets them and no step meets one. On a cluster with several API
-//! servers this speaks for the one that answered.
+//! An API server learns of a control through a watch, and a watch delivers in order. So an object
+//! of the same kind that is made *after* the control, a sentinel, shows by its effect that the
+//! control has been learned of too. Sentinels live in a separate namespace, so that no control of a
+//! world meets them and no step meets one. On a cluster with several API servers this speaks for
+//! the one that answered.
 //!
 //! | written | sentinel | its effect |
 //! |---|---|---|

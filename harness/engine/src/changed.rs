@@ -1,5 +1,5 @@
-//! What the server made of an object: the leaves that were sent and came back different, and labels and annotations that
-//! nobody sent.
+//! What the server made of an object: the leaves that were sent and came back different, and labels
+//! and annotations that no request sent.
 
 use serde_json::Value;
 

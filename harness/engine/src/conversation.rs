@@ -1,11 +1,12 @@
-//! Asking the probe in a pod, over a conversation that stays open: to begin one costs a process, or the way into a
-//! container; a question over it costs nothing.
+//! Asking the probe in a pod, over a conversation that stays open: to begin one costs a process, or
+//! the way into a container; a question over it costs nothing.
 //!
-//! In a box of our own it goes through a socket in the container's network, which a command that stays answers. In any
-//! other cluster, and where nothing answers there, it is one `exec` of `probe converse`.
+//! In a box it goes through a socket in the container's network, which a command that stays
+//! answers. In any other cluster, and where nothing answers there, it is one `exec` of
+//! `probe converse`.
 //!
-//! A conversation gives answers or none. A lost one is no verdict: the question is asked once more over a new one, if
-//! that was not new already, and then it is broken.
+//! A conversation gives answers or none. A lost one is not a verdict: the question is asked once
+//! more over a new one, if that was not new already, and then it is broken.
 
 mod talk;
 mod wire;
@@ -33,7 +34,8 @@ use wire::LineWire;
 pub(crate) struct ProbeConversations(Lock<HashMap<String, Arc<Mutex<Option<ProbeConversation>>>>>);
 
 impl ProbeConversations {
-    /// The place of a container's conversation. Who holds it keeps others from beginning the same one.
+    /// The place of a container's conversation. Its holder keeps others from beginning the same
+    /// one.
     fn conversation_place(&self, of: &str) -> Arc<Mutex<Option<ProbeConversation>>> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(all.entry(of.to_owned()).or_default())
@@ -98,8 +100,8 @@ impl LiveWorld<'_> {
         Ok(ProbePod::from_pod(&self.lab.own.fetch_body(path).await?))
     }
 
-    /// What the probe in a pod answers to a question within this time, and while it is busy as long as any request may
-    /// take. `seen` is told what it sees meanwhile.
+    /// What the probe in a pod answers to a question within this time, and while it is busy as long
+    /// as any request may take. `seen` is told what it sees meanwhile.
     pub(crate) async fn ask_probe(
         &self,
         pod: &ProbePod,

@@ -24,7 +24,8 @@ pub(crate) struct ApiResource {
 }
 
 impl ApiResource {
-    /// By convention, for a kind that the server does not know, so that the server itself can say so.
+    /// By convention, for a kind that the server does not know, so that the server itself can say
+    /// so.
     pub(crate) fn guess_resource(api_version: &str, kind: &str) -> Self {
         let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
         Self {
@@ -212,7 +213,8 @@ fn text_field(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// A request for one object of a type that may be unknown: its resource by discovery, else by convention.
+/// A request for one object of a type that may be unknown: its resource by discovery, else by
+/// convention.
 ///
 /// # Errors
 /// When the server does not answer discovery.

@@ -1,5 +1,5 @@
-//! Why something came to no answer. Nothing about the cluster follows from it: a step becomes `broken`, and what cannot
-//! be taken away is reported.
+//! Why something had no answer. Nothing about the cluster follows from it: a step becomes `broken`,
+//! and what cannot be taken away is reported.
 
 use api::reply_message;
 use std::io;
@@ -9,7 +9,7 @@ use model::ApiReply;
 use thiserror::Error;
 use wait::TimedOut;
 
-/// Why a step, a set-up or a tear-down came to no answer.
+/// Why a step, a set-up or a tear-down had no answer.
 #[derive(Clone, Debug, Error)]
 pub enum Error {
     /// This cluster cannot do what is asked.
@@ -32,13 +32,13 @@ pub enum Error {
         #[source]
         source: Option<Arc<io::Error>>,
     },
-    /// Somebody was asked and did not answer.
+    /// A server was asked and did not answer.
     #[error("{fault}")]
     NoReply {
         /// What happened instead.
         fault: String,
     },
-    /// Somebody answered something else than they were asked.
+    /// A server answered something other than it was asked.
     #[error("{said}")]
     UnexpectedReply {
         /// What they said, in one line.
@@ -225,7 +225,7 @@ impl From<model::Error> for Error {
     }
 }
 
-/// A thread of our own that was ended before its work was done.
+/// A thread that ended before its work was done.
 impl From<tokio::task::JoinError> for Error {
     fn from(source: tokio::task::JoinError) -> Self {
         Self::cannot_make(source.to_string())

@@ -51,7 +51,8 @@ pub enum EngineEvent {
         /// What was recorded.
         outcome: WorldOutcome,
     },
-    /// Something that a world made is still there after its end. Other worlds on the cluster may meet it.
+    /// Something that a world made is still there after its end. Other worlds on the cluster may
+    /// meet it.
     LeftBehind {
         /// The scenario.
         id: String,

@@ -1,4 +1,5 @@
-//! Who asks: the administrator as somebody, a ServiceAccount with its own token, nobody.
+//! The requester: the administrator who impersonates a user, a ServiceAccount with its own token,
+//! or no identity.
 
 use std::collections::HashMap;
 
@@ -42,7 +43,7 @@ impl IdentityToken {
     }
 }
 
-/// The ServiceAccounts as whom steps were taken.
+/// The ServiceAccounts that steps have used.
 #[derive(Default)]
 pub(crate) struct TokenIdentities(HashMap<IdentityToken, Client>);
 
@@ -56,8 +57,8 @@ impl TokenIdentities {
 }
 
 impl LiveWorld<'_> {
-    /// The one who takes a step; every request carries the world's namespace in its `User-Agent`, so that the audit log
-    /// tells whose it was.
+    /// The requester of a step; every request carries the world's namespace in its `User-Agent`, so
+    /// that the audit log tells whose it was.
     ///
     /// # Errors
     /// When a ServiceAccount gets no token.

@@ -1,8 +1,9 @@
 //! Tries a scenario's steps in its worlds and records what the cluster answered.
 //!
-//! A *trial* is one scenario in one world. Each gets a fresh namespace; its controls are applied and waited for until
-//! they are in force; its steps are sent as they are, one after the other; what came back is read by [`model::read`].
-//! Trials run side by side, except those whose controls reach beyond their own namespace.
+//! A *trial* is one scenario in one world. Each gets a fresh namespace; its controls are applied
+//! and waited for until they are in force; its steps are sent as they are, one after the other;
+//! what came back is read by [`model::read`]. Trials run side by side, except those whose controls
+//! reach beyond their own namespace.
 
 mod actions;
 mod address_book;
@@ -57,8 +58,8 @@ pub struct WorldTrial {
 pub struct EngineOptions {
     /// Leave every world as it was after its last step.
     pub keep: bool,
-    /// The folder that gets a folder for each failure. `None` where failures are what is looked for: they are neither
-    /// documented nor looked at twice, and a world ends with its first.
+    /// The folder that gets a folder for each failure. `None` where failures are what is looked
+    /// for: they are neither documented nor looked at twice, and a world ends with its first.
     pub evidence: Option<PathBuf>,
     /// How many worlds of all clusters of the run do something at a time.
     pub turns: WorldTurns,
@@ -66,10 +67,12 @@ pub struct EngineOptions {
     pub workshop: Arc<RunWorkshop>,
 }
 
-/// Tries every trial on `cluster`: the outcome of each, in the order of `trials`. There is none for those that were not
-/// tried, because one before them left the cluster other than it found it: they need another cluster.
+/// Tries every trial on `cluster`: the outcome of each, in the order of `trials`. There is none for
+/// those that were not tried, because one before them left the cluster other than it found it: they
+/// need another cluster.
 ///
-/// Dropping the future stops at once and tidies nothing up. A receiver of `events` that is gone is fine.
+/// Dropping the future stops at once and tidies nothing up. A receiver of `events` that is gone is
+/// fine.
 pub async fn run_trials(
     cluster: &Cluster,
     trials: Vec<WorldTrial>,

@@ -29,8 +29,8 @@ pub(crate) fn registry_addresses(install: &BTreeSet<AddonInstall>) -> (&'static 
     }
 }
 
-/// What Helm stores of a release in a Secret's `release` key: its JSON, compressed, in base64 (helm.sh/helm,
-/// `pkg/storage/driver`). The values that were given stand in it.
+/// What Helm stores of a release in a Secret's `release` key: its JSON, compressed, in base64
+/// (helm.sh/helm, `pkg/storage/driver`). It holds the values that were given.
 fn helm_release(password: &str) -> std::io::Result<String> {
     let release = json!({"name": "app", "version": 1, "namespace": "default", "config": {"password": password},
         "info": {"status": "deployed"}, "chart": {"metadata": {"name": "app", "version": "0.1.0"}}});

@@ -30,7 +30,7 @@ use presence::{seen_object, seen_pods};
 /// How long a record must stay without the thing, after it was shown to be recording.
 pub(crate) const ABSENT_FOR: Duration = Duration::from_millis(300);
 
-/// Where the records stood when the world began.
+/// The offsets of the records when the world began.
 #[derive(Debug, Default)]
 pub(crate) struct LogOffsets {
     /// The length of the audit log, in bytes.
@@ -136,7 +136,8 @@ fn not_answered(step: &str) -> Error {
     Error::unexpected(format!("step `{step}` got a reply that is not one"))
 }
 
-/// Whether a reply shows nothing of what would have come with a proper one, whomever it came from.
+/// Whether a reply shows nothing of what would have come with a proper one, whichever server sent
+/// it.
 fn is_fault(reply: &ApiReply) -> bool {
     [ReplyContext::Read, ReplyContext::Kubelet]
         .into_iter()

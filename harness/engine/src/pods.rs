@@ -19,8 +19,8 @@ pub(crate) enum PodState {
         by: Refuser,
         /// The words that came with it.
         said: String,
-        /// Whether that can pass without anybody's doing: a node may get room, a Secret may come. It counts once it has
-        /// lasted.
+        /// Whether that can pass without anybody's doing: a node may get room, a Secret may come.
+        /// It counts once it has lasted.
         passes: bool,
     },
 }
@@ -133,13 +133,15 @@ fn passes_gates(pod: &Value) -> bool {
         .all(|gate| condition(pod, text_field(&gate["conditionType"]), "True").is_some())
 }
 
-/// What tells one life of a pod from another: which pod it is, and how often each container began anew.
+/// What tells one life of a pod from another: which pod it is, and how often each container began
+/// again.
 pub(crate) fn life(pod: &Value) -> (String, u64) {
     let restarts = container_statuses(pod).filter_map(|status| status["restartCount"].as_u64());
     (text_field(&pod["metadata"]["uid"]).into(), restarts.sum())
 }
 
-/// Since when the youngest of its containers has run, to the second before; nothing where none does.
+/// Since when the youngest of its containers has run, to the second before; nothing where none
+/// does.
 pub(crate) fn youngest_start(pod: &Value) -> Option<OffsetDateTime> {
     let started =
         container_statuses(pod).map(|status| text_field(&status["state"]["running"]["startedAt"]));
@@ -149,8 +151,8 @@ pub(crate) fn youngest_start(pod: &Value) -> Option<OffsetDateTime> {
         .max()
 }
 
-/// A container that cannot start. The same fault shows under other names as the kubelet tries again; each is told under
-/// the name of its first try.
+/// A container that cannot start. The same fault shows under other names as the kubelet tries
+/// again; each is told under the name of its first try.
 fn container_refusal(status: &Value) -> Option<PodState> {
     let (waiting, last) = (
         &status["state"]["waiting"],

@@ -1,4 +1,4 @@
-//! Names that nobody has used before.
+//! Names that were never used before.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 

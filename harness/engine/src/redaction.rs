@@ -4,7 +4,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-/// `value` with the values of Secrets and tokens replaced by their sizes; lists and watch events are looked into.
+/// `value` with the values of Secrets and tokens replaced by their sizes; lists and watch events
+/// are looked into.
 pub(crate) fn redact_secrets(value: &Value) -> Value {
     let mut value = value.clone();
     mask_values(&mut value, false);
@@ -119,7 +120,8 @@ pub(crate) fn secret_keys(secret: &Value) -> String {
     keys.join(", ")
 }
 
-/// Text that a pod said: what looks like a signed token is replaced, and only the beginning of long texts is kept.
+/// Text that a pod said: what looks like a signed token is replaced, and only the beginning of long
+/// texts is kept.
 pub(crate) fn redact_text(said: &str) -> String {
     const MOST: usize = 4000;
     let mut out = String::with_capacity(said.len());

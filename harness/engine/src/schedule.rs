@@ -1,5 +1,5 @@
-//! The order of trials: those that nobody notices side by side, then the others one at a time; and a second look. A world
-//! that leaves the cluster other than it found it is the last one there.
+//! The order of trials: isolated ones side by side, then the others one at a time; and a second
+//! look. A world that leaves the cluster other than it found it is the last one there.
 
 use futures::StreamExt;
 use futures::stream;
@@ -10,7 +10,8 @@ use crate::run_context::RunContext;
 use crate::world::{LiveWorld, WorldCase};
 use crate::{EngineEvent, WorldTrial, scope};
 
-/// Tries every trial that the cluster is good for; outcomes in the order of `trials`, nothing for one that was not tried.
+/// Tries every trial that the cluster is good for; outcomes in the order of `trials`, nothing for
+/// one that was not tried.
 pub(crate) async fn try_all(
     lab: &RunContext<'_>,
     trials: &[WorldTrial],
@@ -27,7 +28,8 @@ pub(crate) async fn try_all(
     outcomes
 }
 
-/// Tries the trials of these indices, until one leaves the cluster other than it was: their outcomes, and whether none did.
+/// Tries the trials of these indices, until one leaves the cluster other than it was: their
+/// outcomes, and whether none did.
 async fn try_once(
     lab: &RunContext<'_>,
     trials: &[WorldTrial],
@@ -81,7 +83,8 @@ async fn try_once(
     (outcomes, is_as_before)
 }
 
-/// Worlds with a cell that is not as intended are tried once more; a cell that answers otherwise there says so.
+/// Worlds with a cell that is not as intended are tried once more; a cell that answers otherwise
+/// there says so.
 async fn second_look(
     lab: &RunContext<'_>,
     trials: &[WorldTrial],

@@ -61,8 +61,8 @@ fn patch_is_wide(scenario: &LoadedScenario, step: &ScenarioStep) -> bool {
         .any(|patch| model::reach_of_patch(&patch.object) == ImpactScope::Cluster)
 }
 
-/// Whether a step changes something in a namespace that is not the world's, and that nothing can put back: a process in
-/// a pod, an eviction, values in etcd.
+/// Whether a step changes something in a namespace that is not the world's, and that nothing can
+/// put back: a process in a pod, an eviction, values in etcd.
 pub(crate) fn leaves_marks(scenario: &LoadedScenario, world: &str) -> bool {
     scenario.scenario.steps_in(world).any(|step| {
         let acts = match step.action.facts().writes {
@@ -85,8 +85,8 @@ fn is_elsewhere(step: &ScenarioStep) -> bool {
         .is_some_and(|namespace| !namespace.contains(MARK))
 }
 
-/// Whether a change of this object could be noticed beyond the world: its name has to tell that it is the world's own,
-/// unless its namespace does.
+/// Whether a change of this object could be noticed beyond the world: its name has to tell that it
+/// is the world's own, unless its namespace does.
 fn is_wide(target: &ObjectTarget) -> bool {
     match object_kind_called(&target.kind).map(|kind| kind.isolation) {
         Some(KindIsolation::Namespace | KindIsolation::Question) => false,

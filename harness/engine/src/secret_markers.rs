@@ -1,5 +1,6 @@
-//! The values that must never be shown: planted ones, which are random in each run, and sealing keys. A world looks for its
-//! own alone, and hides those of all others as well: they share nodes, and what a spy sees there is not only its own.
+//! The values that must never be shown: planted ones, which are random in each run, and sealing
+//! keys. A world looks for its own alone, and hides those of all others as well: they share nodes,
+//! and what a spy sees there is not only its own.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -35,8 +36,8 @@ impl SecretMarkers {
         }
     }
 
-    /// The canary of this name; made when it is first asked for. Its beginning and end are the same for all, so that what
-    /// is left at the edges of a hidden base64 form is the same in every run.
+    /// The canary of this name; made when it is first asked for. Its beginning and end are the same
+    /// for all, so that what is left at the edges of a hidden base64 form is the same in every run.
     pub(crate) fn canary_value(&self, name: &str) -> String {
         let mut values = self.lock();
         if let Some(value) = values
@@ -86,7 +87,8 @@ impl SecretMarkers {
             .collect()
     }
 
-    /// `text` with every value replaced by `<KIND NAME>`, those of other worlds by `<canary of another world>`.
+    /// `text` with every value replaced by `<KIND NAME>`, those of other worlds by
+    /// `<canary of another world>`.
     pub(crate) fn conceal_values(&self, text: &str) -> String {
         let hide = |text: String, value: &SecretValue| {
             let instead = match value.world == self.world {

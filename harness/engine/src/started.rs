@@ -1,4 +1,5 @@
-//! Waiting until a pod, or the pods of a workload's newest revision, really run, or say why they do not.
+//! Waiting until a pod, or the pods of a workload's newest revision, really run, or say why they do
+//! not.
 
 mod judge;
 mod said;
@@ -26,8 +27,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(40);
 /// After this long, what others say of a pod that does not come is asked for as well.
 const SILENCE: Duration = Duration::from_secs(1);
 
-/// How long it has to run before that is believed: a container that ends at once was up for a moment too, and the kubelet
-/// looks at its containers once a second.
+/// How long it has to run before that is believed: a container that ends at once was up for a
+/// moment too, and the kubelet looks at its containers once a second.
 const RUNS_FOR: Duration = Duration::from_millis(1500);
 
 /// The same by the time that the kubelet writes, which leaves out fractions of a second.

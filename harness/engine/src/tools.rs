@@ -1,4 +1,4 @@
-//! Tools that run in the box as processes of their own: cosign, syft, grype.
+//! Tools that run in the box as processes: cosign, syft, grype.
 
 mod authority;
 mod material;
@@ -42,7 +42,7 @@ pub(crate) struct ToolOutput {
 pub(crate) struct ToolCall<'a> {
     pub(crate) program: &'a str,
     pub(crate) args: Vec<String>,
-    /// A folder of its own, on this side: its home, where it may write.
+    /// A separate folder, on this side: its home, where it may write.
     pub(crate) home: &'a Path,
 }
 

@@ -1,5 +1,5 @@
-//! Whose turn it is: only so many worlds do something at a time, and those that wait for something to come about let
-//! others do it meanwhile.
+//! Whose turn it is: only a limited number of worlds do something at a time, and those that wait
+//! for something to come about let others do it meanwhile.
 
 use std::sync::Arc;
 
@@ -12,12 +12,12 @@ pub struct WorldTurns {
     number: usize,
 }
 
-/// A world's turn; none while it rests, and none for a world that nobody scheduled.
+/// A world's turn; none while it rests, and none for a world outside the schedule.
 #[derive(Default)]
 pub(crate) struct WorldTurn(Option<OwnedSemaphorePermit>);
 
 impl WorldTurns {
-    /// So many at a time; at least one.
+    /// `at_once` at a time; at least one.
     #[must_use]
     pub fn new(at_once: usize) -> Self {
         let number = at_once.max(1);
@@ -27,7 +27,8 @@ impl WorldTurns {
         }
     }
 
-    /// How many worlds of one cluster have begun at most: as many again as have a turn may rest. One alone is alone.
+    /// How many worlds of one cluster have begun at most: as many again as have a turn may rest.
+    /// One alone is alone.
     pub(crate) fn begun_at_once(&self) -> usize {
         match self.number {
             1 => 1,
@@ -42,7 +43,7 @@ impl WorldTurns {
 }
 
 impl WorldTurn {
-    /// Lets somebody else have it while `work` waits, and takes the next one after that.
+    /// Lets another world have it while `work` waits, and takes the next one after that.
     pub(crate) async fn rest_while<T>(
         &mut self,
         turns: &WorldTurns,

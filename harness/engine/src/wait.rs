@@ -1,4 +1,5 @@
-//! Waiting in a world: a long wait is told to the caller, and what must not be shown of what was seen is concealed.
+//! Waiting in a world: a long wait is told to the caller, and what must not be shown of what was
+//! seen is concealed.
 
 use std::cell::RefCell;
 use std::pin::pin;
@@ -22,7 +23,7 @@ impl<T> From<Error> for WaitLook<T> {
     }
 }
 
-/// Who waits, for the notes that a long wait sends.
+/// The reporter of a long wait.
 #[derive(Clone, Debug)]
 pub(crate) struct WaitReporter {
     pub(crate) id: String,
@@ -81,8 +82,8 @@ impl WaitReporter {
         found.map_err(|late| self.concealed(late))
     }
 
-    /// Waits for what somebody else looks at until the condition holds, and gives what comes of it. They say in `seen`
-    /// what they saw last, and keep the deadline themselves.
+    /// Waits for a condition that another task looks at, and returns what comes of it. That task
+    /// says in `seen` what they saw last, and keep the deadline themselves.
     pub(crate) async fn wait_for_other<T>(
         &self,
         what: &str,

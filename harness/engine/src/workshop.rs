@@ -1,5 +1,6 @@
-//! What the clusters of a run share: key pairs, and what tools made of the same bytes with the same keys. Whoever asks
-//! first makes it, in a world and with the tool; the others wait for it and get what came of it.
+//! What the clusters of a run share: key pairs, and what tools made of the same bytes with the same
+//! keys. The world that asks first makes it, in a world and with the tool; the others wait for it
+//! and get what came of it.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -36,11 +37,13 @@ impl fmt::Debug for KeyPair {
     }
 }
 
-/// Everything that goes into a signature or attestation by a key alone, but for the world's namespace in the
-/// repository's path. Without a log, an authority and a timestamp, nothing else does.
+/// Everything that goes into a signature or attestation by a key alone, but for the world's
+/// namespace in the repository's path. Without a log, an authority and a timestamp, nothing else
+/// does.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct SigningOrder {
-    /// The image by its digest, with registry and repository, and `$(namespace)` for the world's namespace.
+    /// The image by its digest, with registry and repository, and `$(namespace)` for the world's
+    /// namespace.
     pub(crate) reference: String,
     /// The public key, PEM.
     pub(crate) key: String,
@@ -79,7 +82,8 @@ pub(crate) struct SignedProduct {
     pub(crate) detail: AnswerDetail,
 }
 
-/// Everything that goes into the bill of materials of an image that was built, but for its serial number and date.
+/// Everything that goes into the bill of materials of an image that was built, but for its serial
+/// number and date.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct BillOrder {
     /// The image's digest.
@@ -100,8 +104,8 @@ pub(crate) struct SbomBill {
 pub(crate) struct OnceShelf<K, V>(Mutex<HashMap<K, Arc<OnceCell<V>>>>);
 
 impl<K: Eq + Hash, V> OnceShelf<K, V> {
-    /// The place for what `key` asks for. Where two fill it at once, one does and the other waits; one who fails leaves it
-    /// to the next.
+    /// The place for what `key` asks for. Where two fill it at once, one does and the other waits;
+    /// one that fails leaves it to the next.
     pub(crate) fn place_for(&self, key: K) -> Arc<OnceCell<V>> {
         let mut places = self
             .0

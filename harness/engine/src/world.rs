@@ -1,5 +1,6 @@
-//! One world of one scenario: its parts, and what it is taken through. Set-up, each step and the tear-down are called by
-//! themselves: [`LiveWorld::try_out`] does one after the other, and somebody else may go back and forth between two worlds.
+//! One world of one scenario: its parts, and what it is taken through. Set-up, each step and the
+//! tear-down are called by themselves: [`LiveWorld::try_out`] does one after the other, and a
+//! caller may go back and forth between two worlds.
 
 mod case;
 mod holds;
@@ -51,7 +52,7 @@ pub(crate) struct LiveWorld<'a> {
     pub(crate) memory: StepMemory,
     pub(crate) barrier: WriteBarrier,
     pub(crate) identities: TokenIdentities,
-    /// Where the records stood when it began.
+    /// The offsets of the records when it began.
     pub(crate) beginning: LogOffsets,
     /// What probes in pods are asked over.
     pub(crate) conversations: ProbeConversations,
@@ -177,7 +178,8 @@ impl<'a> LiveWorld<'a> {
         )))
     }
 
-    /// Prepares for a policy with parameters; one whose type the server does not know needs nothing.
+    /// Prepares for a policy with parameters; one whose type the server does not know needs
+    /// nothing.
     pub(crate) async fn keep_policy_alive(&self, object: &Value) {
         let _ = make_keepalive(&self.lab.canaries, object).await;
     }

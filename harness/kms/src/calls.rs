@@ -28,7 +28,7 @@ pub struct KmsCallRecord {
     pub call: KmsOperation,
     /// The id of the key that it was about; empty where the settings did not say.
     pub key: String,
-    /// Whether it did what it was asked for. `false` as well where the caller did not wait for it.
+    /// Whether it did what was requested. `false` as well where the caller did not wait for it.
     pub ok: bool,
 }
 
@@ -51,7 +51,8 @@ pub fn read_calls(folder: &Path) -> Result<Vec<KmsCallRecord>, Error> {
         .collect()
 }
 
-/// A call that is going on. It is recorded when this is dropped, so a call that its caller gave up is there too.
+/// A call that is going on. It is recorded when this is dropped, so a call that its caller gave up
+/// is there too.
 pub(crate) struct OpenCall<'a> {
     folder: &'a Path,
     pub(crate) call: KmsCallRecord,
@@ -71,7 +72,7 @@ impl<'a> OpenCall<'a> {
 }
 
 impl Drop for OpenCall<'_> {
-    /// Nobody could be told that it did not work, but whoever misses the line.
+    /// There is no caller to report a failure to; a test then misses the line.
     fn drop(&mut self) {
         let Ok(mut line) = serde_json::to_vec(&self.call) else {
             return;

@@ -1,9 +1,9 @@
-//! What can stand in the plugin's way.
+//! Why the plugin can fail.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Why the plugin does not run, or why what it left cannot be read.
+/// Why the plugin does not run, or its files cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file could not be used.
@@ -26,7 +26,7 @@ pub enum Error {
         #[source]
         source: serde_json::Error,
     },
-    /// The master key is no key.
+    /// The master key is not valid.
     #[error("`{}` does not hold {wanted} bytes", path.display())]
     Master {
         /// The file.

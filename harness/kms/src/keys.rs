@@ -49,8 +49,8 @@ impl MasterKeys {
         Ok(Self { master, random })
     }
 
-    /// Seals with the key of an id: a fresh nonce, then what AES-256-GCM makes of it. Nothing if there is no randomness
-    /// for the nonce.
+    /// Seals with the key of an id: a fresh nonce, then what AES-256-GCM makes of it. `None` if the
+    /// system has no random bytes for the nonce.
     pub(crate) fn seal_bytes(&self, id: &str, plain: &[u8]) -> Option<Vec<u8>> {
         let mut nonce = [0; NONCE_LEN];
         self.random.fill(&mut nonce).ok()?;

@@ -1,8 +1,8 @@
-//! A key management plugin for tests: it speaks KMS v2, the gRPC service that an API server asks to seal the keys of its
-//! Secrets, and it fails, dawdles, and loses keys when it is told to. Its keys lie beside it in a file. It keeps no
-//! secret from anybody and is for nothing but tests.
+//! A key management plugin for tests: it speaks KMS v2, the gRPC service that an API server asks to
+//! seal the keys of its Secrets, and it fails, dawdles, and loses keys when it is told to. Its keys
+//! lie beside it in a file. It keeps no secret and is for tests only.
 //!
-//! All that it knows is in one folder, which whoever runs the test shares with it:
+//! All that it knows is in one folder, which the test shares with it:
 //!
 //! | file | what |
 //! |---|---|

@@ -85,8 +85,8 @@ impl KmsPlugin {
         Ok(DecryptResponse { plaintext })
     }
 
-    /// Heeds the settings: every call comes through here. `key` is the one that the call names; otherwise it is about
-    /// the current one.
+    /// Heeds the settings: every call comes through here. `key` is the one that the call names;
+    /// otherwise it is about the current one.
     async fn begin_call(
         &self,
         call: KmsOperation,

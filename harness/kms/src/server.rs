@@ -20,8 +20,8 @@ use crate::Error;
 use crate::plugin::KmsPlugin;
 use crate::wire::{DECRYPT, ENCRYPT, STATUS};
 
-/// Runs the plugin of a folder behind a Unix socket, until the process ends. A socket that an earlier one left is
-/// replaced.
+/// Runs the plugin of a folder behind a Unix socket, until the process ends. A socket that an
+/// earlier one left is replaced.
 ///
 /// # Errors
 /// When the folder or the socket cannot be used.

@@ -16,7 +16,8 @@ use crate::{Error, KmsOperation};
 pub struct PluginSettings {
     /// The id of the key that it seals with, and names as the current one.
     pub key: String,
-    /// How long every answer takes, in milliseconds. A caller that does not wait that long gets none.
+    /// How long every answer takes, in milliseconds. A caller that does not wait that long gets
+    /// none.
     pub delay: u64,
     /// The calls that fail.
     pub fails: BTreeSet<KmsOperation>,

@@ -12,7 +12,7 @@ use tonic_prost::ProstCodec;
 use super::*;
 use crate::wire::*;
 
-/// A plugin that serves until the test ends, in a thread of its own.
+/// A plugin that serves until the test ends, in a background thread.
 struct Served {
     folder: TempDir,
     client: Grpc<Channel>,

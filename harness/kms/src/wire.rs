@@ -1,4 +1,5 @@
-//! The messages of `v2.KeyManagementService`, by the field numbers that Kubernetes has published for it.
+//! The messages of `v2.KeyManagementService`, by the field numbers that Kubernetes has published
+//! for it.
 
 use std::collections::HashMap;
 

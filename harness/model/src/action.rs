@@ -33,7 +33,8 @@ pub enum Action {
     Create(String),
     /// Server-side apply of this manifest, conflicts forced.
     Apply(String),
-    /// PUT the object of this manifest; a missing `resourceVersion` is taken from the stored object.
+    /// PUT the object of this manifest; a missing `resourceVersion` is taken from the stored
+    /// object.
     Update(String),
     /// PATCH an object.
     Patch {
@@ -54,7 +55,8 @@ pub enum Action {
     Get(ObjectTarget),
     /// GET a collection.
     List {
-        /// The plural resource, with its group where it has one: `secrets`, `roles.rbac.authorization.k8s.io`.
+        /// The plural resource, with its group where it has one: `secrets`,
+        /// `roles.rbac.authorization.k8s.io`.
         resource: String,
         /// Across all namespaces, or cluster-scoped.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -81,11 +83,13 @@ pub enum Action {
         pod: String,
         /// The command and its arguments.
         command: Vec<String>,
-        /// Keeps what it says out of the record: it is another thing each time. Later steps can look into it all the same.
+        /// Keeps its output out of the record, because it differs each time. Later steps can look
+        /// into it all the same.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         unrecorded: bool,
     },
-    /// Add the ephemeral container of this manifest (one container, as in a pod's spec) to a running pod.
+    /// Add the ephemeral container of this manifest (one container, as in a pod's spec) to a
+    /// running pod.
     EphemeralContainer {
         /// The pod.
         pod: String,
@@ -99,15 +103,16 @@ pub enum Action {
         /// The node; `$(node)` names one that exists.
         node: String,
     },
-    /// Request a token for a ServiceAccount (`serviceaccounts/token`). The token itself is never recorded.
+    /// Request a token for a ServiceAccount (`serviceaccounts/token`). The token itself is never
+    /// recorded.
     Token {
         /// The ServiceAccount.
         serviceaccount: String,
         /// The audiences; the API server's own where it is empty.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         audiences: Vec<String>,
-        /// A pod of that namespace: the token is good for as long as the pod is there. A later step uses this very token
-        /// with `as: { serviceaccount: { name: …, bound-to: … } }`.
+        /// A pod of that namespace: the token is good for as long as the pod is there. A later step
+        /// uses this very token with `as: { serviceaccount: { name: …, bound-to: … } }`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         bound_to: Option<String>,
     },
@@ -120,12 +125,14 @@ pub enum Action {
     },
     /// GET a path of the API server (`/metrics`, `/api/v1/nodes/$(node)/proxy/pods`).
     Path(String),
-    /// Wait until a pod, or every pod of a workload's newest revision, really runs and is ready, or say who or what does not
-    /// let it.
+    /// Wait until a pod, or every pod of a workload's newest revision, really runs and is ready, or
+    /// say who or what does not let it.
     WaitRunning(ObjectTarget),
-    /// Try a connection from a pod. A block counts once it held for a second, and the pod that is meant still answers itself.
+    /// Try a connection from a pod. A block counts once it held for a second, and the pod that is
+    /// meant still answers itself.
     Reach(ConnectionTry),
-    /// Open a TCP connection from a pod and keep it, with a line out and back every tenth of a second.
+    /// Open a TCP connection from a pod and keep it, with a line out and back every tenth of a
+    /// second.
     OpenConnection(HoldConnection),
     /// Whether a line still gets out and back over a connection that an earlier step opened.
     CheckConnection(HeldConnection),
@@ -161,7 +168,8 @@ pub enum Action {
     RewriteSecrets(RewriteSecrets),
     /// Create this many Secrets, `many-0` and on, each with a value that `check-secrets` knows.
     CreateSecrets(u16),
-    /// Whether every Secret that `create-secrets` made is still there, can be read, and holds its value.
+    /// Whether every Secret that `create-secrets` made is still there, can be read, and holds its
+    /// value.
     CheckSecrets,
     /// Stop, kill, freeze or start a process of the box.
     Process(ProcessChange),
@@ -181,7 +189,8 @@ pub enum Action {
     CheckPropagation(PlaceFollowed),
     /// Whether a security agent reaches its manager, from enrolment to an event that was taken.
     CheckAgent(AgentLook),
-    /// Whether every event of a source was taken by a manager; the detail counts what is missing, twice, or late.
+    /// Whether every event of a source was taken by a manager; the detail counts what is missing,
+    /// twice, or late.
     CheckDelivery(DeliveredEvents),
 }
 
@@ -212,8 +221,9 @@ pub enum PatchKind {
     Json,
 }
 
-/// An object by name, `KIND/NAME`, or one of its subresources, `KIND/NAME/SUBRESOURCE`. The kind is written in lower
-/// case, with its group where it is ambiguous: `pod/web`, `clusterrole.rbac.authorization.k8s.io/view`.
+/// An object by name, `KIND/NAME`, or one of its subresources, `KIND/NAME/SUBRESOURCE`. The kind is
+/// written in lower case, with its group where it is ambiguous: `pod/web`,
+/// `clusterrole.rbac.authorization.k8s.io/view`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct ObjectTarget {
@@ -297,8 +307,8 @@ pub enum ObservedRecord {
     Output(WarningMatch),
 }
 
-/// An audit event: every key that is given has to match, in one event of stage `ResponseComplete` or
-/// `ResponseStarted`.
+/// An audit event: every key that is given has to match, in one event of stage `ResponseComplete`
+/// or `ResponseStarted`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct AuditMatch {
@@ -342,7 +352,8 @@ pub struct EventMatch {
     pub contains: Option<String>,
 }
 
-/// A counter on the API server's `/metrics`. A world with such a step has its cluster to itself meanwhile.
+/// A counter on the API server's `/metrics`. A world with such a step has its cluster to itself
+/// meanwhile.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct MetricMatch {
@@ -371,8 +382,8 @@ pub struct FieldMatch {
     pub of: ObjectTarget,
     /// A JSON pointer (RFC 6901) into it, such as `/metadata/labels/team`.
     pub at: String,
-    /// The field, as JSON text (a string without its quotes), is this; any value where it is left out. What is looked for
-    /// in an object that does not exist is absent.
+    /// The field, as JSON text (a string without its quotes), is this; any value where it is left
+    /// out. What is looked for in an object that does not exist is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub equals: Option<String>,
 }

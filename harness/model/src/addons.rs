@@ -1,7 +1,8 @@
 //! What can stand beside Kubernetes in a box: the pure half of each addon, a file each.
 //!
-//! Everything that has to know of addons asks the one table. The live half (what is installed, the trial that shows it at
-//! work, what shows that its objects are in force) is in the crate `addons`, which is made from the same lines.
+//! Everything that has to know of addons asks the one table. The live half (what is installed, the
+//! trial that shows it at work, what shows that its objects are in force) is in the crate `addons`,
+//! which is made from the same lines.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -51,17 +52,18 @@ pub struct PureAddon {
     pub needs_node: bool,
     /// Whether it asks registries about images while a request is decided.
     pub asks_registries: bool,
-    /// Whether its objects are put in force one by one: it acts on each the moment it is there, and fails if what that
-    /// needs is not in force by then; or one makes the kind of the next.
+    /// Whether its objects are put in force one by one: it acts on each the moment it is there, and
+    /// fails if what that needs is not in force by then; or one makes the kind of the next.
     pub one_by_one: bool,
-    /// How long it needs for a second try at what failed, where that is longer than a look usually lasts.
+    /// How long it needs for a second try at what failed, where that is longer than a look usually
+    /// lasts.
     pub second_try: Option<Duration>,
     /// What a box says when it is there.
     pub milestones: &'static [&'static str],
     /// The kinds of objects that it serves. `*` stands for every other kind of the group.
     pub kinds: &'static [ObjectKind],
-    /// Kinds that its release serves and no scenario may write, as group and kind: nobody has built a way to know when
-    /// they are in force.
+    /// Kinds that its release serves and no scenario may write, as group and kind: there is no way
+    /// yet to know when they are in force.
     pub without_barrier: &'static [(&'static str, &'static str)],
     /// How it says that it refused.
     pub denials: &'static [WebhookDenial],
@@ -81,7 +83,8 @@ pub struct AddonVersion {
 pub struct WebhookDenial {
     /// Whether it is one of these webhooks, by its name.
     pub is_webhook: fn(&str) -> bool,
-    /// Every policy that refused, from what follows `denied the request`; none where that is not known.
+    /// Every policy that refused, from what follows `denied the request`; none where that is not
+    /// known.
     pub policies: fn(&str) -> Vec<&str>,
     /// What the name behind the addon's is, for the reference.
     pub about: &'static str,
@@ -107,8 +110,8 @@ pub fn is_addon_milestone(name: &str) -> bool {
     ADDONS.iter().any(|addon| addon.milestones.contains(&name))
 }
 
-/// The addon's policies behind a webhook's refusal, where the webhook is one that names them: in the order of their names,
-/// with a comma between them.
+/// The addon's policies behind a webhook's refusal, where the webhook is one that names them: in
+/// the order of their names, with a comma between them.
 pub(crate) fn refusing_addon(webhook: &str, rest: &str) -> Option<Refuser> {
     ADDONS.iter().find_map(|addon| {
         let denial = addon

@@ -14,16 +14,18 @@ const IN_A_ROW: u64 = 3;
 /// And it has to last this long: a pod that is being replaced may hold its key a moment longer.
 const FAILURE_LASTS_FOR: Duration = Duration::from_secs(5);
 
-/// So many answers of a manager that lets an agent in, and takes none of its events, are enough.
+/// This many answers of a manager that lets an agent in, and takes none of its events, are enough.
 const ANSWERS: u64 = 5;
 
 /// An agent to look at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct AgentLook {
-    /// Its pod, which runs `probe agent`, or `KIND/NAME` of a workload of such pods: they have to agree.
+    /// Its pod, which runs `probe agent`, or `KIND/NAME` of a workload of such pods: they have to
+    /// agree.
     pub pod: String,
-    /// The pods, or workloads, that run `probe manager`: one of them has to have taken an event of this very connection.
+    /// The pods, or workloads, that run `probe manager`: one of them has to have taken an event of
+    /// this very connection.
     pub managers: Vec<String>,
 }
 
@@ -31,7 +33,7 @@ pub struct AgentLook {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct DeliveredEvents {
-    /// Who made them: `--source` of `probe agent`, or the word after `probe emit`.
+    /// The source of the events: `--source` of `probe agent`, or the word after `probe emit`.
     pub source: String,
     /// How many were made.
     pub of: u64,
@@ -58,8 +60,8 @@ pub struct ArrivedEvents {
     pub missing: Vec<(u64, u64)>,
 }
 
-/// What an agent comes to, if that can be told already: `first` is what it said when it was first looked at, so long
-/// ago, and `taken` whether a manager has an event of this connection.
+/// What an agent comes to, if that can be told already: `first` is what it said when it was first
+/// looked at, so long ago, and `taken` whether a manager has an event of this connection.
 #[must_use]
 pub fn read_agent(
     now: &AgentReport,

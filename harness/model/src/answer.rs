@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Refuser, StorageSeal};
 
-/// What a cluster answered, in one word; the only words a scenario can expect. Each word has one meaning, and each action
-/// can give only some of them.
+/// What a cluster answered, in one word; the only words a scenario can expect. Each word has one
+/// meaning, and each action can give only some of them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Answer {
@@ -18,7 +18,7 @@ pub enum Answer {
     Allowed,
     /// Admission refused the request, and said who.
     Denied {
-        /// Who refused.
+        /// What refused.
         by: Refuser,
     },
     /// Authorization refused: the identity has no right to this.
@@ -37,7 +37,7 @@ pub enum Answer {
     Running,
     /// It was created or started, and it never ran; says who or what refused.
     NotStarted {
-        /// Who refused.
+        /// What refused.
         by: Refuser,
     },
     /// The process or the node does not run, or does nothing (frozen), as was asked.
@@ -46,7 +46,8 @@ pub enum Answer {
     Reloaded,
     /// The API server does not take the new configuration, and goes on with the old one.
     NotReloaded,
-    /// What the step makes or does is made or done: an image, a copy, a signature, a snapshot, a setting.
+    /// What the step makes or does is made or done: an image, a copy, a signature, a snapshot, a
+    /// setting.
     Done,
     /// It could not be made or done; says why.
     NotDone {
@@ -198,7 +199,8 @@ pub enum RejectionReason {
     OtherDigest,
     /// The certificate was not valid at the only time that is known.
     Expired,
-    /// No entry in the transparency log that is trusted. (cosign says the same where the entry is of another log.)
+    /// No entry in the transparency log that is trusted. (cosign says the same where the entry is
+    /// of another log.)
     NoLogEntry,
     /// The entry is not of a log that is trusted.
     UntrustedLog,
@@ -208,7 +210,7 @@ pub enum RejectionReason {
     UntrustedTimestamp,
     /// The certificate is not of an authority that is trusted.
     UntrustedAuthority,
-    /// The certificate is over or of no authority that is trusted: cosign does not say which.
+    /// The certificate has expired, or its authority is not trusted: cosign does not say which.
     InvalidCertificate,
     /// The log entry that came with the signature is not the entry of this signature.
     OtherLogEntry,
@@ -254,9 +256,10 @@ impl fmt::Display for RejectionReason {
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum ConnectionStage {
-    /// The name has no address, or nobody said so.
+    /// The name has no address, or no name server answered.
     Dns,
-    /// No connection: refused, unreachable, or no answer in time. (UDP has none: there it is `reply`.)
+    /// No connection: refused, unreachable, or no answer in time. (UDP has none: there it is
+    /// `reply`.)
     Connect,
     /// No TLS session: the handshake failed, or the peer's certificate is not accepted.
     Tls,
@@ -336,7 +339,7 @@ pub enum Verdict {
     Answered(Answer),
     /// It could not be tried, or the reply is not one that is known. Meets no expectation.
     Broken {
-        /// What stood in the way, for a person.
+        /// The reason, for a person.
         why: String,
     },
 }

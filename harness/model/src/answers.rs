@@ -1,5 +1,5 @@
-//! Which answers an action can give. One exhaustive match: a new action does not compile until somebody has said what it
-//! can answer.
+//! Which answers an action can give. One exhaustive match: a new action does not compile until
+//! somebody has said what it can answer.
 
 use crate::{Action, Answer, ConnectionStage, Refuser, RejectionReason};
 
@@ -110,7 +110,8 @@ impl Action {
         }
     }
 
-    /// Whether it can give this very answer: not only the word, but who refused and how far it came.
+    /// Whether it can give this very answer: not only the word, but who refused and how far it
+    /// came.
     #[must_use]
     pub fn can_answer(&self, answer: &Answer) -> bool {
         self.answers().contains(&answer.word())

@@ -1,4 +1,4 @@
-//! Who refused. The words for addons come from their table; the others are fixed.
+//! The component that refused. The words for addons come from their table; the others are fixed.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,14 +11,15 @@ use serde_json::{Value, json};
 
 use crate::{ADDONS, Plugin, PureAddon, Unfit};
 
-/// Who refused, as precisely as the reply allows.
+/// What refused, as precisely as the reply allows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, remote = "Self")]
 #[schemars(transform = add_engines)]
 pub enum Refuser {
     /// The built-in Pod Security admission.
     PodSecurity,
-    /// A `ValidatingAdmissionPolicy` of this name, or a `MutatingAdmissionPolicy` that fails closed.
+    /// A `ValidatingAdmissionPolicy` of this name, or a `MutatingAdmissionPolicy` that fails
+    /// closed.
     Policy(String),
     /// An admission webhook of this name, with its own decision.
     Webhook(String),
@@ -36,7 +37,8 @@ pub enum Refuser {
     RbacEscalation,
     /// The `CertificateApproval` admission plugin: the approver lacks `approve` on this signer.
     CertificateApproval,
-    /// The `CertificateSubjectRestriction` admission plugin: no client certificate for `system:masters`.
+    /// The `CertificateSubjectRestriction` admission plugin: no client certificate for
+    /// `system:masters`.
     CertificateSubjectRestriction,
     /// The `NodeRestriction` admission plugin.
     NodeRestriction,
@@ -132,7 +134,7 @@ impl<'de> Visitor<'de> for Words {
     }
 }
 
-/// A word that is no engine's, and what stands behind it.
+/// A word that does not name an engine's, and what stands behind it.
 struct FixedWord<V> {
     word: String,
     behind: V,

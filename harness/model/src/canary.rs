@@ -1,7 +1,8 @@
 //! Finding a planted value in whatever it may have got into.
 //!
-//! A leak is seldom plain text: Secrets are base64, Helm's releases are base64 of base64 of gzip, Go prints bytes as
-//! numbers, and clients print protobuf as a hex dump. Each of these is taken off, and what is below is looked at again.
+//! A leak is seldom plain text: Secrets are base64, Helm's releases are base64 of base64 of gzip,
+//! Go prints bytes as numbers, and clients print protobuf as a hex dump. Each of these is taken
+//! off, and what is below is looked at again.
 
 use std::io::Read;
 
@@ -19,8 +20,8 @@ const SHORTEST: usize = 16;
 /// No compressed piece is read further than this.
 const MOST: u64 = 64 << 20;
 
-/// How `canary` stands in `bytes`: `plain`, or its wrappings from the outside in, as in `base64, gzip`. `None` if it does
-/// not. Never panics, whatever the bytes are.
+/// How `canary` stands in `bytes`: `plain`, or its wrappings from the outside in, as in
+/// `base64, gzip`. `None` if it does not. Never panics, whatever the bytes are.
 #[must_use]
 pub fn find_canary(bytes: &[u8], canary: &str) -> Option<String> {
     let wrappings = search_canary(bytes, canary.as_bytes(), DEPTH)?;
@@ -108,7 +109,8 @@ fn decode_base64_runs(bytes: &[u8], canary: usize) -> Vec<Vec<u8>> {
         for start in 0..4 {
             let part = &run[start..];
             let whole = &part[..part.len() - part.len() % 4];
-            // The last group may be a short one, whose spare bits have to be zero; whole groups are enough to go on.
+            // The last group may be a short one, whose spare bits have to be zero; whole groups are
+            // enough to go on.
             let decoded = engine.decode(part).or_else(|_| engine.decode(whole));
             found.extend(decoded.ok().filter(|decoded| !decoded.is_empty()));
         }
@@ -116,7 +118,8 @@ fn decode_base64_runs(bytes: &[u8], canary: usize) -> Vec<Vec<u8>> {
     found
 }
 
-/// Hex dumps as Go's `hex.Dump` writes them: an offset of eight digits, sixteen bytes, and their letters.
+/// Hex dumps as Go's `hex.Dump` writes them: an offset of eight digits, sixteen bytes, and their
+/// letters.
 fn decode_hex_dumps(bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut found = vec![Vec::new()];
     for line in bytes.split(|byte| *byte == b'\n') {
@@ -173,7 +176,8 @@ fn decode_number_lists(bytes: &[u8]) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// `text` with every plain and every base64 form of `canary` replaced by `instead`: what is shown of it must not tell it.
+/// `text` with every plain and every base64 form of `canary` replaced by `instead`: what is shown
+/// of it must not tell it.
 #[must_use]
 pub fn conceal_canary(text: &str, canary: &str, instead: &str) -> String {
     let mut out = text.replace(canary, instead);
@@ -186,7 +190,8 @@ pub fn conceal_canary(text: &str, canary: &str, instead: &str) -> String {
     out
 }
 
-/// The letters of base64 that are sure to be there, for each of the three places in a group where `bytes` can begin.
+/// The letters of base64 that are sure to be there, for each of the three places in a group where
+/// `bytes` can begin.
 fn base64_needles(bytes: &[u8]) -> impl Iterator<Item = String> {
     (0..3).map(move |shift| {
         let shifted: Vec<u8> = std::iter::repeat_n(0, shift)

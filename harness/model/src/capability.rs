@@ -6,18 +6,18 @@ use serde::Serialize;
 
 use crate::AddonInstall;
 
-/// Something that a world may need of its cluster, and that not every cluster has. An API server that answers is no
-/// capability: without one there is no cluster.
+/// Something that a world may need of its cluster, and that not every cluster has. An API server
+/// that answers is no capability: without one there is no cluster.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Capability {
-    /// At least so many nodes that run pods.
+    /// At least this many nodes that run pods.
     Nodes(u8),
     /// The image of the program that speaks for a pod.
     ProbeImage,
-    /// NetworkPolicies that are enforced, and somebody who says from when on.
+    /// NetworkPolicies that are enforced, by an enforcer that reports from when on.
     NetworkPolicy,
-    /// That nobody enforces NetworkPolicies.
+    /// That NetworkPolicies are not enforced.
     UnenforcedNetworkPolicy,
     /// IPv6 beside IPv4.
     DualStack,

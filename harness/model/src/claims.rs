@@ -1,4 +1,5 @@
-//! What a node or a cluster has only once: who takes it is noticed by others, whatever the namespace.
+//! What a node or a cluster has only once: who takes it is noticed by others, whatever the
+//! namespace.
 
 use serde_json::Value;
 
@@ -66,7 +67,8 @@ fn is_claim(field: &str, value: &Value) -> bool {
     }
 }
 
-/// A pod's spec with a folder of the node that is not called after the world, and that some container may write to.
+/// A pod's spec with a folder of the node that is not called after the world, and that some
+/// container may write to.
 fn holds_writable_host_path(spec: &serde_json::Map<String, Value>) -> bool {
     let Some(volumes) = spec.get("volumes").and_then(Value::as_array) else {
         return false;

@@ -1,5 +1,5 @@
-//! What a cluster has to look like before its API server starts: a scenario's `cluster` with the contents of the files that
-//! it names, so that equal ones compare equal across scenarios.
+//! What a cluster has to look like before its API server starts: a scenario's `cluster` with the
+//! contents of the files that it names, so that equal ones compare equal across scenarios.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,18 +16,19 @@ use crate::{
 pub struct ClusterSpec {
     /// The Kubernetes release, as `1.36` or `1.36.3`.
     pub kubernetes: String,
-    /// How the API server seals Secrets in etcd. A configuration still has its placeholders until the cluster's keys are
-    /// known.
+    /// How the API server seals Secrets in etcd. A configuration still has its placeholders until
+    /// the cluster's keys are known.
     pub encryption: EncryptionShape<FileText>,
-    /// The names of the KMS plugins beside the API server: those that any of the world's encryption configurations names.
+    /// The names of the KMS plugins beside the API server: those that any of the world's encryption
+    /// configurations names.
     pub kms: BTreeSet<String>,
     /// `--v` of the API server, the controller manager, the scheduler and the kubelet.
     pub verbosity: Option<u8>,
-    /// The kubelet's `syncFrequency`, such as `2s`: how often it looks at its pods again, and so how soon a changed Secret
-    /// reaches the files of a pod. A minute, where nothing is said.
+    /// The kubelet's `syncFrequency`, such as `2s`: how often it looks at its pods again, and so
+    /// how soon a changed Secret reaches the files of a pod. A minute, where nothing is said.
     pub sync_frequency: Option<String>,
-    /// The controller manager's `--node-monitor-grace-period`, such as `8s`, with kubelets that renew their leases often
-    /// enough for it.
+    /// The controller manager's `--node-monitor-grace-period`, such as `8s`, with kubelets that
+    /// renew their leases often enough for it.
     pub node_monitor_grace_period: Option<String>,
     /// What the API server writes into its audit log.
     pub audit: AuditShape<FileText>,
@@ -39,9 +40,11 @@ pub struct ClusterSpec {
     pub runtime_config: BTreeMap<String, bool>,
     /// How many nodes. None: etcd, API server, and the controllers that a namespace needs.
     pub nodes: u8,
-    /// Whether NetworkPolicies are enforced. Without it the API server takes them, and nobody looks at them.
+    /// Whether NetworkPolicies are enforced. Without it the API server takes them, and nothing
+    /// enforces them.
     pub enforce_network_policy: bool,
-    /// Whether nodes, pods, and the Services that ask for it have an IPv6 address beside their IPv4 one.
+    /// Whether nodes, pods, and the Services that ask for it have an IPv6 address beside their IPv4
+    /// one.
     pub dual_stack: bool,
     /// What stands beside the cluster.
     pub install: BTreeSet<AddonInstall>,
@@ -128,8 +131,8 @@ impl ClusterSpec {
         includes_addon(&self.install, &sigstore::ADDON)
     }
 
-    /// The same cluster with a node where it has none: scenarios that start no pod run on it as well, so that they can
-    /// share a cluster that is started anyway.
+    /// The same cluster with a node where it has none: scenarios that start no pod run on it as
+    /// well, so that they can share a cluster that is started anyway.
     #[must_use]
     pub fn with_node(&self) -> Self {
         Self {
@@ -147,7 +150,7 @@ impl ClusterSpec {
         }
     }
 
-    /// The same cluster with at least so many nodes, if it has any.
+    /// The same cluster with at least this many nodes, if it has any.
     #[must_use]
     pub fn with_more_nodes(self, nodes: u8) -> Self {
         Self {

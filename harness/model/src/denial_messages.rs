@@ -1,11 +1,13 @@
-//! The stable texts by which the API server says who refused, and nothing else.
+//! The stable texts by which the API server names the component that refused, and nothing else.
 //!
-//! Sources: kubernetes/apiserver `pkg/endpoints/handlers/responsewriters/errors.go` (authorization),
-//! `pkg/admission/plugin/webhook/errors/statuserror.go` (webhooks), `pkg/admission/plugin/policy/{validating,mutating}`
-//! (policies), kubernetes/pod-security-admission `admission/admission.go` and kubernetes/kubernetes
-//! `pkg/registry/rbac/validation/rule.go` (escalation), `pkg/registry/rbac/clusterrole/policybased/storage.go`
-//! (aggregation) and `pkg/registry/core/pod/rest/authorize.go` (the second check of an upgraded request). The texts of the
-//! built-in admission plugins are in `plugins`.
+//! Sources: kubernetes/apiserver `pkg/endpoints/handlers/responsewriters/errors.go`
+//! (authorization), `pkg/admission/plugin/webhook/errors/statuserror.go` (webhooks),
+//! `pkg/admission/plugin/policy/{validating,mutating}` (policies),
+//! kubernetes/pod-security-admission `admission/admission.go` and kubernetes/kubernetes
+//! `pkg/registry/rbac/validation/rule.go` (escalation),
+//! `pkg/registry/rbac/clusterrole/policybased/storage.go` (aggregation) and
+//! `pkg/registry/core/pod/rest/authorize.go` (the second check of an upgraded request). The texts
+//! of the built-in admission plugins are in `plugins`.
 
 mod plugins;
 mod sealing;
@@ -16,7 +18,8 @@ pub(crate) use sealing::is_fault as sealing_fault;
 /// The refuser that an admission message names, if it is one of the known texts.
 ///
 /// The text has to stand where the server puts it: at the beginning, or right behind the
-/// `… is forbidden: ` that wraps an admission plugin's error. User-controlled names cannot move it there.
+/// `… is forbidden: ` that wraps an admission plugin's error. User-controlled names cannot move it
+/// there.
 #[must_use]
 pub(crate) fn read_refuser(message: &str) -> Option<Refuser> {
     read_webhook(message)
@@ -36,8 +39,9 @@ fn mutating_policy(message: &str) -> Option<Refuser> {
         .then(|| Refuser::Policy(name.into()))
 }
 
-/// The server's own words behind `RESOURCE "NAME" is forbidden: `, the prefix of every plugin's refusal (apimachinery
-/// `pkg/api/errors`, `NewForbidden`). Names are quoted as Go does it: what ends the quotes cannot stand within them bare.
+/// The server's own words behind `RESOURCE "NAME" is forbidden: `, the prefix of every plugin's
+/// refusal (apimachinery `pkg/api/errors`, `NewForbidden`). Names are quoted as Go does it: what
+/// ends the quotes cannot stand within them bare.
 fn behind_forbidden(message: &str) -> Option<&str> {
     let resource = |c: char| c.is_ascii_alphanumeric() || "-._/".contains(c);
     let rest = message.trim_start_matches(resource);
@@ -74,8 +78,8 @@ fn read_webhook(message: &str) -> Option<Refuser> {
     None
 }
 
-/// Who refused by way of a fault of the server: the webhook whose call failed under the failure policy `Fail`, and plugins
-/// that do not wrap what they say.
+/// Who refused by way of a fault of the server: the webhook whose call failed under the failure
+/// policy `Fail`, and plugins that do not wrap what they say.
 #[must_use]
 pub(crate) fn failing_closed(message: &str) -> Option<Refuser> {
     match message.strip_prefix("Internal error occurred: failed calling webhook ") {
@@ -114,7 +118,8 @@ fn read_plugin(text: &str) -> Option<Refuser> {
     plugins::refuser(text)
 }
 
-/// Whether authorization refused: `… is forbidden: User "U" cannot VERB …`, or the bare form for a path.
+/// Whether authorization refused: `… is forbidden: User "U" cannot VERB …`, or the bare form for a
+/// path.
 #[must_use]
 pub(crate) fn is_unauthorized(message: &str) -> bool {
     let text = behind_forbidden(message).unwrap_or(message);
@@ -122,14 +127,16 @@ pub(crate) fn is_unauthorized(message: &str) -> bool {
     text.starts_with("User \"") && text.contains("\" cannot ")
 }
 
-/// Whether the second check of an upgraded request refused (exec, attach and port-forward have to hold `create` as well
-/// as the verb they came with). It gives the authorizer's reason, and RBAC has none: nothing follows the colon.
+/// Whether the second check of an upgraded request refused (exec, attach and port-forward have to
+/// hold `create` as well as the verb they came with). It gives the authorizer's reason, and RBAC
+/// has none: nothing follows the colon.
 #[must_use]
 pub(crate) fn upgrade_unauthorized(message: &str) -> bool {
     message.starts_with("pods \"") && message.ends_with("\" is forbidden: ")
 }
 
-/// A kubelet's own refusal: `Forbidden (user=U, verb=V, resource=nodes, subresource(s)=[…])`, plain text.
+/// A kubelet's own refusal: `Forbidden (user=U, verb=V, resource=nodes, subresource(s)=[…])`, plain
+/// text.
 #[must_use]
 pub(crate) fn kubelet_unauthorized(text: &str) -> bool {
     text.starts_with("Forbidden (user=") && text.contains("resource=nodes")

@@ -1,5 +1,5 @@
-//! What there is to know of an action before it is taken. One exhaustive match: a new action does not compile until
-//! somebody has said what it reads, needs and writes.
+//! What there is to know of an action before it is taken. One exhaustive match: a new action does
+//! not compile until its match arm says what it reads, needs and writes.
 
 use std::collections::BTreeSet;
 
@@ -67,7 +67,8 @@ impl Action {
                 needs = vec![A_NODE];
                 ActionWrites::Namespace
             }
-            // Whether an eviction or an ephemeral container is allowed is decided before anything has to run.
+            // Whether an eviction or an ephemeral container is allowed is decided before anything
+            // has to run.
             Self::Evict(_)
             | Self::Bind { .. }
             | Self::Token { .. }
@@ -219,7 +220,7 @@ fn of_record(record: &ObservedRecord) -> (ActionWrites<'_>, Option<Capability>) 
     }
 }
 
-/// What has a status of its own waits for pods that run.
+/// A kind with a status waits for pods that run.
 fn of_field(target: &ObjectTarget) -> Option<Capability> {
     (!is_api_alone(target)).then_some(A_NODE)
 }

@@ -1,4 +1,5 @@
-//! What was measured: numbers that are others in each run. Reports show them, and golden files do not hold them.
+//! What was measured: numbers that are others in each run. Reports show them, and golden files do
+//! not hold them.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,5 +1,6 @@
-//! Scenarios of the first format, `scenario: v1`: the same shape, with some other words. They are read as what they mean
-//! now, so that a file that somebody keeps elsewhere goes on working. New files say `scenario: v2`.
+//! Scenarios of the first format, `scenario: v1`: the same shape, with some other words. They are
+//! read as what they mean now, so that a file that somebody keeps elsewhere goes on working. New
+//! files say `scenario: v2`.
 
 use std::fmt;
 
@@ -25,8 +26,9 @@ pub(crate) const ACTIONS: [(&str, &str); 14] = [
     ("transplant", "copy-etcd-value"),
 ];
 
-/// The text of a scenario in the words of now, where it says that it is of the first format. What is neither an old word nor
-/// a good one stays as it is, for the parser to refuse; lines stay where they are.
+/// The text of a scenario in the words of now, where it says that it is of the first format. What
+/// is neither an old word nor a good one stays as it is, for the parser to refuse; lines stay where
+/// they are.
 pub(crate) fn convert(text: &str) -> Option<String> {
     let document: Node = serde_saphyr::from_str(text).ok()?;
     if document.get("scenario")?.word()? != "v1" {
@@ -282,7 +284,8 @@ impl Edits<'_> {
     }
 }
 
-/// How long a mapping in braces is; words of answers need no quotes, so there are none to step over.
+/// How long a mapping in braces is; words of answers need no quotes, so there are none to step
+/// over.
 fn flow_length(text: &str) -> usize {
     let mut depth = 0_usize;
     for (at, character) in text.char_indices() {
@@ -303,7 +306,8 @@ fn first_word(body: &Node) -> Option<(&Node, &str)> {
     Some((node, node.word()?))
 }
 
-/// The word of now for an answer, and whether what stands behind it stays; nothing where the word is the same.
+/// The word of now for an answer, and whether what stands behind it stays; nothing where the word
+/// is the same.
 fn answer_now(action: &str, word: &str, inner: Option<&str>) -> Option<(&'static str, bool)> {
     let is_read = ["exec", "get", "list", "path"].contains(&action);
     Some(match (word, action, inner) {

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 /// The tag of an image that is named without one.
 const FIRST_TAG: &str = "v1";
 
-/// An image of the world, `NAME` or `NAME:TAG`: the repository `$(namespace)/NAME` in the world's registry. The tag is
-/// `v1` where it is left out.
+/// An image of the world, `NAME` or `NAME:TAG`: the repository `$(namespace)/NAME` in the world's
+/// registry. The tag is `v1` where it is left out.
 #[derive(
     Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
@@ -80,8 +80,8 @@ impl fmt::Display for ImageName {
 pub struct BuildImage {
     /// What it is called from then on. It is not in the registry yet.
     pub image: ImageName,
-    /// Files of the scenario by their place in the image, such as `app/requirements.txt: requirements.txt`; placeholders in
-    /// them are filled in.
+    /// Files of the scenario by their place in the image, such as
+    /// `app/requirements.txt: requirements.txt`; placeholders in them are filled in.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub files: BTreeMap<String, String>,
 }
@@ -94,7 +94,8 @@ pub struct CopyImage {
     pub from: ImageName,
     /// What it is to be called; a tag that is there moves.
     pub to: ImageName,
-    /// Copies its signatures and attestations too; to another digest's place, if `to` is there already and differs.
+    /// Copies its signatures and attestations too; to another digest's place, if `to` is there
+    /// already and differs.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub with_signatures: bool,
 }
@@ -161,7 +162,8 @@ pub struct WriteSbom {
     pub into: String,
 }
 
-/// Attaching a bill of materials to an image without any signature, as every client of a registry can.
+/// Attaching a bill of materials to an image without any signature, as every client of a registry
+/// can.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct AttachSbom {
@@ -182,20 +184,20 @@ pub enum SbomFormat {
     Spdx,
 }
 
-/// Who signs.
+/// The signer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ImageSigner {
     /// The key pair of this name; it is made when it is first named.
     Key(String),
-    /// This ServiceAccount, without a key of its own: a certificate of the box's Fulcio for its token.
+    /// This ServiceAccount, without a key: a certificate of the box's Fulcio for its token.
     Account(String),
     /// This ServiceAccount, with a token that expired an hour ago.
     ExpiredToken(String),
     /// This ServiceAccount, with a token of an issuer whose clock is two hours ahead.
     FutureToken(String),
-    /// A certificate for this subject that expires seconds after the signature, by an authority that the box's trusted
-    /// root knows besides Fulcio.
+    /// A certificate for this subject that expires seconds after the signature, by an authority
+    /// that the box's trusted root knows beside Fulcio.
     ShortLived(String),
 }
 
@@ -205,7 +207,7 @@ pub enum ImageSigner {
 pub struct SignImage {
     /// The image, in the registry.
     pub image: ImageName,
-    /// Who signs.
+    /// The signer.
     pub with: ImageSigner,
     /// Enters it into the transparency log; by default if it is not by a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -230,18 +232,20 @@ pub enum SignatureFormat {
 }
 
 /// Attaching a signed statement to an image with cosign.
-// The last three fields are those of `SignImage`. They are not shared by `serde(flatten)`: a fault in one of them would be
-// shown at the line after it, and an unknown field without the fields that there are.
+// The last three fields are those of `SignImage`. They are not shared by `serde(flatten)`: a fault
+// in one of them would be shown at the line after it, and an unknown field without the fields that
+// there are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct AttestImage {
     /// The image, in the registry.
     pub image: ImageName,
-    /// Who signs.
+    /// The signer.
     pub with: ImageSigner,
     /// What is stated.
     pub predicate: StatementPredicate,
-    /// The predicate's type: one of cosign's words (`cyclonedx`, `spdxjson`, `slsaprovenance1`, …) or a URI.
+    /// The predicate's type: one of cosign's words (`cyclonedx`, `spdxjson`, `slsaprovenance1`, …)
+    /// or a URI.
     #[serde(rename = "type")]
     pub kind: String,
     /// As in signing.
@@ -288,7 +292,7 @@ pub struct VerifyImage {
     /// Reads the registry through a front that spoils every answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub through: Option<RegistryFault>,
-    /// Who judges.
+    /// The verifier.
     #[serde(default, skip_serializing_if = "is_default")]
     pub with: ImageVerifier,
 }
@@ -339,7 +343,7 @@ pub enum TrustedRoot {
     File(String),
 }
 
-/// Who judges a signature.
+/// The verifier of a signature.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ImageVerifier {

@@ -1,4 +1,5 @@
-//! What a scenario or a command line asks for beside Kubernetes: an addon, perhaps in a named version.
+//! What a scenario or a command line asks for beside Kubernetes: an addon, perhaps in a named
+//! version.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -14,7 +15,8 @@ use thiserror::Error;
 
 use crate::{ADDONS, AddonVersion, PureAddon, find_addon, letter_distance};
 
-/// An addon in one of its versions. It is written `NAME`, or `NAME@VERSION` where it is not the usual one.
+/// An addon in one of its versions. It is written `NAME`, or `NAME@VERSION` where it is not the
+/// usual one.
 #[derive(Clone, Copy, Debug)]
 pub struct AddonInstall {
     addon: &'static PureAddon,

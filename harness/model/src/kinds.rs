@@ -1,7 +1,8 @@
-//! Every kind of object that a scenario may send: how far it reaches, and what shows that it is in force.
+//! Every kind of object that a scenario may send: how far it reaches, and what shows that it is in
+//! force.
 //!
-//! The list is closed. A kind that is not in it is refused by the lint, and a world that meets one all the same is broken:
-//! a control that nobody knows how to wait for would count as in force at once.
+//! The list is closed. A kind that is not in it is refused by the lint, and a world that meets one
+//! all the same is broken: a control without a barrier would count as in force at once.
 
 use serde_json::Value;
 
@@ -41,7 +42,7 @@ pub enum KindIsolation {
     PolicyBinding,
     /// Its name, and the namespaces that each of its webhooks selects.
     Webhooks,
-    /// Its name, and whom it says itself that it concerns.
+    /// Its name, and the namespaces that it selects itself.
     Stated(ReachRule),
 }
 
@@ -60,7 +61,8 @@ impl Eq for ReachRule {}
 /// What shows that an object is in force, once it was written or deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum KindBarrier {
-    /// The API server's answer: it is itself what is looked at, or every step that depends on it waits for its effect.
+    /// The API server's answer: it is itself what is looked at, or every step that depends on it
+    /// waits for its effect.
     Stored,
     /// The authorizer allows what a sentinel grants.
     Roles,
@@ -112,9 +114,9 @@ const fn question_kind(group: &'static str, name: &'static str) -> ObjectKind {
     cluster_kind(group, name, KindIsolation::Question, KindBarrier::Stored)
 }
 
-/// A policy does nothing until a binding names it, but for one thing: parameters of a kind that the API server does not
-/// know are an error before any binding is looked at, and refuse in every namespace (kubernetes 1.36
-/// `pkg/admission/plugin/policy/generic/policy_dispatcher.go`).
+/// A policy does nothing until a binding names it, but for one thing: parameters of a kind that the
+/// API server does not know are an error before any binding is looked at, and refuse in every
+/// namespace (kubernetes 1.36 `pkg/admission/plugin/policy/generic/policy_dispatcher.go`).
 const PARAMETERS: KindIsolation = KindIsolation::Stated(ReachRule(|policy| {
     let (version, kind) = (
         &policy["spec"]["paramKind"]["apiVersion"],
@@ -134,8 +136,9 @@ const PARAMETERS: KindIsolation = KindIsolation::Stated(ReachRule(|policy| {
     }
 }));
 
-/// Kubernetes' own kinds. Left out on purpose, since nobody has built a way to know that the API server has learned of them:
-/// StorageClass, IngressClass, FlowSchema, APIService and what is like them.
+/// Kubernetes' own kinds. Left out on purpose, since there is no way yet to know that the API
+/// server has learned of them: StorageClass, IngressClass, FlowSchema, APIService and what is like
+/// them.
 static OBJECT_KINDS: &[ObjectKind] = &[
     cluster_kind(
         "",
@@ -199,8 +202,8 @@ static OBJECT_KINDS: &[ObjectKind] = &[
         KindIsolation::Namespace,
         KindBarrier::OwnStatus,
     ),
-    // The admission plugin asks the API server for a class that it does not know yet. Nothing is waited for after a change
-    // or a deletion.
+    // The admission plugin asks the API server for a class that it does not know yet. Nothing is
+    // waited for after a change or a deletion.
     cluster_kind(
         "node.k8s.io",
         "RuntimeClass",

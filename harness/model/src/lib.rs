@@ -1,10 +1,10 @@
 //! What a scenario is, what a cluster answered, and what that means.
 //!
-//! Everything here is pure: no clock, no network, no async runtime, no cluster client. The one door to
-//! the outside is [`library`], which reads scenario folders.
+//! Everything here is pure: no clock, no network, no async runtime, no cluster client. The one door
+//! to the outside is [`library`], which reads scenario folders.
 //!
-//! Data flows one way: files → [`Scenario`] → (a cluster tries it) → [`ApiReply`] → [`read`] → [`Verdict`]
-//! → [`RecordedOutcome`].
+//! Data flows one way: files → [`Scenario`] → (a cluster tries it) → [`ApiReply`] → [`read`] →
+//! [`Verdict`] → [`RecordedOutcome`].
 
 mod action;
 pub mod addons;

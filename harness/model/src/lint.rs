@@ -149,7 +149,8 @@ impl LintNotes<'_> {
         }
     }
 
-    /// What does not begin with a slash is read as something else: a host, or a field that no object has.
+    /// What does not begin with a slash is read as something else: a host, or a field that no
+    /// object has.
     fn check_paths(&mut self, step: &ScenarioStep) {
         let (text, what) = match &step.action {
             Action::Path(path) => (path, "is not a path of the API server"),
@@ -396,7 +397,8 @@ fn is_name(name: &str) -> bool {
         && !name.ends_with('-')
 }
 
-/// Where in the file a step begins to say what it expects; the beginning of the file where that is not found.
+/// Where in the file a step begins to say what it expects; the beginning of the file where that is
+/// not found.
 fn expectations_of(loaded: &LoadedScenario, step: &ScenarioStep) -> usize {
     let id = format!("id: {}", step.id);
     let is_whole = |end: usize| {

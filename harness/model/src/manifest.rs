@@ -7,7 +7,7 @@ use serde_json::Value;
 /// One object, as its author wrote it: placeholders are still in it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ObjectManifest {
-    /// The file it stands in.
+    /// The file that it is in.
     pub file: PathBuf,
     /// The object.
     pub object: Value,

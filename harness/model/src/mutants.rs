@@ -1,7 +1,9 @@
-//! A scenario with one control taken out at a time: each such world has to fail, or the control did not matter.
+//! A scenario with one control taken out at a time: each such world has to fail, or the control did
+//! not matter.
 //!
-//! What a world has instead of something in `bare` is not left out but put back to what `bare` has: without any agent,
-//! every step on agents would fail, and nothing would be shown of the agent's settings.
+//! What a world has instead of something in `bare` is not left out but put back to what `bare` has:
+//! without any agent, every step on agents would fail, and nothing would be shown of the agent's
+//! settings.
 
 use std::collections::BTreeSet;
 
@@ -16,11 +18,12 @@ pub struct ControlMutant {
     pub world: String,
     /// The name of the world with it.
     pub of: String,
-    /// What was taken out: a manifest file, `cluster` for the shape, `install` where nothing is applied, or `step ID`
-    /// for one that `bare` leaves out. Behind it, in brackets, what `bare` has instead.
+    /// What was taken out: a manifest file, `cluster` for the shape, `install` where nothing is
+    /// applied, or `step ID` for one that `bare` leaves out. Behind it, in brackets, what `bare`
+    /// has instead.
     pub without: String,
-    /// The steps that were put back. They are intended as in `bare`, where other controls are missing as well: that one of
-    /// them is answered differently shows nothing of this control.
+    /// The steps that were put back. They are intended as in `bare`, where other controls are
+    /// missing as well: that one of them is answered differently shows nothing of this control.
     pub back: Vec<String>,
 }
 
@@ -29,15 +32,16 @@ struct WorldWithout {
     what: String,
     world: ScenarioWorld,
     back: Vec<String>,
-    /// What is left of a file, under a name of its own.
+    /// What is left of a file, under its own name.
     rest: Option<(String, Vec<ObjectManifest>)>,
 }
 
-/// `loaded` with those worlds instead of its own that lack one control each; their intents are those of the whole world.
-/// With `whole`, the worlds that have the controls are there as well, under their own names.
+/// `loaded` with those worlds instead of its own that lack one control each; their intents are
+/// those of the whole world. With `whole`, the worlds that have the controls are there as well,
+/// under their own names.
 ///
-/// What `bare` has as well is no control, and a world that is declared ineffective has none that could matter. A
-/// namespace in which other objects of the world live stays when its file goes.
+/// What `bare` has as well is not a control, and a world that is declared ineffective has none that
+/// could matter. A namespace in which other objects of the world live stays when its file goes.
 #[must_use]
 pub fn scenario_mutants(
     loaded: &LoadedScenario,
@@ -249,8 +253,9 @@ impl WorldPair<'_> {
         })
     }
 
-    /// The files of `bare`, not of the world, with an object of the same kind and name as one in `file`; none with an
-    /// object that another file of the world has, which would be put back along with it.
+    /// The files of `bare`, not of the world, with an object of the same kind and name as one in
+    /// `file`; none with an object that another file of the world has, which would be put back
+    /// along with it.
     fn instead_of(&self, file: &str) -> Vec<String> {
         let ours = self.objects(file);
         let rest: BTreeSet<_> = self
@@ -272,8 +277,8 @@ impl WorldPair<'_> {
         others.filter(fits).cloned().collect()
     }
 
-    /// The steps beside `step` that `bare` takes and the world leaves out: between them and `step` are only such as one
-    /// of the two leaves out.
+    /// The steps beside `step` that `bare` takes and the world leaves out: between them and `step`
+    /// are only such as one of the two leaves out.
     fn alternatives(&self, step: &str) -> Vec<String> {
         let around = self
             .differing()
@@ -296,8 +301,8 @@ impl WorldPair<'_> {
         groups.flatten().map(ToOwned::to_owned).collect()
     }
 
-    /// Steps that one of the two leaves out, and perhaps others of its kind beside it; in groups without a step that both
-    /// take.
+    /// Steps that one of the two leaves out, and perhaps others of its kind beside it; in groups
+    /// without a step that both take.
     fn differing(&self) -> Vec<Vec<&str>> {
         let steps: Vec<&str> = self
             .loaded
@@ -333,8 +338,8 @@ impl WorldPair<'_> {
             .collect()
     }
 
-    /// The namespaces in `file` in which objects of other files live, or steps: they stay when the file goes. The world's
-    /// own is there in any case.
+    /// The namespaces in `file` in which objects of other files live, or steps: they stay when the
+    /// file goes. The world's own is there in any case.
     fn lived_in(&self, file: &str) -> Vec<ObjectManifest> {
         let others = self
             .world

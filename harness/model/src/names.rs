@@ -21,9 +21,11 @@ pub struct PlaceholderValues {
     pub probe: String,
     /// `$(registry)`: host and port of the world's registry; empty where it has none.
     pub registry: String,
-    /// Host and port of the front before the registry, for `$(front:FAULT:IMAGE)`; empty where there is none.
+    /// Host and port of the front before the registry, for `$(front:FAULT:IMAGE)`; empty where
+    /// there is none.
     pub front: String,
-    /// What becomes known on the way, by the placeholder without `$(` and `)`: `sha256:IMAGE`, `key:NAME`, `trusted-root`.
+    /// What becomes known on the way, by the placeholder without `$(` and `)`: `sha256:IMAGE`,
+    /// `key:NAME`, `trusted-root`.
     pub texts: BTreeMap<String, String>,
 }
 
@@ -42,7 +44,7 @@ enum ParsedPlaceholder {
     Text(String),
 }
 
-/// Texts of the box that have names of their own.
+/// Texts of the box that have names.
 const TEXTS: [&str; 6] = [
     "fulcio-root",
     "rekor-key",
@@ -62,7 +64,7 @@ fn is_plain(name: &str) -> bool {
             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
-/// Addresses, which are looked up again for every step: a pod that is made anew has another.
+/// Addresses, which are looked up again for every step: a pod that is made again has another.
 const ADDRESSES: [&str; 7] = [
     "pod-ip",
     "service-ip",
@@ -73,7 +75,8 @@ const ADDRESSES: [&str; 7] = [
     "node-ipv6",
 ];
 
-/// `NAME`, or `NAMESPACE/NAME`; a namespace that begins with `-` is one of the world's own, whose name comes before.
+/// `NAME`, or `NAMESPACE/NAME`; a namespace that begins with `-` is one of the world's own, whose
+/// name comes before.
 fn is_place(name: &str) -> bool {
     name.split_once('/')
         .map_or(is_plain(name), |(namespace, name)| {
@@ -254,7 +257,8 @@ pub(crate) fn image_of(name: &str) -> Option<ImageName> {
 
 /// The first `$(…)` in `text` that is not a placeholder of ours, if there is one.
 ///
-/// Kubernetes expands `$(VAR)` in commands and arguments itself, so upper-case names are left to it.
+/// Kubernetes expands `$(VAR)` in commands and arguments itself, so upper-case names are left to
+/// it.
 #[must_use]
 pub(crate) fn unknown_placeholder(text: &str) -> Option<&str> {
     let theirs = |name: &str| {

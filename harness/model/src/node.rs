@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What happens to a node of the box, with all that runs on it: `node-2` or `node-3`. The API server is beside the first,
-/// which is left alone.
+/// What happens to a node of the box, with all that runs on it: `node-2` or `node-3`. The API
+/// server is beside the first, which is left alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum NodeChange {
@@ -37,14 +37,15 @@ impl NodeChange {
     }
 }
 
-/// What the API server says about a node: its condition `Ready`. The controller manager takes a while to notice a node
-/// that says nothing, so this is waited for.
+/// What the API server says about a node: its condition `Ready`. The controller manager takes a
+/// while to notice a node that says nothing, so this is waited for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct NodeMatch {
     /// The node's name.
     pub name: String,
-    /// Its `Ready` is this: `True`, `False`, or `Unknown` once its kubelet has been silent for too long.
+    /// Its `Ready` is this: `True`, `False`, or `Unknown` once its kubelet has been silent for too
+    /// long.
     pub ready: ReadyStatus,
 }
 

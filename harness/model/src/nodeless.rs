@@ -1,15 +1,15 @@
-//! Whether a world can be tried on a cluster that has no node: an API server with the few controllers that namespaces,
-//! roles and quotas need.
+//! Whether a world can be tried on a cluster that has no node: an API server with the few
+//! controllers that namespaces, roles and quotas need.
 //!
-//! In doubt it cannot. Such a world gives the same answers on a cluster that has nodes; it is tried without them while
-//! what a node is made of is still being built.
+//! In doubt it cannot. Such a world gives the same answers on a cluster that has nodes; it is tried
+//! without them while what a node is made of is still being built.
 
 use serde_json::Value;
 
 use crate::{Action, ClusterShape, LoadedScenario, ObjectTarget, ObservedRecord, Scenario};
 
-/// Kinds that the API server alone stores, checks or enforces, or that wait for a pod to name them; and those of the files
-/// that it is started with.
+/// Kinds that the API server alone stores, checks or enforces, or that wait for a pod to name them;
+/// and those of the files that it is started with.
 const KINDS: [&str; 30] = [
     "AdmissionConfiguration",
     "ClusterRole",
@@ -146,8 +146,8 @@ fn action_needs_no_node(action: &Action) -> bool {
     }
 }
 
-/// Whether a target is one object that the API server answers for: a subresource may be a way to a kubelet, and a pod that
-/// nobody runs ends in another way than one that runs.
+/// Whether a target is one object that the API server answers for: a subresource may be a way to a
+/// kubelet, and a pod that nobody runs ends in another way than one that runs.
 pub(crate) fn is_api_alone(target: &ObjectTarget) -> bool {
     let kind = target.kind.split('.').next().unwrap_or_default();
     target.subresource.is_none()

@@ -1,11 +1,13 @@
-//! Words of scenarios that were other words once. A file that still has one is told the word of now.
+//! Words of scenarios that were other words once. A file that still has one is told the word of
+//! now.
 
 use crate::Action;
 use crate::first_format::ACTIONS;
 
 /// A word that nothing can read any more.
 struct OldWord {
-    /// The first of the words that can stand in its place, as the parser lists them: it tells an action from an answer.
+    /// The first of the words that can stand in its place, as the parser lists them: it tells an
+    /// action from an answer.
     among: &'static str,
     old: &'static str,
     /// The word of now; with what it depends on, where there are several.

@@ -22,7 +22,7 @@ pub enum WorldOutcome {
     Tried(IndexMap<String, OutcomeCell>),
     /// The world could not be set up, so no step was tried.
     Broken {
-        /// What stood in the way.
+        /// The reason.
         why: String,
     },
     /// Not for this cluster.

@@ -5,10 +5,10 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A built-in admission plugin that refuses in its own name. (`PodSecurity`, `NodeRestriction`, `CertificateApproval` and
-/// `CertificateSubjectRestriction` have words of their own, and a `ResourceQuota` is told by its name.
-/// `DefaultTolerationSeconds`, `StorageObjectInUseProtection`, `TaintNodesByCondition` and others that only change objects
-/// refuse nothing.)
+/// A built-in admission plugin that refuses in its own name. (`PodSecurity`, `NodeRestriction`,
+/// `CertificateApproval` and `CertificateSubjectRestriction` have words of their own, and a
+/// `ResourceQuota` is told by its name. `DefaultTolerationSeconds`, `StorageObjectInUseProtection`,
+/// `TaintNodesByCondition` and others that only change objects refuse nothing.)
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]

@@ -1,5 +1,5 @@
-//! Reading a reply: the heart of the safety claim. A refusal is only believed when its words are known;
-//! everything else is [`Verdict::Broken`].
+//! Reading a reply: the heart of the safety claim. A refusal is only believed when its words are
+//! known; everything else is [`Verdict::Broken`].
 
 use serde_json::Value;
 
@@ -10,9 +10,10 @@ const NO_SUCH_GROUP: &str = "404 page not found";
 
 /// What this reply means.
 ///
-/// Never panics, and never takes a fault for a refusal: transport faults, time-outs, 429 without a disruption budget or a
-/// limit of events, every 403 whose text is not known, and every 5xx are `Broken`; but for a webhook failing closed, what
-/// encryption at rest cannot encrypt or decrypt, and the plugins that do not wrap what they say.
+/// Never panics, and never takes a fault for a refusal: transport faults, time-outs, 429 without a
+/// disruption budget or a limit of events, every 403 whose text is not known, and every 5xx are
+/// `Broken`; but for a webhook failing closed, what encryption at rest cannot encrypt or decrypt,
+/// and the plugins that do not wrap what they say.
 #[must_use]
 pub fn read_reply(asked: ReplyContext, reply: &ApiReply) -> Verdict {
     match reply {
@@ -87,7 +88,8 @@ fn read_refusal(asked: ReplyContext, code: u16, status: &Value) -> Verdict {
     answer.into()
 }
 
-/// The refusal that an admission message itself names, for replies and for the messages that controllers pass on.
+/// The refusal that an admission message itself names, for replies and for the messages that
+/// controllers pass on.
 #[must_use]
 pub fn read_message(code: u16, message: &str) -> Option<Answer> {
     let by = match code {

@@ -12,7 +12,8 @@ Every key of a `scenario.yaml`, and every word that can stand behind it. This fi
 scenarios: `gauntlet schema --reference`. Keys marked with * are required.
 ";
 
-/// The reference, as Markdown with a final newline: a section for the file, and one for each named type.
+/// The reference, as Markdown with a final newline: a section for the file, and one for each named
+/// type.
 #[must_use]
 pub fn scenario_reference() -> String {
     let schema: Value = serde_json::from_str(&scenario_schema()).unwrap_or_default();

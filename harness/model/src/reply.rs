@@ -1,4 +1,4 @@
-//! What came back over the wire, before anybody says what it means.
+//! What came back over the wire, before it is interpreted.
 
 use serde_json::Value;
 
@@ -9,11 +9,12 @@ pub enum ReplyContext {
     Change,
     /// A request that reads one, or a path of the API server.
     Read,
-    /// A request that the API server hands on to a kubelet (`nodes/proxy`, `exec`), whose own refusal is plain text.
+    /// A request that the API server hands on to a kubelet (`nodes/proxy`, `exec`), whose own
+    /// refusal is plain text.
     Kubelet,
 }
 
-/// One reply, or what stood in its way.
+/// One reply, or why there is none.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ApiReply {
     /// An HTTP reply, complete.

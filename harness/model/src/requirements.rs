@@ -10,8 +10,8 @@ use crate::{
 /// The placeholder of the image whose program speaks for a pod.
 const PROBE_IMAGE: &str = "image:probe";
 
-/// What the world of this name needs of its cluster: for its steps, for its cluster's shape, for what it installs. Of
-/// several numbers of nodes, the largest.
+/// What the world of this name needs of its cluster: for its steps, for its cluster's shape, for
+/// what it installs. Of several numbers of nodes, the largest.
 #[must_use]
 pub fn world_requirements(loaded: &LoadedScenario, world: &str) -> BTreeSet<Capability> {
     let scenario = &loaded.scenario;
@@ -21,7 +21,7 @@ pub fn world_requirements(loaded: &LoadedScenario, world: &str) -> BTreeSet<Capa
         .flat_map(|step| step.action.facts().needs)
         .collect();
     let texts: Vec<String> = scenario_texts(loaded);
-    // A pod that is only admitted may name an image that nobody has.
+    // A pod that is only admitted may name an image that does not exist.
     if needs.contains(&Capability::Nodes(1)) && mentions_any(&texts, |name| name == PROBE_IMAGE) {
         needs.insert(Capability::ProbeImage);
     }
@@ -81,7 +81,8 @@ fn mentions_any(texts: &[String], is_it: impl Fn(&str) -> bool) -> bool {
     texts.iter().any(|text| placeholder_names(text).any(&is_it))
 }
 
-/// The number of the node for which a placeholder stands, or 1 for one that only a pod on a node has.
+/// The number of the node for which a placeholder stands, or 1 for one that only a pod on a node
+/// has.
 fn named_node(placeholder: &str) -> Option<u8> {
     match placeholder.split_once(':') {
         None if placeholder == "node" => Some(1),
@@ -91,7 +92,8 @@ fn named_node(placeholder: &str) -> Option<u8> {
     }
 }
 
-/// What there is to a shape that not every cluster has. A shape of the usual release runs on every release.
+/// What there is to a shape that not every cluster has. A shape of the usual release runs on every
+/// release.
 fn of_shape(shape: &ClusterShape) -> BTreeSet<Capability> {
     let ClusterShape {
         kubernetes,

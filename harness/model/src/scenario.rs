@@ -45,17 +45,18 @@ pub enum FormatVersion {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct ScenarioWorld {
-    /// What this world needs besides.
+    /// The addons that this world needs.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub install: BTreeSet<AddonInstall>,
     /// Manifest files of the scenario, applied in this order before the first step.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub apply: Vec<String>,
-    /// Ids of steps that this world leaves out: where a control is something that is done, the worlds without it leave it
-    /// out.
+    /// Ids of steps that this world leaves out: where a control is something that is done, the
+    /// worlds without it leave it out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub skip_steps: Vec<String>,
-    /// Declares that this world changes no cell against `bare`: the copied recipe that does not protect.
+    /// Declares that this world changes no cell against `bare`: the copied recipe that does not
+    /// protect.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub ineffective: bool,
     /// The shape of this world's cluster, instead of the scenario's.
@@ -72,7 +73,7 @@ pub struct ScenarioStep {
     /// What to know about this step, where it is not obvious.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
-    /// Who asks; the cluster's administrator where it is left out.
+    /// The identity of the request; the cluster's administrator where it is left out.
     #[serde(default, rename = "as", skip_serializing_if = "Option::is_none")]
     pub identity: Option<StepIdentity>,
     /// The namespace of names in `do`, instead of the world's own.
@@ -81,12 +82,14 @@ pub struct ScenarioStep {
     /// Ask the API server to decide and store nothing (`dryRun=All`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
-    /// Let the API server drop the fields that it does not know, with a warning. It refuses them where this is left out: a
-    /// misspelt field would be a control, or an attempt, that is not there.
+    /// Let the API server drop the fields that it does not know, with a warning. It refuses them
+    /// where this is left out: a misspelt field would be a control, or an attempt, that is not
+    /// there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub drop_unknown_fields: bool,
-    /// Within how many seconds the intended answer may come, and what was written may come into force, instead of the usual
-    /// time for such a step. Another answer is believed once it has held for so long.
+    /// Within how many seconds the intended answer may come, and what was written may come into
+    /// force, instead of the usual time for such a step. Another answer is believed once it has
+    /// held for this long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub within: Option<NonZeroU16>,
     /// What to try.
@@ -111,7 +114,8 @@ impl ScenarioStep {
         seconds.map(|seconds| Duration::from_secs(seconds.into()))
     }
 
-    /// The verdict intended in `world`, or `None` where the file names none (the lint refuses that).
+    /// The verdict intended in `world`, or `None` where the file names none (the lint refuses
+    /// that).
     #[must_use]
     pub fn intended_verdict(&self, world: &str) -> Option<ExpectedAnswer<'_>> {
         match (&self.expect, &self.expect_in) {
@@ -144,7 +148,8 @@ impl Scenario {
             .sum()
     }
 
-    /// Whether a step of this world changes the cluster itself, so that no other world can be tried on it.
+    /// Whether a step of this world changes the cluster itself, so that no other world can be tried
+    /// on it.
     #[must_use]
     pub fn changes_cluster(&self, world: &str) -> bool {
         self.steps_in(world)
@@ -170,8 +175,8 @@ impl Scenario {
             .unwrap_or_default()
     }
 
-    /// What `world` needs beside Kubernetes itself. Where the world names another version of an addon than the scenario,
-    /// it is the world's.
+    /// What `world` needs beside Kubernetes itself. Where the world names another version of an
+    /// addon than the scenario, it is the world's.
     #[must_use]
     pub fn world_installs(&self, world: &ScenarioWorld) -> BTreeSet<AddonInstall> {
         let is_replaced =
@@ -185,7 +190,8 @@ impl Scenario {
     }
 }
 
-/// Who asks. Users and groups are impersonated by the administrator; a ServiceAccount asks with a token of its own.
+/// The identity of a request. Users and groups are impersonated by the administrator; a
+/// ServiceAccount asks with its own token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum StepIdentity {
@@ -204,18 +210,18 @@ pub enum StepIdentity {
         /// Its namespace, where it is not the world's own.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         namespace: Option<String>,
-        /// Whom it asks to act as, in the request itself.
+        /// The user that it asks to act as, in the request itself.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         impersonate: Option<ImpersonateHeaders>,
         /// The audience of the token, where it is not the API server.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         audience: Option<String>,
-        /// A pod of that namespace: the token is good for as long as the pod is there. It is requested when it is first
-        /// used, and once only.
+        /// A pod of that namespace: the token is good for as long as the pod is there. It is
+        /// requested when it is first used, and once only.
         #[serde(default, rename = "bound-to", skip_serializing_if = "Option::is_none")]
         bound_to: Option<String>,
     },
-    /// Nobody: no credentials at all.
+    /// No credentials at all.
     Anonymous,
 }
 

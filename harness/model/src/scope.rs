@@ -17,10 +17,12 @@ pub enum ImpactScope {
 const MARK: &str = "$(namespace)";
 pub(crate) const OWN_NAMESPACE: &str = "kubernetes.io/metadata.name";
 
-/// How far `object`, as its author wrote it, reaches. In doubt, and of a kind that is not known, it is [`ImpactScope::Cluster`].
+/// How far `object`, as its author wrote it, reaches. In doubt, and of a kind that is not known, it
+/// is [`ImpactScope::Cluster`].
 ///
-/// Namespaced kinds are confined when their namespace is one of the world's. Of the cluster-scoped kinds, those that say
-/// themselves whom they concern are confined if that is only the world's namespace.
+/// Namespaced kinds are confined when their namespace is one of the world's. Of the cluster-scoped
+/// kinds, those that say themselves what they concern are confined if that is only the world's
+/// namespace.
 #[must_use]
 pub fn object_scope(object: &Value) -> ImpactScope {
     let text = |key: &str| object[key].as_str().unwrap_or_default();
@@ -68,7 +70,8 @@ pub(crate) fn is_ours(name: &Value) -> bool {
     name.as_str().is_some_and(|name| name.contains(MARK))
 }
 
-/// Whether a pattern of image references matches only images of this world, whose repositories are called after it.
+/// Whether a pattern of image references matches only images of this world, whose repositories are
+/// called after it.
 pub(crate) fn is_our_image(glob: &Value) -> bool {
     let images = ["$(image:", "$(digest:", "$(front:"];
     is_ours(glob)

@@ -18,11 +18,12 @@ pub struct ClusterShape {
     /// `-v` of Kubernetes' components; their own default where it is left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verbosity: Option<u8>,
-    /// The kubelet's `syncFrequency`, such as `2s`; its own default, a minute, where it is left out.
+    /// The kubelet's `syncFrequency`, such as `2s`; its own default, a minute, where it is left
+    /// out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sync_frequency: Option<String>,
-    /// For how long a node may be silent before it counts as not ready, such as `8s`, 5 s being the least; its own
-    /// default, 50 s, where it is left out.
+    /// For how long a node may be silent before it counts as not ready, such as `8s`, 5 s being the
+    /// least; its own default, 50 s, where it is left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node_monitor_grace_period: Option<String>,
     /// What the API server writes into its audit log.
@@ -33,16 +34,20 @@ pub struct ClusterShape {
     /// Feature gates, for every component.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub feature_gates: BTreeMap<String, bool>,
-    /// `--runtime-config` entries of the API server, such as `admissionregistration.k8s.io/v1beta1: true`.
+    /// `--runtime-config` entries of the API server, such as
+    /// `admissionregistration.k8s.io/v1beta1: true`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub runtime_config: BTreeMap<String, bool>,
-    /// How many nodes: 0 (an API server alone, for scenarios that start no pod) to 3. `$(node:2)` names the second.
+    /// How many nodes: 0 (an API server alone, for scenarios that start no pod) to 3. `$(node:2)`
+    /// names the second.
     pub nodes: u8,
-    /// Whether the box enforces NetworkPolicies. Where it does not, the API server takes them and nobody looks at them.
-    /// Worlds that depend on either are skipped on other clusters: nothing there says when a policy is in force.
+    /// Whether the box enforces NetworkPolicies. Where it does not, the API server takes them and
+    /// nothing enforces them. Worlds that depend on either are skipped on other clusters: nothing
+    /// there says when a policy is in force.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub enforce_network_policy: bool,
-    /// Whether nodes, pods, and the Services that ask for it have an IPv6 address beside their IPv4 one.
+    /// Whether nodes, pods, and the Services that ask for it have an IPv6 address beside their IPv4
+    /// one.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub dual_stack: bool,
 }
@@ -88,8 +93,9 @@ pub enum EncryptionShape<File = String> {
     Aesgcm,
     /// `secretbox`.
     Secretbox,
-    /// A file of the scenario with an `EncryptionConfiguration`: `$(sealing-key:NAME)` is a random key of 32 bytes in
-    /// base64, the same in every step of one cluster, `$(kms:NAME)` the endpoint of a KMS plugin of our own.
+    /// A file of the scenario with an `EncryptionConfiguration`: `$(sealing-key:NAME)` is a random
+    /// key of 32 bytes in base64, the same in every step of one cluster, `$(kms:NAME)` the endpoint
+    /// of a test KMS plugin.
     Config(File),
     /// The same, with `--encryption-provider-config-automatic-reload`.
     ReloadingConfig(File),

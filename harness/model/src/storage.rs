@@ -1,5 +1,5 @@
-//! What a step can do with what a cluster keeps: look at the bytes, seal them otherwise, take them away and back, and
-//! change a value while it is in use.
+//! What a step can do with what a cluster keeps: look at the bytes, seal them otherwise, take them
+//! away and back, and change a value while it is in use.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -10,12 +10,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ImageName, ObjectTarget};
 
-/// Giving the API server another `EncryptionConfiguration`. The cluster's shape has to have begun with one.
+/// Giving the API server another `EncryptionConfiguration`. The cluster's shape has to have begun
+/// with one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct EncryptStorage {
-    /// A file of the scenario; `$(sealing-key:NAME)` in it is a random key of 32 bytes, base64, and `$(kms:NAME)` the
-    /// endpoint of a KMS plugin.
+    /// A file of the scenario; `$(sealing-key:NAME)` in it is a random key of 32 bytes, base64, and
+    /// `$(kms:NAME)` the endpoint of a KMS plugin.
     pub with: String,
     /// How the API server comes to use it.
     #[serde(default)]
@@ -26,8 +27,8 @@ pub struct EncryptStorage {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ConfigTakeover {
-    /// As it was started: with a `reloading-config` it looks at the file by itself, once a minute; else it is started
-    /// again.
+    /// As it was started: with a `reloading-config` it looks at the file by itself, once a minute;
+    /// else it is started again.
     #[default]
     Usual,
     /// It looks at the file by itself, and nothing else is waited for.
@@ -40,7 +41,7 @@ pub enum ConfigTakeover {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct RewriteSecrets {
-    /// Kills the API server (SIGKILL) once so many are written.
+    /// Kills the API server (SIGKILL) once this many are written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub killed_after: Option<u32>,
 }
@@ -165,8 +166,8 @@ pub struct PlaceFollowed {
     pub place: String,
 }
 
-/// A planted value, `$(canary:NAME)`, in a place where it could have leaked to. It is found as it is, in base64, in hex
-/// dumps, compressed, and in any of these within another.
+/// A planted value, `$(canary:NAME)`, in a place where it could have leaked to. It is found as it
+/// is, in base64, in hex dumps, compressed, and in any of these within another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct CanaryMatch {
@@ -237,8 +238,8 @@ pub enum StorageSeal {
     KmsV2,
 }
 
-/// The prefixes that the providers put before what they sealed (k8s.io/apiserver, `encryptionconfig/config.go`); the
-/// name of the key or of the plugin comes next, then a colon.
+/// The prefixes that the providers put before what they sealed (k8s.io/apiserver,
+/// `encryptionconfig/config.go`); the name of the key or of the plugin comes next, then a colon.
 const PREFIXES: [(&str, StorageSeal); 4] = [
     ("k8s:enc:aescbc:v1:", StorageSeal::Aescbc),
     ("k8s:enc:aesgcm:v1:", StorageSeal::Aesgcm),

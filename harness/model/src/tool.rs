@@ -1,11 +1,12 @@
-//! Reading what a tool left: as with replies, a rejection is only believed when its words are known, and when they
-//! came with the exit code that belongs to them.
+//! Reading what a tool left: as with replies, a rejection is only believed when its words are
+//! known, and when they came with the exit code that belongs to them.
 //!
-//! The words are those of cosign 3.1.3, as it printed them. Sources: sigstore/cosign `cmd/cosign/main.go` (every error
-//! is printed twice), `cmd/cosign/cli/verify` and `pkg/cosign/verify.go`, `cmd/cosign/errors/exit_code_lookup.go` (exit
-//! codes), `internal/key` and `pkg/cosign/bundle` (signing); sigstore/sigstore-go `pkg/verify`; and
-//! google/go-containerregistry `pkg/v1/remote/transport/error.go`. syft 1.42.1 and grype 0.109.0 say theirs in one
-//! line that begins with `[SECONDS] ERROR`.
+//! The words are those of cosign 3.1.3, as it printed them. Sources: sigstore/cosign
+//! `cmd/cosign/main.go` (every error is printed twice), `cmd/cosign/cli/verify` and
+//! `pkg/cosign/verify.go`, `cmd/cosign/errors/exit_code_lookup.go` (exit codes), `internal/key` and
+//! `pkg/cosign/bundle` (signing); sigstore/sigstore-go `pkg/verify`; and
+//! google/go-containerregistry `pkg/v1/remote/transport/error.go`. syft 1.42.1 and grype 0.109.0
+//! say theirs in one line that begins with `[SECONDS] ERROR`.
 
 use serde_json::Value;
 
@@ -104,8 +105,9 @@ fn holds_statements(stdout: &str) -> bool {
     lines.peek().is_some() && lines.all(envelope)
 }
 
-/// cosign's own error: printed by its command library as `Error: TEXT`, and once more by its main function. That both
-/// are the same, to the end of the output, is what keeps a text within a text from being taken for it.
+/// cosign's own error: printed by its command library as `Error: TEXT`, and once more by its main
+/// function. That both are the same, to the end of the output, is what keeps a text within a text
+/// from being taken for it.
 fn cosign_complaint(stderr: &str) -> Option<&str> {
     const FIRST: &str = "Error: ";
     const AGAIN: &str = "\nerror during command execution: ";

@@ -1,7 +1,7 @@
 //! Why the scheduler gives a pod no node, read from the message of its condition `PodScheduled`.
 //!
-//! Sources: kubernetes 1.36 `pkg/scheduler/framework/types.go` (`FitError.Error`, how the message is put together) and
-//! `pkg/scheduler/framework/plugins`, a folder for each reason.
+//! Sources: kubernetes 1.36 `pkg/scheduler/framework/types.go` (`FitError.Error`, how the message
+//! is put together) and `pkg/scheduler/framework/plugins`, a folder for each reason.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -128,7 +128,8 @@ pub fn read_unfit(message: &str) -> Option<BTreeSet<Unfit>> {
         .collect()
 }
 
-/// The part of a scheduler's message that does not hang on what it tried afterwards: preemption, mostly.
+/// The part of a scheduler's message that does not hang on what it tried afterwards: preemption,
+/// mostly.
 fn first_sentence(message: &str) -> Option<&str> {
     let (count, rest) = message.split_once(" nodes are available: ")?;
     count.strip_prefix("0/")?;

@@ -1,4 +1,4 @@
-//! What is tried on the wire, and what the probe says came of it.
+//! Connections that a step tries, and what the probe reports of them.
 
 use probe_protocol::{ProbeReport, Stage};
 use schemars::JsonSchema;
@@ -12,17 +12,19 @@ use crate::{Answer, ConnectionStage};
 pub struct ConnectionTry {
     /// The pod that tries it; its image is `$(image:probe)`.
     pub from: String,
-    /// What it tries: `tcp://HOST:PORT`, `udp://…`, `http://…`, `tls://…`, or `dns://NAME[@SERVER[:PORT]]`.
-    /// `$(pod-ip:NAME)`, `$(service-ip:NAME)` and `$(node-ip)` stand for addresses, and `[$(pod-ipv6:NAME)]` and so on for
-    /// those of IPv6. Behind a `?`, joined by `&`: `open` (tcp, tls: to be connected is enough), `by=NAME` (this host has
-    /// to answer), `name=`, `authority=`, `ca=FILE` and `insecure` (tls: whom the client believes), `tcp` (dns over TCP
-    /// from the beginning), `ipv6` (a name's IPv6 address is asked for).
+    /// What it tries: `tcp://HOST:PORT`, `udp://…`, `http://…`, `tls://…`, or
+    /// `dns://NAME[@SERVER[:PORT]]`. `$(pod-ip:NAME)`, `$(service-ip:NAME)` and `$(node-ip)` stand
+    /// for addresses, and `[$(pod-ipv6:NAME)]` and so on for those of IPv6. Behind a `?`, joined by
+    /// `&`: `open` (tcp, tls: to be connected is enough), `by=NAME` (this host has to answer),
+    /// `name=`, `authority=`, `ca=FILE` and `insecure` (tls: which authority the client trusts),
+    /// `tcp` (dns over TCP from the beginning), `ipv6` (a name's IPv6 address is asked for).
     pub to: String,
-    /// Nobody is meant to answer there, in any world.
+    /// No server is meant to answer there, in any world.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub no_listener: bool,
-    /// Within how many seconds the answer that is intended may come: another one is believed once it has held for so long.
-    /// Where it is left out, a block that is not intended has to hold for ten seconds, and what is reached is believed at once.
+    /// Within how many seconds the answer that is intended may come: another one is believed once
+    /// it has held for this long. Where it is left out, a block that is not intended has to hold
+    /// for ten seconds, and what is reached is believed at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub within: Option<u8>,
 }
@@ -33,7 +35,7 @@ pub struct ConnectionTry {
 pub struct HoldConnection {
     /// The pod that opens it; its image is `$(image:probe)`.
     pub from: String,
-    /// To whom: `tcp://HOST:PORT`, as in `reach`.
+    /// The target: `tcp://HOST:PORT`, as in `reach`.
     pub to: String,
     /// What later steps call it.
     pub name: String,

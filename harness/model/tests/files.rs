@@ -294,7 +294,8 @@ fn each_control_can_be_taken_out() {
     assert_eq!(both.scenario.steps[0].intended_verdict("labelled"), denied);
 }
 
-/// What a world has instead of something in `bare` is put back, so that its steps still find what they ask.
+/// What a world has instead of something in `bare` is put back, so that its steps still find what
+/// they ask.
 #[test]
 fn a_control_that_replaces_something_is_put_back() {
     let dir = folder(
@@ -349,7 +350,7 @@ steps:
     );
 }
 
-/// A control that nobody knows how to wait for is refused, unless the API server is meant to turn its type down.
+/// A control without a barrier is refused, unless the API server is meant to turn its type down.
 #[test]
 fn kinds_that_are_not_known_are_refused() {
     let text = GOOD

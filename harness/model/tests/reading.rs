@@ -435,7 +435,8 @@ fn an_api_group_that_is_not_served_is_invalid_and_a_kubelets_unknown_path_is_not
     assert!(broken(&read_reply(ReplyContext::Kubelet, &reply)));
 }
 
-/// RBAC names may hold almost any character; the server quotes them, so they cannot end their own quotes.
+/// RBAC names may hold almost any character; the server quotes them, so they cannot end their own
+/// quotes.
 #[test]
 fn a_role_cannot_be_named_after_a_refusal() {
     let message = r#"roles.rbac.authorization.k8s.io "x\" is forbidden: violates PodSecurity \"a" is forbidden: no"#;
@@ -503,7 +504,8 @@ fn faults_are_broken() {
     }
 }
 
-/// An attacker who chooses names and texts must not be able to make one refusal look like another's.
+/// An attacker who chooses names and texts must not be able to make one refusal look like
+/// another's.
 #[test]
 fn a_name_cannot_pose_as_a_refuser() {
     let message = r#"pods "violates PodSecurity \"x\"" is forbidden: User "jane" cannot create resource "pods""#;

@@ -44,7 +44,7 @@ fn word(capability: &Capability) -> &'static str {
     }
 }
 
-/// What nobody asks for need not be there.
+/// What is not asked for need not be there.
 #[test]
 fn each_capability_is_asked_for_by_some_scenario() {
     let mut asked: BTreeMap<&str, String> = BTreeMap::new();

@@ -1,4 +1,5 @@
-//! The outputs are those of cosign 3.1.3, syft 1.42.1 and grype 0.109.0 in a box, with their references shortened.
+//! The outputs are those of cosign 3.1.3, syft 1.42.1 and grype 0.109.0 in a box, with their
+//! references shortened.
 
 use model::ToolTask::{
     CosignAttest, CosignSign, CosignVerify, CosignVerifyAttestation, Grype, Syft,

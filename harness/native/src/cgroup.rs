@@ -1,6 +1,7 @@
-//! The box's control groups. Version 1 has one tree for each controller, version 2 one for all; some hosts have both,
-//! with the controllers in the first. A box has one group of its name in each, with `system` in it for its own
-//! processes; the kubelet puts the pods beside that. Each node beyond the first has a group like that in it.
+//! The box's control groups. Version 1 has one tree for each controller, version 2 one for all;
+//! some hosts have both, with the controllers in the first. A box has one group of its name in
+//! each, with `system` in it for its own processes; the kubelet puts the pods beside that. Each
+//! node beyond the first has a group like that in it.
 //!
 //! Groups are the only thing that the kernel does not take away with the box.
 
@@ -263,7 +264,7 @@ impl BoxCgroup {
         pids
     }
 
-    /// Whether nobody used it for a minute.
+    /// Whether it was unused for a minute.
     pub(crate) fn is_old(&self) -> bool {
         let age = |dir: &PathBuf| dir.metadata().ok()?.modified().ok()?.elapsed().ok();
         self.dirs

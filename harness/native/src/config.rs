@@ -1,5 +1,5 @@
-//! What the box's processes are started with: files, flags, environment. Everything lies below one folder that is the
-//! same in every box, so that a ready-made first state fits all of them.
+//! What the box's processes are started with: files, flags, environment. Everything lies below one
+//! folder that is the same in every box, so that a ready-made first state fits all of them.
 
 mod apiserver;
 mod controllers;
@@ -49,7 +49,8 @@ pub(crate) struct BoxBlueprint<'a> {
     pub(crate) pki: &'a BoxPki,
     /// The box's cgroup as the kubelet names it, with a leading `/`.
     pub(crate) cgroup_root: &'a str,
-    /// Whether CAP_SYS_RESOURCE is missing, so that containers cannot have it and scores cannot be lowered.
+    /// Whether CAP_SYS_RESOURCE is missing, so that containers cannot have it and scores cannot be
+    /// lowered.
     pub(crate) confined: bool,
 }
 
@@ -81,7 +82,8 @@ impl BoxBlueprint<'_> {
         Ok(files)
     }
 
-    /// What starts at once. The API server asks its plugins while it starts, so they are there before.
+    /// What starts at once. The API server asks its plugins while it starts, so they are there
+    /// before.
     pub(crate) fn first_processes(&self) -> Vec<BoxProcess> {
         let mut processes = plugins::plugin_processes(self);
         processes.extend([etcd::etcd_process(), apiserver::apiserver_process(self)]);
@@ -101,7 +103,7 @@ impl BoxBlueprint<'_> {
             .then_some(SocketAddr::new(address, 443))
     }
 
-    /// What starts when the issuer of ServiceAccount tokens can be asked by anybody.
+    /// What starts when the issuer of ServiceAccount tokens can be asked without credentials.
     pub(crate) fn third_processes(&self) -> Vec<BoxProcess> {
         services::third_processes(self.cluster)
     }

@@ -3,7 +3,8 @@
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 
-/// An order to one process of a box. It concerns that process alone, not those that it has started itself.
+/// An order to one process of a box. It concerns that process alone, not those that it has started
+/// itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProcessCommand {
@@ -15,13 +16,14 @@ pub enum ProcessCommand {
     Freeze,
     /// SIGCONT.
     Thaw,
-    /// The same program with the same arguments once more; its log goes on. A process that was told to end starts again
-    /// when it has ended; for one that lives and may live, this order means nothing.
+    /// The same program with the same arguments once more; its log goes on. A process that was told
+    /// to end starts again when it has ended; for one that lives and may live, this order means
+    /// nothing.
     Start,
 }
 
 impl ProcessCommand {
-    /// The signal that does it; a start is none.
+    /// The signal that does it; `None` for a start.
     pub(crate) fn signal(self) -> Option<Signal> {
         match self {
             Self::Stop => Some(Signal::SIGTERM),

@@ -1,5 +1,5 @@
-//! The way to the probe that runs in a container: to the socket at which it answers conversations, without the API
-//! server, a kubelet, or a process of its own.
+//! The way to the probe that runs in a container: to the socket at which it answers conversations,
+//! without the API server, a kubelet, or another process.
 
 use std::fs;
 use std::io;
@@ -14,19 +14,21 @@ use crate::{Error, RunningBox, net};
 /// How deep the group of a pod may lie below that of its box: `node-2/kubepods/burstable/podUID`.
 const DEPTH: u8 = 4;
 
-/// As `probe` names its socket: this, and the container's mount namespace. No other container has the same, not even one
-/// in the same network.
+/// As `probe` names its socket: this, and the container's mount namespace. No other container has
+/// the same, not even one in the same network.
 const PREFIX: &str = "gauntlet-probe-";
 
 impl RunningBox {
-    /// A connection to the probe that is the first process of this container, by its id and its pod's. Nothing, where
-    /// none answers there: the container has ended, or its program is another one, or does not stay.
+    /// A connection to the probe that is the first process of this container, by its id and its
+    /// pod's. Nothing, where none answers there: the container has ended, or its program is another
+    /// one, or does not stay.
     ///
-    /// That something listens at the right place is not believed: a node's own network has many that could. The process
-    /// that does has to be in the container's control group, as the kernel has it.
+    /// That something listens at the right place is not believed: a node's own network has many
+    /// that could. The process that does has to be in the container's control group, as the kernel
+    /// has it.
     ///
     /// # Errors
-    /// When the box has ended, or the kernel lets nobody into the container's network.
+    /// When the box has ended, or the kernel does not allow entering the container's network.
     pub fn connect_probe(&self, pod: &str, container: &str) -> Result<Option<UnixStream>, Error> {
         let is_plain = |text: &str| {
             !text.is_empty()
@@ -72,8 +74,8 @@ fn list_processes(group: &Path) -> Vec<i32> {
     text.lines().filter_map(|line| line.parse().ok()).collect()
 }
 
-/// A connection to what listens in the namespaces of this process. One that has ended, or is not in its container yet,
-/// has nothing there.
+/// A connection to what listens in the namespaces of this process. One that has ended, or is not in
+/// its container yet, has nothing there.
 fn connect_in_namespaces(process: i32) -> Result<Option<UnixStream>, Error> {
     let spaces = PathBuf::from(format!("/proc/{process}/ns"));
     let Ok(space) = fs::read_link(spaces.join("mnt")) else {
@@ -137,7 +139,7 @@ mod tests {
     #[test]
     fn a_process_that_has_ended_has_nothing() {
         assert!(connect_in_namespaces(i32::MAX).unwrap().is_none());
-        // This process is there, and nobody listens in its name.
+        // This process is there, and there is no listener in its name.
         assert!(
             connect_in_namespaces(std::process::id() as i32)
                 .unwrap()

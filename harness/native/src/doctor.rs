@@ -1,4 +1,4 @@
-//! What this machine lacks to run a box, and the command that mends it.
+//! The prerequisites of a box on this machine, and how to fix what is missing.
 
 mod kernel;
 mod setup;
@@ -26,9 +26,9 @@ pub struct DoctorFinding {
     pub ok: bool,
     /// What was seen, and where it is not as it should be, what it is needed for.
     pub why: String,
-    /// The command that mends it, where one does.
+    /// The command that fixes it, if there is one.
     pub mend: Option<String>,
-    /// The Debian packages that mend it.
+    /// The Debian packages that fix it.
     pub packages: Vec<&'static str>,
 }
 
@@ -69,8 +69,8 @@ impl DoctorFinding {
     }
 }
 
-/// Looks at everything a box of the newest release needs. What only a build needs is not asked for once everything is
-/// built.
+/// Looks at everything a box of the newest release needs. What only a build needs is not asked for
+/// once everything is built.
 #[must_use]
 pub fn check_machine(cache: &BoxCache) -> Vec<DoctorFinding> {
     let built = needed_components(&ClusterSpec::default())

@@ -1,5 +1,5 @@
-//! Running a program inside a box that is up: in its namespaces and its control group, so that it ends with the box,
-//! and dies with whoever called it.
+//! Running a program inside a box that is up: in its namespaces and its control group, so that it
+//! ends with the box, and dies with its caller.
 //!
 //! ```text
 //! the caller ── spawn ──▶ __enter   joins the box; dies with the caller
@@ -93,7 +93,8 @@ fn join_box(name: &str, init: &str) -> io::Result<()> {
     Ok(chdir(&Path::new(HOME).join(WORK))?)
 }
 
-/// Whether a process with these control groups belongs to the box: its id may be another process's by now.
+/// Whether a process with these control groups belongs to the box: its id may be another process's
+/// by now.
 fn is_in(groups: &str, root: &str) -> bool {
     let end = format!("{root}/system");
     groups
@@ -102,9 +103,9 @@ fn is_in(groups: &str, root: &str) -> bool {
         .any(|path| path.ends_with(&end))
 }
 
-/// `__joined ALIVE PROGRAM ARG…`. The parent is outside, where no process of the box has an id, and so is whoever takes
-/// its children when it dies: only the socket `ALIVE`, which it holds, tells whether it died before this one asked to die
-/// with it.
+/// `__joined ALIVE PROGRAM ARG…`. The parent is outside, where no process of the box has an id, and
+/// so is the process that takes its children when it dies: only the socket `ALIVE`, which it holds,
+/// tells whether it died before this one asked to die with it.
 pub(crate) fn run_joined(words: &[OsString]) -> io::Result<ExitCode> {
     prctl::set_pdeathsig(Signal::SIGKILL)?;
     let (alive, words) = words

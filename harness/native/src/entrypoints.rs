@@ -1,4 +1,5 @@
-//! The hidden entry points: this program is run again as launcher, as the box's first process, and so on.
+//! The hidden entry points: this program is run again as launcher, as the box's first process, and
+//! so on.
 
 use std::ffi::OsString;
 use std::io;
@@ -9,8 +10,8 @@ use components::{run_armed, run_contain};
 use crate::error::error_chain;
 use crate::{config, enter, init, kms_process, launcher, namespace_holder, on_node, runc};
 
-/// To be called first thing in `main` with all arguments, the program's own name included. `Some` means that this was
-/// a hidden entry point, which has done its work: end with that code.
+/// To be called first thing in `main` with all arguments, the program's own name included. `Some`
+/// means that this was a hidden entry point, which has done its work: end with that code.
 pub fn hidden_main(args: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
     let args: Vec<OsString> = args.into_iter().collect();
     let (program, words) = args.split_first()?;
@@ -46,7 +47,7 @@ fn said(error: enforcer::Error) -> io::Error {
     io::Error::other(error_chain(&error))
 }
 
-/// Says why on standard error, which whoever started this process reads.
+/// Says why on standard error, which the process that started this one reads.
 fn print_complaint(why: &io::Error) -> ExitCode {
     use io::Write;
     let _ = writeln!(io::stderr(), "gauntlet: {why}");

@@ -1,4 +1,5 @@
-//! What can happen to a node of a box that is up. The first one is left alone: the API server is beside it.
+//! What can happen to a node of a box that is up. The first one is left alone: the API server is
+//! beside it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,12 +34,12 @@ pub enum NodeCommand {
 }
 
 impl RunningBox {
-    /// Does something to a node, given by its name, and returns when it is done. What the API server says about the node
-    /// follows in its own time.
+    /// Does something to a node, given by its name, and returns when it is done. What the API
+    /// server says about the node follows in its own time.
     ///
     /// # Errors
-    /// [`Error::NoSuchNode`] for the first node and for one that the box does not have; a kernel that cannot freeze a
-    /// control group of version 2; a box that has ended.
+    /// [`Error::NoSuchNode`] for the first node and for one that the box does not have; a kernel
+    /// that cannot freeze a control group of version 2; a box that has ended.
     pub fn command_node(&self, name: &str, what: NodeCommand) -> Result<(), Error> {
         let is_it = |node: &BoxNode| {
             node.name() == name && self.process_status(&node.own_name("kubelet")).is_some()
@@ -95,7 +96,7 @@ impl RunningBox {
         Ok(waited?)
     }
 
-    /// The processes that the box minds are told first, so that their ends surprise nobody.
+    /// The processes that the box minds are told first, so that it expects their ends.
     fn kill_node(&self, node: BoxNode) -> Result<(), Error> {
         self.each_process(node, ProcessCommand::Kill)?;
         for process in self.node_processes(node) {
@@ -142,8 +143,8 @@ impl RunningBox {
             .filter(|process| self.process_status(process).is_some())
     }
 
-    /// The node's control group in the tree of version 2, which every host has whose kernel can freeze what it can still
-    /// kill.
+    /// The node's control group in the tree of version 2, which every host has whose kernel can
+    /// freeze what it can still kill.
     fn node_group(&self, node: BoxNode) -> Result<PathBuf, Error> {
         let groups = self.cgroups.iter().map(|dir| dir.join(node.name()));
         let found = groups

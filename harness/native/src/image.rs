@@ -20,8 +20,8 @@ pub fn probe_program(cache: &BoxCache) -> Result<Vec<u8>, Error> {
     fs::read(&path).map_err(Error::file("read", path))
 }
 
-/// The folder that holds the test image as `probe.tar` and its program as `probe`, made if it is not there; its
-/// name is the image's digest.
+/// The folder that holds the test image as `probe.tar` and its program as `probe`, made if it is
+/// not there; its name is the image's digest.
 pub(crate) fn probe_image(cache: &BoxCache) -> Result<PathBuf, Error> {
     let probe = probe_program(cache)?;
     let bytes = probe_archive(&probe)?;

@@ -1,5 +1,6 @@
-//! The box's first process. It sets up the inside, starts what it is told to, reaps everything, and reports. When its
-//! standard input ends, it ends, and the kernel ends every other process of the box.
+//! The box's first process. It sets up the inside, starts what it is told to, reaps everything, and
+//! reports. When its standard input ends, it ends, and the kernel ends every other process of the
+//! box.
 
 mod api_gate;
 mod child_table;
@@ -129,14 +130,15 @@ fn connect_node(network: &[String], dual_stack: bool) -> Result<(), Error> {
         std::fs::write(&path, value).map_err(Error::file("write", path))
     };
     if dual_stack {
-        // Nobody else can have its addresses: to ask around first would take a second.
+        // No other host can have its addresses: to ask around first would take a second.
         set("ipv6/conf/default/accept_dad", "0")?;
         set("ipv6/conf/all/forwarding", "1")?;
     }
     net::run_ip(network)?;
-    // Nodes are joined by a bridge. Where the host has `br_netfilter`, kube-proxy's rules of the first node would see what
-    // passes between the others as well, and a node port would have to leave the bridge where it came in, which no bridge
-    // lets happen. Real nodes are joined by something that knows nothing of their rules.
+    // Nodes are joined by a bridge. Where the host has `br_netfilter`, kube-proxy's rules of the
+    // first node would see what passes between the others as well, and a node port would have to
+    // leave the bridge where it came in, which no bridge lets happen. Real nodes are joined by
+    // something that knows nothing of their rules.
     for tables in ["iptables", "ip6tables", "arptables"]
         .map(|tables| format!("bridge/bridge-nf-call-{tables}"))
     {

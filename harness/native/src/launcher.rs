@@ -1,6 +1,7 @@
-//! The launcher: it stays in the host's namespaces for as long as the box lives, drives the start, and cleans up after
-//! it. It ends the box when its caller is gone (its standard input ends), unless it was told to keep it, and at SIGTERM.
-//! When it is killed itself, the kernel ends the box.
+//! The launcher: it stays in the host's namespaces for as long as the box lives, drives the start,
+//! and cleans up after it. It ends the box when its caller is gone (its standard input ends),
+//! unless it was told to keep it, and at SIGTERM. When it is killed itself, the kernel ends the
+//! box.
 
 mod drive;
 mod init_connection;
@@ -81,7 +82,7 @@ fn live_box(
     }
 }
 
-/// Until somebody wants the box gone, or it ends by itself.
+/// Until the caller or a signal ends the box, or it ends by itself.
 fn stay_up(
     request: &LauncherRequest,
     api: &BoxApi,
@@ -137,7 +138,7 @@ fn save_info(claim: &BoxReservation, ready: &protocol::ReadyBox) -> Result<(), E
     Ok(components::cache::write_atomically(&path, &text)?)
 }
 
-/// A caller that is gone does not read; that is no fault.
+/// A caller that is gone does not read; that is not a fault.
 fn send_report(report: &LauncherReport) {
     let _ = protocol::send_message(io::stdout(), report);
 }

@@ -1,12 +1,14 @@
-//! The box: a real Kubernetes cluster as plain processes in one set of namespaces, so that the kernel takes everything
-//! away when the program that started it dies. Components are built from pinned Go modules into a cache.
+//! The box: a real Kubernetes cluster as plain processes in one set of namespaces, so that the
+//! kernel takes everything away when the program that started it dies. Components are built from
+//! pinned Go modules into a cache.
 //!
 //! ```text
 //! the caller  ── start() ──▶  launcher   host's namespaces; drives the start, and cleans up after it
 //!                             └ middle   makes the namespaces; dies with the launcher
 //!                               └ init   process 1 of the box; dies with the middle, and with it every process
 //! ```
-//! The caller's program must call [`hidden_main`] first thing: the launcher is that same program, run again.
+//! The caller's program must call [`hidden_main`] first thing: the launcher is that same program,
+//! run again.
 
 mod cgroup;
 mod config;

@@ -1,4 +1,5 @@
-//! The middle process: it makes the namespaces, starts the box's first process in them, and dies with the launcher.
+//! The middle process: it makes the namespaces, starts the box's first process in them, and dies
+//! with the launcher.
 
 use std::ffi::OsString;
 use std::io;

@@ -8,7 +8,7 @@ use model::ClusterSpec;
 
 use crate::Error;
 
-/// Programs for whoever looks into etcd, signs, lists and scans: they are in every box for which they are built.
+/// Programs to look into etcd, sign, list and scan: they are in every box for which they are built.
 const TOOLS: [&str; 4] = ["cosign", ETCD_TOOLS, "grype", "syft"];
 
 /// What a box of this cluster is made of: Kubernetes first.
@@ -55,8 +55,8 @@ pub(crate) fn shown_programs(
     Ok(shown)
 }
 
-/// Fails where a box of this cluster would have to build components first: for tests, which are not to build for half an
-/// hour without a word.
+/// Fails where a box of this cluster would have to build components first: for tests, which are not
+/// to build for half an hour without a word.
 ///
 /// # Errors
 /// What is not built and what to run, as one sentence.

@@ -1,6 +1,6 @@
-//! The box's network: a bridge that is the first node's interface and joins the others to it, and a veth pair over
-//! which the host reaches the API server. Nothing listens on the host. The pair's host end is made together with the end inside, so the kernel takes
-//! it away with the box.
+//! The box's network: a bridge that is the first node's interface and joins the others to it, and a
+//! veth pair over which the host reaches the API server. Nothing listens on the host. The pair's
+//! host end is made together with the end inside, so the kernel takes it away with the box.
 
 use std::fs::File;
 use std::io::Write;
@@ -39,7 +39,8 @@ impl BoxAddresses {
         }
     }
 
-    /// Joins the host to the namespaces of the process `pid`: the first free pair from the name's own onwards.
+    /// Joins the host to the namespaces of the process `pid`: the first free pair from the name's
+    /// own onwards.
     pub(crate) fn join_network(name: &str, pid: u32) -> Result<Self, Error> {
         let own = u16::from_str_radix(&names::sha256_hex(name.as_bytes())[..4], 16).unwrap_or(0);
         let mut last = None;
@@ -69,8 +70,8 @@ impl BoxAddresses {
         })
     }
 
-    /// What has to be done inside. With `first_service` the API server's own Service is there before kube-proxy is, and
-    /// without any.
+    /// What has to be done inside. With `first_service` the API server's own Service is there
+    /// before kube-proxy is, and without any.
     pub(crate) fn inside_commands(
         &self,
         first_service: bool,
@@ -97,7 +98,8 @@ impl BoxAddresses {
     }
 }
 
-/// Does something in another network, given as its file. What is opened in it stays there; the thread that does it ends.
+/// Does something in another network, given as its file. What is opened in it stays there; the
+/// thread that does it ends.
 pub(crate) fn run_within<T: Send>(
     network: &Path,
     work: impl FnOnce() -> Result<T, Error> + Send,

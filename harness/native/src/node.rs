@@ -1,5 +1,5 @@
-//! The nodes of a box. The first is the box's own network; each further one has a network, a control group, a runtime
-//! and a kubelet of its own.
+//! The nodes of a box. The first is the box's own network; each further one has a network, a
+//! control group, a runtime and a kubelet.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
@@ -22,12 +22,12 @@ impl BoxNode {
     /// The one beside the API server.
     pub(crate) const FIRST: Self = Self(1);
 
-    /// The nodes of a box with so many.
+    /// The nodes of a box with `count` nodes.
     pub(crate) fn all_nodes(count: u8) -> impl Iterator<Item = Self> + Clone {
         (1..=count.min(MOST)).map(Self)
     }
 
-    /// Those of them that have a network of their own.
+    /// Those of them that have their own network.
     pub(crate) fn further_nodes(count: u8) -> impl Iterator<Item = Self> + Clone {
         Self::all_nodes(count).skip(1)
     }

@@ -16,8 +16,9 @@ use crate::node::NETWORKS;
 /// The hidden word; see [`crate::hidden_main`].
 pub(crate) const ON_NODE: &str = "__on-node";
 
-/// `__on-node NODE GROUP PROGRAM ARG…`: becomes the program, in the node's network, under the node's host name, and in its
-/// control group, which is below the box's own, `GROUP`. Pods in the host's network inherit the name from their runtime.
+/// `__on-node NODE GROUP PROGRAM ARG…`: becomes the program, in the node's network, under the
+/// node's host name, and in its control group, which is below the box's own, `GROUP`. Pods in the
+/// host's network inherit the name from their runtime.
 pub(crate) fn run_on_node(words: &[OsString]) -> io::Result<ExitCode> {
     let [node, root, program, args @ ..] = words else {
         return Err(io::Error::other("too few words"));

@@ -1,5 +1,5 @@
-//! The box's own keys and certificates. The authorities and the ServiceAccounts' key belong to a first state and are
-//! kept with it; all else is made anew for every box.
+//! The box's own keys and certificates. The authorities and the ServiceAccounts' key belong to a
+//! first state and are kept with it; all else is made again for every box.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -89,7 +89,7 @@ impl PkiAuthority {
 }
 
 impl BoxPki {
-    /// Makes what a box of so many nodes needs whose API server the host reaches at `server`.
+    /// Makes what a box of this many nodes needs whose API server the host reaches at `server`.
     pub(crate) fn new(authority: PkiAuthority, server: Ipv4Addr, nodes: u8) -> Result<Self, Error> {
         let ca = issuer_of(CA, &authority.ca)?;
         let front = issuer_of(FRONT_CA, &authority.front)?;

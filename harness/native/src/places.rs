@@ -1,4 +1,5 @@
-//! Where everything is in a box: every folder, port, name and address, once. They are the same in every box.
+//! Where everything is in a box: every folder, port, name and address, once. They are the same in
+//! every box.
 
 /// The folder inside the box that holds all that is ours.
 pub const HOME: &str = "/run/gauntlet";
@@ -24,15 +25,17 @@ pub(crate) const OURSELVES: &str = "bin/gauntlet";
 /// Where the API server listens.
 pub(crate) const API_PORT: u16 = 6443;
 
-/// All of `/readyz` but the two checks that say that the first roles and priority classes were written: an API server that
-/// begins with saved data has them, while each of the two waits a second before its first look.
+/// All of `/readyz` but the two checks that say that the first roles and priority classes were
+/// written: an API server that begins with saved data has them, while each of the two waits a
+/// second before its first look.
 pub const READYZ_SEEDED: &str = "/readyz?exclude=poststarthook/rbac/bootstrap-roles\
     &exclude=poststarthook/scheduling/bootstrap-system-priority-classes";
 
 /// Where the components reach it, on the loopback interface (see `init::api_gate`).
 pub(crate) const DOOR_PORT: u16 = 6442;
 
-/// Where the controller manager does: it goes on only when all of the API server is ready, and looks once a second.
+/// Where the controller manager does: it goes on only when all of the API server is ready, and
+/// looks once a second.
 pub(crate) const LATE_DOOR_PORT: u16 = 6441;
 
 /// Where pods get their addresses from.
@@ -48,10 +51,11 @@ pub(crate) const SERVICE_CIDR_6: &str = "fd00:10:96::/112";
 /// The address of the service `kubernetes`: the API server's, inside the box.
 pub const API_ADDRESS: &str = "10.96.0.1";
 
-/// The address of the Service `vault` where it is installed: one of those that are not given out by chance.
+/// The address of the Service `vault` where it is installed: one of those that are not given out by
+/// chance.
 pub const VAULT_ADDRESS: &str = "10.96.0.200";
 
-/// The address that pods ask for names, whether or not somebody answers there.
+/// The address that pods ask for names, whether or not a server answers there.
 pub const DNS_ADDRESS: &str = "10.96.0.10";
 
 /// The first node's address, the same in every box.
@@ -63,8 +67,8 @@ pub(crate) const INTERFACE: &str = "node";
 /// Where a service that stands beside the cluster listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServicePlace {
-    /// The name that the box, its pods and containerd know it by. Go's registry clients take those below `localhost` for
-    /// plain HTTP.
+    /// The name that the box, its pods and containerd know it by. Go's registry clients take those
+    /// below `localhost` for plain HTTP.
     pub name: &'static str,
     /// Its port, at every address.
     pub port: u16,

@@ -1,4 +1,5 @@
-//! What the processes of a box say to each other: JSON, one message a line, over standard input and output.
+//! What the processes of a box say to each other: JSON, one message a line, over standard input and
+//! output.
 
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
@@ -114,7 +115,8 @@ pub(crate) enum InitOrder {
     },
 }
 
-/// The box's first process (or, for the first of them, the one that made the namespaces) to the launcher.
+/// The box's first process (or, for the first of them, the one that made the namespaces) to the
+/// launcher.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum InitReport {
     Unshared,
@@ -150,14 +152,17 @@ pub(crate) enum InitReport {
 /// How the inside of the box is laid out.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct BoxLayout {
-    /// An empty folder of the host that the box's memory file system is mounted on while it is made.
+    /// An empty folder of the host that the box's memory file system is mounted on while it is
+    /// made.
     pub(crate) stage: PathBuf,
     pub(crate) host_name: String,
-    /// Folders and files of the host (first) that appear in the box (second, below [`crate::places::HOME`]).
+    /// Folders and files of the host (first) that appear in the box (second, below
+    /// [`crate::places::HOME`]).
     pub(crate) binds: Vec<BindMount>,
     /// Where this program appears, below `HOME`.
     pub(crate) ourselves: Vec<PathBuf>,
-    /// Folders that are copied into the box before it starts: from the host, to a path below `HOME`.
+    /// Folders that are copied into the box before it starts: from the host, to a path below
+    /// `HOME`.
     pub(crate) copies: Vec<(PathBuf, PathBuf)>,
     pub(crate) files: Vec<BoxFile>,
     /// Files elsewhere in the box, by absolute path.
@@ -174,7 +179,7 @@ pub(crate) struct BoxLayout {
     pub(crate) nodes: Vec<FurtherNode>,
 }
 
-/// A node that has a network of its own.
+/// A node that has its own network.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FurtherNode {
     pub(crate) node: BoxNode,

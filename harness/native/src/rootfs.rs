@@ -1,5 +1,6 @@
-//! The box's own view of the file system: the host's, under a layer in memory, so that nothing a box writes, a pod's
-//! `hostPath` included, reaches the host; with fresh `/proc`, `/sys` and `/run`.
+//! The box's own view of the file system: the host's, under a layer in memory, so that nothing a
+//! box writes, a pod's `hostPath` included, reaches the host; with fresh `/proc`, `/sys` and
+//! `/run`.
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::Write;
@@ -16,10 +17,10 @@ use crate::process::BoxFile;
 use crate::protocol::{BindMount, BoxLayout};
 use crate::{self_exe, template};
 
-/// Folders of the host that may be file systems of their own, which the layer over `/` would not show.
+/// Folders of the host that may be separate file systems, which the layer over `/` would not show.
 const OFTEN_APART: [&str; 6] = ["/usr", "/var", "/etc", "/opt", "/home", "/root"];
 
-/// Makes the view and moves this process into it. The caller has a mount namespace of its own.
+/// Makes the view and moves this process into it. The caller has its own mount namespace.
 pub(crate) fn enter_view(layout: &BoxLayout) -> Result<(), Error> {
     apply_change("/", MsFlags::MS_REC | MsFlags::MS_PRIVATE)?;
     let stage = &layout.stage;
@@ -57,8 +58,8 @@ fn furnish_root(layout: &BoxLayout, home: &Path) -> Result<(), Error> {
     for path in ["bin", "data", "logs", "tmp", "pki", "cni", "images"] {
         make_dir(&home.join(path))?;
     }
-    // A kubelet looks its folder up among the mounts by device, and ends if it picks one of containerd's that is gone
-    // by then: its device is nobody else's.
+    // A kubelet looks its folder up among the mounts by device, and ends if it picks one of
+    // containerd's that is gone by then: its device is not shared.
     for node in [BoxNode::FIRST]
         .into_iter()
         .chain(layout.nodes.iter().map(|further| further.node))
@@ -66,8 +67,8 @@ fn furnish_root(layout: &BoxLayout, home: &Path) -> Result<(), Error> {
         let kubelet = home.join(node.own_name("kubelet"));
         make_dir(&kubelet)?;
         fresh_mount("tmpfs", &kubelet, "mode=750")?;
-        // A pod in a user namespace of its own (`hostUsers: false`) passes through here to its root. containerd would make
-        // the folder for itself alone.
+        // A pod in its own user namespace (`hostUsers: false`) passes through here to its root.
+        // containerd would make the folder for itself alone.
         make_dir(&home.join(node.own_name("containerd")).join("state"))?;
     }
     for BindMount {
@@ -168,7 +169,8 @@ fn kernel_views(root: &Path) -> Result<(), Error> {
     bind_path(Path::new("/dev"), &root.join("dev"), MsFlags::MS_REC)
 }
 
-/// Leaves the old root behind; from then on mounts are shared among the box's own namespaces, as pods expect.
+/// Leaves the old root behind; from then on mounts are shared among the box's own namespaces, as
+/// pods expect.
 fn change_root(root: &Path) -> Result<(), Error> {
     chdir(root).map_err(Error::system("enter the box's root"))?;
     pivot_root(".", ".").map_err(Error::system("change the root"))?;

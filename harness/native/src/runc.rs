@@ -1,5 +1,6 @@
-//! A thin layer before runc, for hosts that lack CAP_SYS_RESOURCE: it takes that one capability, limits that cannot be
-//! raised, and scores that cannot be lowered out of what runc is asked for. It is not used anywhere else.
+//! A thin layer before runc, for hosts that lack CAP_SYS_RESOURCE: it takes that one capability,
+//! limits that cannot be raised, and scores that cannot be lowered out of what runc is asked for.
+//! It is not used anywhere else.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -15,7 +16,7 @@ use serde_json::Value;
 pub(crate) const NAME: &str = "gauntlet-runc";
 const CAPABILITY: &str = "CAP_SYS_RESOURCE";
 
-/// Mends what the words point at, then becomes runc.
+/// Fixes the configuration that the arguments point at, then becomes runc.
 pub(crate) fn run_runc(words: &[OsString]) -> io::Result<ExitCode> {
     if let Some(path) = config_path(words) {
         let mut config: Value = serde_json::from_slice(&fs::read(&path)?)?;
@@ -60,7 +61,7 @@ fn option_value(words: &[OsString], names: &[&str]) -> Option<PathBuf> {
     words.iter().find_map(joined)
 }
 
-/// Mends a container's configuration or a process's; says whether anything changed.
+/// Fixes the configuration of a container or a process; returns whether anything changed.
 fn fix_config(config: &mut Value) -> bool {
     let before = config.clone();
     let process = if config.get("process").is_some() {

@@ -83,7 +83,8 @@ pub struct RunningBox {
     pub logs: PathBuf,
     /// The audit log, where the cluster has one: one JSON event a line.
     pub audit_log: Option<PathBuf>,
-    /// The box's control groups, one folder for each tree of the host; they hold all of its processes.
+    /// The box's control groups, one folder for each tree of the host; they hold all of its
+    /// processes.
     pub cgroups: Vec<PathBuf>,
     /// The Kubernetes release, as `1.36.3`.
     pub kubernetes: String,
@@ -93,7 +94,8 @@ pub struct RunningBox {
     pub address: IpAddr,
     /// The box's certificate authority, PEM.
     pub ca: String,
-    /// The public key of the transparency log, PEM, where there is one. The log's origin is `rekor.box`.
+    /// The public key of the transparency log, PEM, where there is one. The log's origin is
+    /// `rekor.box`.
     pub rekor_key: Option<String>,
     enforcing: Vec<String>,
     launcher: PathBuf,
@@ -135,17 +137,20 @@ impl RunningBox {
         }
     }
 
-    /// The processes that have ended since the start although they should not have, one entry for each end.
+    /// The processes that have ended since the start although they should not have, one entry for
+    /// each end.
     #[must_use]
     pub fn deaths(&self) -> Vec<ProcessDeath> {
         self.later.lock().deaths.clone()
     }
 
-    /// Orders one process of the box to end, to halt, to go on, or to start again, and returns at once: what becomes of
-    /// it is told by [`RunningBox::process_status`]. An end that was ordered is none of [`RunningBox::deaths`].
+    /// Orders one process of the box to end, to halt, to go on, or to start again, and returns at
+    /// once: what becomes of it is told by [`RunningBox::process_status`]. An ordered end is not in
+    /// [`RunningBox::deaths`].
     ///
-    /// A box is up before its controller manager is: one that is still starting gives up if the API server is not
-    /// healthy for ten seconds. The ServiceAccount `default` in a new namespace says that it has started.
+    /// A box is up before its controller manager is: one that is still starting gives up if the API
+    /// server is not healthy for ten seconds. The ServiceAccount `default` in a new namespace says
+    /// that it has started.
     ///
     /// # Errors
     /// [`Error::NotAttached`], and [`Error::NoSuchProcess`] for a name that the box never had.
@@ -166,22 +171,23 @@ impl RunningBox {
         protocol::send_message(launcher, &wish).map_err(|why| Error::Launcher(why.to_string()))
     }
 
-    /// What is known of a process of the box now; nothing for a name that the box never had. It changes when the box's
-    /// first process has seen the change, not when that was ordered.
+    /// What is known of a process of the box now; nothing for a name that the box never had. It
+    /// changes when the box's first process has seen the change, not when that was ordered.
     #[must_use]
     pub fn process_status(&self, process: &str) -> Option<ProcessStatus> {
         self.later.lock().lives.get(process).cloned()
     }
 
-    /// What the start has reached so far, and when, counted from its beginning. `readyz` may come after the start has
-    /// returned: two of its checks wait a second before they look at what a seeded box has from the beginning.
+    /// What the start has reached so far, and when, counted from its beginning. `readyz` may come
+    /// after the start has returned: two of its checks wait a second before they look at what a
+    /// seeded box has from the beginning.
     #[must_use]
     pub fn milestones(&self) -> Vec<(String, Duration)> {
         self.later.lock().milestones.clone()
     }
 
-    /// The encryption configuration of [`model::EncryptionShape::Config`], as a file of the host that its owner alone can
-    /// read. Whoever replaces it renames a whole one into its place.
+    /// The encryption configuration of [`model::EncryptionShape::Config`], as a file of the host
+    /// that its owner alone can read. A replacement is renamed into its place as a whole.
     #[must_use]
     pub fn encryption_config(&self) -> PathBuf {
         self.work.join(OWN_ENCRYPTION)
@@ -198,14 +204,16 @@ impl RunningBox {
         image::probe_program(&cache)
     }
 
-    /// The folder of a key management plugin of the cluster, on the host: its [`kms::PluginSettings`] and [`kms::read_calls`].
+    /// The folder of a key management plugin of the cluster, on the host: its
+    /// [`kms::PluginSettings`] and [`kms::read_calls`].
     #[must_use]
     pub fn kms_folder(&self, name: &str) -> PathBuf {
         self.work.join(kms_process::FOLDER).join(name)
     }
 
-    /// What each node enforces of NetworkPolicy now; `None` where the cluster does not ask for it. A start waits until
-    /// every node has an answer. A node that was cut off, frozen or killed is left out until it is back.
+    /// What each node enforces of NetworkPolicy now; `None` where the cluster does not ask for it.
+    /// A start waits until every node has an answer. A node that was cut off, frozen or killed is
+    /// left out until it is back.
     ///
     /// # Errors
     /// When an answer cannot be read, or is gone.
@@ -221,12 +229,13 @@ impl RunningBox {
         asked.map(answer).collect::<Result<_, _>>().map(Some)
     }
 
-    /// A command that runs its first argument in the box: in its namespaces and control group, with `work` as its
-    /// current folder. It has the caller's standard streams and passes the exit code on (128 and the number for a
-    /// signal). `PATH` holds every program that the box shows; of the caller's environment nothing is there.
+    /// A command that runs its first argument in the box: in its namespaces and control group, with
+    /// `work` as its current folder. It has the caller's standard streams and passes the exit code
+    /// on (128 and the number for a signal). `PATH` holds every program that the box shows; of the
+    /// caller's environment nothing is there.
     ///
-    /// It dies with the box and with the thread that spawns it, so spawn it where you wait for it, and as a direct
-    /// child of this process.
+    /// It dies with the box and with the thread that spawns it, so spawn it where you wait for it,
+    /// and as a direct child of this process.
     #[must_use]
     pub fn enter_command(&self) -> Command {
         enter::enter_command(&self.launcher, &self.name, self.init, &self.path)

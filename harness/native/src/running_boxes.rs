@@ -69,7 +69,7 @@ fn read_info(cache: &BoxCache, name: String) -> Option<BoxInfo> {
     })
 }
 
-/// The names of the folders and locks, sorted, whether anybody lives there or not.
+/// The names of the folders and locks, sorted, whether a box is up there or not.
 fn box_names(cache: &BoxCache) -> Vec<String> {
     let Ok(entries) = fs::read_dir(cache.boxes_folder()) else {
         return Vec::new();
@@ -89,7 +89,7 @@ fn box_names(cache: &BoxCache) -> Vec<String> {
     names
 }
 
-/// Takes a box down, whoever started it, and waits until nothing of it is left.
+/// Takes a box down, whichever program started it, and waits until nothing of it is left.
 ///
 /// # Errors
 /// [`Error::NoSuchBox`] when none of that name is up, [`Error::Down`] when something is left.
@@ -113,8 +113,8 @@ pub fn take_down(cache: &BoxCache, name: &str) -> Result<(), Error> {
     expect_gone(cache, name)
 }
 
-/// Waits until nothing is left of a box whose launcher has ended. Another program may be taking away what it left, and
-/// holds its lock meanwhile.
+/// Waits until nothing is left of a box whose launcher has ended. Another program may be taking
+/// away what it left, and holds its lock meanwhile.
 pub(crate) fn expect_gone(cache: &BoxCache, name: &str) -> Result<(), Error> {
     if wait_until_gone(cache, name, DIES_WITHIN).is_ok() {
         return Ok(());
@@ -173,8 +173,8 @@ fn what_is_left(cache: &BoxCache, name: &str) -> Vec<&'static str> {
     left.map(|(_, part)| part).collect()
 }
 
-/// Takes away what boxes left whose launcher was killed: the kernel ended their processes, their control groups and
-/// folders remain.
+/// Takes away what boxes left whose launcher was killed: the kernel ended their processes, their
+/// control groups and folders remain.
 pub fn sweep_dead(cache: &BoxCache) {
     let Ok(host) = HostCgroups::detect() else {
         return;
@@ -199,8 +199,8 @@ pub fn sweep_dead(cache: &BoxCache) {
     }
 }
 
-/// Takes away the control groups of a dead box; the caller holds its lock. `false` means that they belong to a living
-/// box, of another cache.
+/// Takes away the control groups of a dead box; the caller holds its lock. `false` means that they
+/// belong to a living box, of another cache.
 pub(crate) fn clear_cgroups(
     cache: &BoxCache,
     name: &str,

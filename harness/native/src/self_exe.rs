@@ -1,5 +1,5 @@
-//! This program, run again or shown in a box: always the file that it was started from, even if another one has taken
-//! its place since.
+//! This program, run again or shown in a box: always the file that it was started from, even if
+//! another one has taken its place since.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -21,8 +21,8 @@ pub(crate) fn own_command() -> Command {
     command
 }
 
-/// Shows this program at a place, where an empty file is. A file that has lost its own place can still be read, but not
-/// bound: it is copied.
+/// Shows this program at a place, where an empty file is. A file that has lost its own place can
+/// still be read, but not bound: it is copied.
 pub(crate) fn show_at(to: &Path) -> Result<(), Error> {
     let path = fs::read_link(EXE).map_err(Error::file("read", EXE))?;
     if bind_path(&path, to, MsFlags::empty()).is_ok() {

@@ -19,15 +19,15 @@ use components::{BoxCache, PinnedComponent};
 
 use crate::{BoxProgress, Error, names, needed_components, running_boxes};
 
-/// Starts a box, after building what it needs. Returns when the API server is ready, the `default` ServiceAccount
-/// exists, and the nodes that the cluster has are Ready.
+/// Starts a box, after building what it needs. Returns when the API server is ready, the `default`
+/// ServiceAccount exists, and the nodes that the cluster has are Ready.
 ///
-/// An `attached` box dies with this process, or when [`RunningBox`] is dropped. One that is not lives on until
-/// [`crate::take_down`]; while it starts, it dies with this process as well.
+/// An `attached` box dies with this process, or when [`RunningBox`] is dropped. One that is not
+/// lives on until [`crate::take_down`]; while it starts, it dies with this process as well.
 ///
 /// # Errors
-/// Those of [`BoxCache::ensure_built`]; a name that is no name or is taken; missing rights; a start that failed, with the end of
-/// the log of the process that failed.
+/// Those of [`BoxCache::ensure_built`]; a name that is not valid or is taken; missing rights; a
+/// start that failed, with the end of the log of the process that failed.
 pub fn start_box(
     cache: &BoxCache,
     spec: &BoxSpec,
@@ -90,7 +90,8 @@ pub fn is_prepared(cache: &BoxCache, spec: &BoxSpec) -> bool {
     })
 }
 
-/// Makes the first state that the box names, with these objects in it. Where another program is at it, nothing is made.
+/// Makes the first state that the box names, with these objects in it. Where another program is at
+/// it, nothing is made.
 ///
 /// # Errors
 /// Those of [`start()`].
@@ -118,7 +119,8 @@ fn build(
     Ok(cache.ensure_built(needed, &spec.launcher, &mut tell)?)
 }
 
-/// Makes a first state that later starts of this release begin with. A box that cannot keep one starts without it.
+/// Makes a first state that later starts of this release begin with. A box that cannot keep one
+/// starts without it.
 fn make_seed(
     cache: &BoxCache,
     spec: &BoxSpec,

@@ -1,5 +1,5 @@
-//! Ready-made first states: etcd's data after a first start, with the keys it was made with. They save a later start
-//! the making of roles, namespaces and ServiceAccounts.
+//! Ready-made first states: etcd's data after a first start, with the keys it was made with. They
+//! save a later start the making of roles, namespaces and ServiceAccounts.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -26,8 +26,9 @@ pub(crate) struct ClusterTemplate {
 }
 
 impl ClusterTemplate {
-    /// Where the seed for this component and cluster is, or would be. Only the number of nodes, the families of addresses
-    /// and the name of the first state are part of it: all else in a cluster is decided by flags.
+    /// Where the seed for this component and cluster is, or would be. Only the number of nodes, the
+    /// families of addresses and the name of the first state are part of it: all else in a cluster
+    /// is decided by flags.
     pub(crate) fn template_path(
         cache: &BoxCache,
         kubernetes: &PinnedComponent,

@@ -6,7 +6,7 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A block of addresses that is none.
+    /// A text that is not a block of addresses.
     #[error("`{text}` is not a block of addresses, in policy `{policy}`")]
     Block {
         /// `NAMESPACE/NAME` of the policy.
@@ -14,7 +14,7 @@ pub enum Error {
         /// What stands there.
         text: String,
     },
-    /// A number that is no port, or an end before the beginning.
+    /// A number that is not a port, or an end before the beginning.
     #[error("`{text}` is not a port or range of ports, in policy `{policy}`")]
     Port {
         /// `NAMESPACE/NAME` of the policy.
@@ -36,7 +36,7 @@ pub enum Error {
         /// `NAMESPACE/NAME` of the policy.
         policy: String,
     },
-    /// A direction that is none.
+    /// A text that is not a direction.
     #[error("`{text}` is not a direction, in policy `{policy}`")]
     Direction {
         /// `NAMESPACE/NAME` of the policy.

@@ -1,4 +1,5 @@
-//! Cases for the oracles: small, from small pools of names, so that things meet; and odd, where the rules have corners.
+//! Cases for the oracles: small, from small pools of names, so that things meet; and odd, where the
+//! rules have corners.
 
 pub mod network;
 pub mod pod_security;
@@ -9,7 +10,7 @@ use proptest::sample::select;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-/// So many cases, each of which can still become smaller; the same ones for the same seed.
+/// `count` cases, each of which can still be shrunk; deterministic in `seed`.
 pub fn case_trees<S: Strategy>(strategy: &S, seed: u64, count: usize) -> Vec<S::Tree> {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());

@@ -1,13 +1,13 @@
-//! Who reaches whom under `networking.k8s.io/v1`: policies, namespaces, pods and a probe in; reached or blocked out, and
-//! why.
+//! Which pod reaches which under `networking.k8s.io/v1`: policies, namespaces, pods and a probe in;
+//! reached or blocked out, and why.
 //!
 //! What the API leaves open is taken as the box takes it:
-//! * A probe goes to a pod, a node or an address outside; one to a Service is one to the pod behind it, at the pod's own
-//!   port.
-//! * A block of addresses is compared with the address that the packet carries, be it a pod's; a selector selects a pod
-//!   at each of its addresses.
-//! * A named port is looked up at the pod the packet goes to, whatever kind of peer the rule names. Where it goes to no
-//!   pod, no name is known.
+//! * A probe goes to a pod, a node or an address outside; one to a Service is one to the pod behind
+//!   it, at the pod's own port.
+//! * A block of addresses is compared with the address that the packet carries, be it a pod's; a
+//!   selector selects a pod at each of its addresses.
+//! * A named port is looked up at the pod the packet goes to, whatever kind of peer the rule names.
+//!   Where it goes to no pod, no name is known.
 //! * A pod on the host's network is its node: no selector selects it, and no policy isolates it.
 //! * Replies are not asked about: they follow what was let through.
 
@@ -47,7 +47,8 @@ pub struct NetworkPod {
     pub name: PodName,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
-    /// Its own addresses, one of each family that the cluster has; not looked at where it is on the host's network.
+    /// Its own addresses, one of each family that the cluster has; not looked at where it is on the
+    /// host's network.
     pub addresses: Vec<IpAddr>,
     /// The node it runs on.
     pub node: String,
@@ -141,7 +142,7 @@ pub enum ConnectionEnd {
     Pod(PodName),
     /// A node, by its name.
     Node(String),
-    /// An address that is no pod's and no node's.
+    /// An address that is neither a pod's nor a node's.
     Outside(IpAddr),
 }
 
@@ -158,9 +159,9 @@ impl fmt::Display for ConnectionEnd {
 /// An attempt to connect.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionProbe {
-    /// Who connects.
+    /// The client.
     pub from: ConnectionEnd,
-    /// To whom.
+    /// The destination.
     pub to: ConnectionEnd,
     /// The port at the destination.
     pub port: u16,

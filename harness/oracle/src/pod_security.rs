@@ -1,8 +1,9 @@
-//! Which Pod Security checks a pod violates, for a level and a version: the Pod Security Standards, written down once
-//! more.
+//! Which Pod Security checks a pod violates, for a level and a version: the Pod Security Standards,
+//! written down once more.
 //!
-//! A pod is judged as the API server has it after its own defaulting: a volume of no kind is an `emptyDir`, and on the
-//! host's network every container port is a host port. Update rules, exemptions and modes are not in here.
+//! A pod is judged as the API server has it after its own defaulting: a volume of no kind is an
+//! `emptyDir`, and on the host's network every container port is a host port. Update rules,
+//! exemptions and modes are not in here.
 
 mod baseline;
 mod check;
@@ -58,8 +59,8 @@ impl fmt::Display for ReleaseVersion {
     }
 }
 
-/// The checks that a pod violates, in the order in which a server of release `1.server` names them; none of them, and
-/// it is allowed.
+/// The checks that a pod violates, in the order in which a server of release `1.server` names them;
+/// none of them, and it is allowed.
 #[must_use]
 pub fn find_violations(
     pod: &Pod,

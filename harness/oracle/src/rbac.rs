@@ -1,6 +1,8 @@
-//! Whether RBAC allows a request: roles, bindings and a request in; allowed or not out, and by what.
+//! Whether RBAC allows a request: roles, bindings and a request in; allowed or not out, and by
+//! what.
 //!
-//! Only RBAC is in here: neither the Node authorizer nor the group `system:masters`, which is let through before it.
+//! Only RBAC is in here: neither the Node authorizer nor the group `system:masters`, which is let
+//! through before it.
 
 mod aggregate;
 mod rule;
@@ -20,8 +22,8 @@ use crate::Error;
 pub struct RbacWorld {
     /// Roles.
     pub roles: Vec<Role>,
-    /// Cluster roles. One that aggregates has the rules of those that it selects, and its own where it
-    /// finds none.
+    /// Cluster roles. One that aggregates has the rules of those that it selects, and its own where
+    /// it finds none.
     pub cluster_roles: Vec<ClusterRole>,
     /// Bindings in a namespace.
     pub role_bindings: Vec<RoleBinding>,
@@ -29,7 +31,7 @@ pub struct RbacWorld {
     pub cluster_role_bindings: Vec<ClusterRoleBinding>,
 }
 
-/// Who asks.
+/// The requester.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RequestUser {
     /// The name, `system:serviceaccount:NAMESPACE:NAME` for a ServiceAccount.
@@ -56,7 +58,7 @@ pub enum AccessRequest {
         /// The namespace; none for what has none, and for all namespaces.
         namespace: String,
     },
-    /// A request for a path that is no object's.
+    /// A request for a path that is not an object's.
     Path {
         /// The verb.
         verb: String,
@@ -79,7 +81,7 @@ pub struct RbacGrant {
 /// The first grant that allows a request, or nothing.
 ///
 /// # Errors
-/// When a selector of a cluster role that aggregates is none.
+/// When a selector of an aggregating cluster role is not valid.
 pub fn find_grant(
     world: &RbacWorld,
     user: &RequestUser,
@@ -138,7 +140,8 @@ fn is_subject(subject: &Subject, user: &RequestUser) -> bool {
     }
 }
 
-/// The role that a reference names, and which of its rules matches the request. A role that is not there grants nothing.
+/// The role that a reference names, and which of its rules matches the request. A role that is not
+/// there grants nothing.
 fn granted_role(
     world: &RbacWorld,
     reference: &RoleRef,

@@ -46,7 +46,8 @@ impl fmt::Display for ScenarioFiles {
     }
 }
 
-/// The namespace of the generators that becomes the scenario's own; the others' names begin with it.
+/// The namespace of the generators that becomes the scenario's own; the others' names begin with
+/// it.
 const OWN: &str = "one";
 
 /// The label that every namespace has of its own name.

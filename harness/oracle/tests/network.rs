@@ -62,7 +62,7 @@ fn over_ipv6(from: &str, to: &str) -> ConnectionProbe {
     }
 }
 
-/// Who of these reaches `to`, by TCP at port 80.
+/// Which of these reach `to`, by TCP at port 80.
 fn who_reaches<'a>(network: &NetworkRules, to: &str, from: &[&'a str]) -> Vec<&'a str> {
     let reached = |from: &&&str| {
         network

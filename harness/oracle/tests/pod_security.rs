@@ -1,4 +1,5 @@
-//! The Pod Security checks, one by one: what each forbids, what it lets through, and from which release on.
+//! The Pod Security checks, one by one: what each forbids, what it lets through, and from which
+//! release on.
 
 #![expect(clippy::unwrap_used, reason = "the helpers of tests may panic")]
 
@@ -59,7 +60,8 @@ fn at(pod: &Pod, level: SecurityLevel, minor: u32) -> Vec<SecurityCheck> {
     find_violations(pod, level, ReleaseVersion::Minor(minor), SERVER)
 }
 
-/// The releases, of 1.0 to 1.37, whose checks this pod violates at this level; as first and last, and nothing else.
+/// The releases, of 1.0 to 1.37, whose checks this pod violates at this level; as first and last,
+/// and nothing else.
 fn releases(pod: &Pod, level: SecurityLevel, check: SecurityCheck) -> Option<(u32, u32)> {
     let found: Vec<u32> = (0..=SERVER)
         .filter(|minor| at(pod, level, *minor).contains(&check))
@@ -198,7 +200,7 @@ fn capabilities() {
             (sets(&["chown"], &["ALL"]), ALWAYS),
         ],
     );
-    // Baseline's own until restricted has one of its own.
+    // Baseline's until restricted has its own.
     expect(
         SecurityCheck::CapabilitiesBaseline,
         SecurityLevel::Restricted,

@@ -39,7 +39,8 @@ fn everywhere(rules: Value) -> RbacWorld {
     }
 }
 
-/// `VERB RESOURCE.GROUP/SUBRESOURCE NAME in NAMESPACE`, as a request prints itself, or `VERB /PATH`.
+/// `VERB RESOURCE.GROUP/SUBRESOURCE NAME in NAMESPACE`, as a request prints itself, or
+/// `VERB /PATH`.
 fn request(text: &str) -> AccessRequest {
     let (text, namespace) = text.split_once(" in ").unwrap_or((text, ""));
     let mut words = text.split(' ');
@@ -200,7 +201,8 @@ fn paths_match_whole_or_by_their_beginning() {
     );
 }
 
-/// Two roles of one name and a cluster role of that name, one rule each, and a binding of namespace `one`.
+/// Two roles of one name and a cluster role of that name, one rule each, and a binding of namespace
+/// `one`.
 fn bound(role: Value, subject: Value) -> RbacWorld {
     let rule = |verb: &str| {
         json!([{"verbs": [verb], "apiGroups": [""], "resources": ["pods"]},

@@ -34,7 +34,8 @@ pub struct ImageFile<'a> {
 
 /// An image as one OCI archive (a tar), for this machine's architecture.
 ///
-/// `name` is the full reference, `files` go by their absolute path, `entrypoint` is what a container runs.
+/// `name` is the full reference, `files` go by their absolute path, `entrypoint` is what a
+/// container runs.
 ///
 /// # Errors
 /// A path that is not absolute, or too long for a tar archive.

@@ -52,7 +52,7 @@ pub enum FaultReason {
     NotAsked,
     /// An answer that cannot be read.
     Malformed,
-    /// The certificate is of nobody whom the client believes.
+    /// The certificate is of nobody which authority the client trusts.
     CertificateUnknown,
     /// The certificate is not valid any more.
     CertificateExpired,
@@ -64,7 +64,7 @@ pub enum FaultReason {
     NotTls,
     /// The peer ended the handshake, or offers nothing that we do.
     Handshake,
-    /// Somebody else answered.
+    /// Another server answered.
     OtherServer,
     /// Something else.
     Other,
@@ -176,7 +176,7 @@ pub struct Facts {
     pub address: Option<SocketAddr>,
     /// The status of an HTTP reply.
     pub status: Option<u16>,
-    /// Who answered, by its own name.
+    /// The server that answered, by its own name.
     pub by: Option<String>,
     /// The address as which the server saw the client.
     pub seen_as: Option<IpAddr>,
@@ -186,7 +186,8 @@ impl ProbeReport {
     /// Reads one line.
     ///
     /// # Errors
-    /// When it is not such a line, or does not say whether the target was reached or else where and why it was not.
+    /// When it is not such a line, or does not say whether the target was reached or else where and
+    /// why it was not.
     pub fn read(line: &[u8]) -> Result<Self, Error> {
         read_line("a report of the probe", line)
     }

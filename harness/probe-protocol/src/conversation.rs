@@ -1,4 +1,5 @@
-//! A conversation: questions and answers, many at a time over one connection, each answered as soon as it can be.
+//! A conversation: questions and answers, many at a time over one connection, each answered as soon
+//! as it can be.
 //!
 //! ```text
 //! {"id":1,"ask":{"reach":{"target":"tcp://10.0.0.1:80","timeout-ms":1000}}}
@@ -24,13 +25,14 @@ pub struct EngineQuestion {
     pub ask: Request,
 }
 
-/// What can be asked. All of it only looks: what changes something is a process of its own.
+/// What can be asked. All of it only looks: a command that changes something is a separate process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Request {
     /// Whether a target can be reached. A [`ProbeAnswer::Report`].
     Reach(Reach),
-    /// How the connection of this name is, which an earlier command opened. A [`ProbeAnswer::Report`].
+    /// How the connection of this name is, which an earlier command opened. A
+    /// [`ProbeAnswer::Report`].
     Held(String),
     /// What a file holds. A [`ProbeAnswer::File`].
     Cat(String),
@@ -56,7 +58,7 @@ pub struct Reply {
 pub enum QuestionAnswer {
     /// What is seen so far; more follows.
     Seen(ProbeReport),
-    /// What came of it. Nothing follows.
+    /// The result. Nothing follows.
     Answer(ProbeAnswer),
     /// Why nothing did. Nothing follows.
     Fault(String),

@@ -1,8 +1,8 @@
-//! What the probe is asked and what it says. The probe is built for each box together with the program that asks it, so
-//! both use these types, and nothing here has a version.
+//! What the probe is asked and what it says. The probe is built for each box together with the
+//! program that asks it, so both use these types, and nothing here has a version.
 //!
-//! Everything is a line of JSON. A line that is not understood is an [`Error`] with the line in it: it is never an
-//! answer. Nothing here reads or writes: a line is text.
+//! Everything is a line of JSON. A line that is not understood is an [`Error`] with the line in it:
+//! it is never an answer. Nothing here reads or writes: a line is text.
 
 mod agent;
 mod attempt;

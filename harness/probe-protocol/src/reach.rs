@@ -37,7 +37,8 @@ impl Reach {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct HoldRule {
-    /// For a block: from the beginning of the first attempt that ended so to that of the last, at least.
+    /// For a block: from the beginning of the first attempt that ended so to that of the last, at
+    /// least.
     #[serde(rename = "holds-ms", with = "millis")]
     pub holds: Duration,
     /// The same for an answer; without any time, the first one is believed.

@@ -1,5 +1,5 @@
-//! The commands of the security agent and its manager: `agent`, `agent-state`, `agent-forge`, `manager`,
-//! `manager-state`, and `emit`, which writes what an agent can follow.
+//! The commands of the security agent and its manager: `agent`, `agent-state`, `agent-forge`,
+//! `manager`, `manager-state`, and `emit`, which writes what an agent can follow.
 
 mod client;
 mod emit;

@@ -1,6 +1,6 @@
-//! A front for a registry that spoils its answers: what is asked for under `/v2/FAULT/REPO` is fetched from the
-//! registry's `/v2/REPO`, and comes back as FAULT says. So a broken registry is one word in a reference, and the
-//! registry itself stays whole.
+//! A front for a registry that spoils its answers: what is asked for under `/v2/FAULT/REPO` is
+//! fetched from the registry's `/v2/REPO`, and comes back as FAULT says. So a broken registry is
+//! one word in a reference, and the registry itself stays whole.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -13,7 +13,8 @@ use crate::web::SILENT_AT_MOST;
 /// The longest head of a request or an answer that is read.
 const LONGEST_HEAD: u64 = 64 << 10;
 
-/// The status that is answered instead of asking the registry, with its error code of the distribution specification.
+/// The status that is answered instead of asking the registry, with its error code of the
+/// distribution specification.
 fn status(fault: RegistryFault) -> Option<(&'static str, &'static str)> {
     match fault {
         RegistryFault::None | RegistryFault::Truncate => None,
@@ -24,7 +25,7 @@ fn status(fault: RegistryFault) -> Option<(&'static str, &'static str)> {
     }
 }
 
-/// Passes requests on to `upstream`, one a connection, for ever.
+/// Passes requests on to `upstream`, one a connection, until the process ends.
 pub(crate) fn serve_front(listener: &TcpListener, upstream: &str) {
     for client in listener.incoming().flatten() {
         let upstream = upstream.to_owned();

@@ -7,7 +7,7 @@ use std::thread;
 
 use crate::web::SILENT_AT_MOST;
 
-/// Answers each connection with the file that it asks for, or with 404, for ever.
+/// Answers each connection with the file that it asks for, or with 404, until the process ends.
 pub(crate) fn serve_files(listener: &TcpListener, folder: &Path) {
     for stream in listener.incoming().flatten() {
         let folder = folder.to_owned();

@@ -1,5 +1,6 @@
-//! The servers' side: many ports in one process. Over TCP, UDP and TLS each line is answered with `probe NAME ADDRESS`,
-//! the server's name and the address that the client is seen as; HTTP answers 200 with the same line.
+//! The servers' side: many ports in one process. Over TCP, UDP and TLS each line is answered with
+//! `probe NAME ADDRESS`, the server's name and the address that the client is seen as; HTTP answers
+//! 200 with the same line.
 
 mod dns;
 mod lines;
@@ -15,7 +16,7 @@ use spec::{ListenKind, ListenSpec};
 
 use crate::tls;
 
-/// Begins to serve at every port, in threads of their own, and gives the ports.
+/// Begins to serve at every port, in background threads, and gives the ports.
 ///
 /// # Errors
 /// A text that names nothing to serve, or a port that is not free.
@@ -64,7 +65,7 @@ fn serve_port(spec: ListenSpec, name: Arc<str>) -> Result<u16, String> {
     }
 }
 
-/// Serves each connection to this port in a thread of its own.
+/// Serves each connection to this port in a background thread.
 fn serve_streams(
     port: u16,
     serve: impl Fn(std::net::TcpStream) + Send + Sync + 'static,

@@ -1,6 +1,6 @@
-//! `probe` is the only program of the box's own image. It does on purpose very little, so that a scenario's verdict
-//! depends on the control and not on the program: it waits, shows what a container sees, serves, asks, and spoils what
-//! a registry answers.
+//! `probe` is the only program of the box's own image. It does on purpose very little, so that a
+//! scenario's verdict depends on the control and not on the program: it waits, shows what a
+//! container sees, serves, asks, and spoils what a registry answers.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -37,7 +37,8 @@ const USAGE: &str = "probe [pause | cat FILE | ls DIR | tree DIR | id | env | en
                      hold [--every MS] [--timeout MS] NAME TARGET | held NAME | converse | \
                      agent … | agent-state | agent-forge … | manager … | manager-state | emit …]";
 
-/// The same for a connection that is kept: it is over for good after that, so that a pause of the machine must not count.
+/// The same for a connection that is kept: it is lost for good after that, so that a pause of the
+/// machine must not count.
 const KEPT_STAGE_WITHIN: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {

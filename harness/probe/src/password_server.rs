@@ -1,4 +1,5 @@
-//! A door with passwords: each file of a folder holds one that is good, and is read afresh for every visitor.
+//! A door with passwords: each file of a folder holds one that is good, and is read afresh for
+//! every visitor.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -8,7 +9,7 @@ use std::thread;
 
 use crate::web::{self, SILENT_AT_MOST};
 
-/// Answers `GET /PASSWORD` with 200 or 403, for ever.
+/// Answers `GET /PASSWORD` with 200 or 403, until the process ends.
 pub(crate) fn serve_guard(listener: &TcpListener, folder: &Path) {
     for stream in listener.incoming().flatten() {
         let folder = folder.to_owned();
@@ -54,8 +55,8 @@ fn is_good(folder: &Path, password: &str) -> bool {
             .any(|good| good.trim() == password)
 }
 
-/// Goes to the door of a Service with the password in `$PASSWORD`, and says what came of it. Its address is in the
-/// variables that a kubelet makes for it.
+/// Goes to the door of a Service with the password in `$PASSWORD`, and prints the result. Its
+/// address is in the variables that a kubelet makes for it.
 pub(crate) fn knock_at(service: &str) -> Result<String, String> {
     let var = |name: &str| std::env::var(name).map_err(|_| format!("there is no ${name}"));
     let password = var("PASSWORD")?;

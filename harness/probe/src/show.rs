@@ -19,7 +19,8 @@ pub(crate) fn show_folder(path: &str) -> Result<String, String> {
     Ok(names.iter().map(|name| format!("{name}\n")).collect())
 }
 
-/// The contents of every file below a folder, each behind its path; what cannot be read is left out.
+/// The contents of every file below a folder, each behind its path; what cannot be read is left
+/// out.
 pub(crate) fn show_tree(path: &str) -> Result<Vec<u8>, String> {
     let fault = |why: std::io::Error| format!("failed to list `{path}`: {why}");
     let (mut out, mut folders) = (Vec::new(), vec![PathBuf::from(path)]);

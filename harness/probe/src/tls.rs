@@ -1,5 +1,6 @@
-//! TLS with certificates of our own making. An authority is a word: its key comes from the word, so that client and
-//! server need no file in common. That is for tests alone: whoever knows the word is the authority.
+//! TLS with certificates that we make. An authority is a word: its key comes from the word, so that
+//! client and server need no file in common. That is for tests alone: knowing the word is being the
+//! authority.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -26,14 +27,14 @@ use crate::wire::{TlsTrust, reason_of};
 /// How long a client may take for a handshake.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(5);
 
-/// Who a server says that it is.
+/// The name that a server gives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ServerIdentity {
     /// The names and addresses in its certificate; `probe` where there are none.
     pub(crate) names: Vec<String>,
-    /// Its certificate is over.
+    /// Its certificate has expired.
     pub(crate) expired: bool,
-    /// It is good since a year ago, and until so many days from now.
+    /// It is good since a year ago, and until this many days from now.
     pub(crate) days: Option<i32>,
     /// The authority behind it; a random one where there is none.
     pub(crate) authority: Option<String>,
@@ -206,7 +207,7 @@ fn client_config(trust: &TlsTrust) -> Result<Arc<ClientConfig>, String> {
             .try_for_each(|root| roots.add(root))
             .map_err(wrong)?;
     } else {
-        // Where nobody is believed, an authority of a random word is, which nobody has a certificate of.
+        // Where no authority is trusted, one of a random word is, which has issued no certificate.
         let word = trust.authority.clone().map_or_else(random_word, Ok)?;
         roots
             .add(authority_key(&word)?.0.der().clone())

@@ -1,5 +1,5 @@
-//! Waiting to be told to stop, and answering conversations meanwhile. As the first process of a container it gets no
-//! signal it did not ask for, and has to reap what it never started.
+//! Waiting to be told to stop, and answering conversations meanwhile. As the first process of a
+//! container it gets no signal it did not ask for, and has to reap what it never started.
 
 use std::thread;
 
@@ -17,7 +17,7 @@ pub(crate) fn until_told() -> Result<(), String> {
     wait_for_end(&signals)
 }
 
-/// Serves in a thread of its own until SIGTERM or SIGINT.
+/// Serves in a background thread until SIGTERM or SIGINT.
 pub(crate) fn while_serving(serve: impl FnOnce() + Send + 'static) -> Result<(), String> {
     let signals = block_signals()?;
     converse::open_door();
@@ -25,14 +25,14 @@ pub(crate) fn while_serving(serve: impl FnOnce() + Send + 'static) -> Result<(),
     wait_for_end(&signals)
 }
 
-/// The same for a service of a box, which is in no container: it is asked nothing besides.
+/// The same for a service of a box, which is in no container: it is asked nothing else.
 pub(crate) fn while_serving_a_box(serve: impl FnOnce() + Send + 'static) -> Result<(), String> {
     let signals = block_signals()?;
     thread::spawn(serve);
     wait_for_end(&signals)
 }
 
-/// Begins to listen, in threads of its own, and stays until SIGTERM or SIGINT.
+/// Begins to listen, in background threads, and stays until SIGTERM or SIGINT.
 pub(crate) fn while_listening(start: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
     let signals = block_signals()?;
     start()?;

@@ -1,5 +1,5 @@
-//! The smallest web server and client that a probe needs: one request a connection, numbers for addresses or a name
-//! from the container's hosts file.
+//! The smallest web server and client that a probe needs: one request a connection, numbers for
+//! addresses or a name from the container's hosts file.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv6Addr, TcpListener, TcpStream, ToSocketAddrs};
@@ -19,7 +19,8 @@ pub(crate) fn listen_on(port: u16) -> Result<TcpListener, String> {
     let bound = TcpListener::bind((Ipv6Addr::UNSPECIFIED, port))
         .or_else(|_| TcpListener::bind(("0.0.0.0", port)));
     let listener = bound.map_err(|why| wrong(&why))?;
-    // The library asks for room for 128; hundreds that knock at once would run into their time-outs.
+    // The library asks for room for 128; hundreds that knock at once would run into their
+    // time-outs.
     let room = Backlog::new(QUEUE).map_err(|why| wrong(&why))?;
     nix::sys::socket::listen(&listener, room).map_err(|why| wrong(&why))?;
     Ok(listener)
@@ -29,7 +30,7 @@ pub(crate) fn parse_port(listener: &TcpListener) -> u16 {
     listener.local_addr().map_or(0, |address| address.port())
 }
 
-/// Answers each connection with 200 and the name of this host, for ever.
+/// Answers each connection with 200 and the name of this host, until the process ends.
 pub(crate) fn serve_name(listener: &TcpListener) {
     for stream in listener.incoming().flatten() {
         thread::spawn(move || write_reply(stream));

@@ -1,6 +1,6 @@
-//! How many boxes are up at a time, and which ones. Boxes with many worlds have a lane of their own, those with few another
-//! one: the former keep the processors busy, the latter mostly wait for processes of theirs to start. When a lane has had
-//! all of its boxes, its slots go to the other.
+//! How many boxes are up at a time, and which ones. Boxes with many worlds have one lane, those
+//! with few another one: the former keep the processors busy, the latter mostly wait for processes
+//! of theirs to start. When a lane has had all of its boxes, its slots go to the other.
 
 use std::fs;
 use std::sync::Arc;
@@ -15,15 +15,16 @@ const FEW: usize = 4;
 /// What a box takes in memory while worlds are tried in it, with what it has installed, in bytes.
 const MEMORY_OF_BOX: u64 = 1536 << 20;
 
-/// What a box without nodes takes of the kernel's inotify instances, and what each node does: 6 and 9 were counted with
-/// Kubernetes 1.36.
+/// What a box without nodes takes of the kernel's inotify instances, and what each node does: 6 and
+/// 9 were counted with Kubernetes 1.36.
 const WATCHES_OF_BOX: u32 = 8;
 const WATCHES_OF_NODE: u32 = 10;
 
 /// How many of them are left to others.
 const WATCHES_SPARED: usize = 16;
 
-/// Boxes at a time where there is memory for them: in the lane of those with many worlds, in the other one.
+/// Boxes at a time where there is memory for them: in the lane of those with many worlds, in the
+/// other one.
 const MANY_AT_ONCE: usize = 2;
 const FEW_AT_ONCE: usize = 4;
 
@@ -47,8 +48,8 @@ struct SlotLane {
 }
 
 impl BoxSlots {
-    /// Slots for boxes with these numbers of worlds, as many as this machine has memory and inotify instances for. Within a
-    /// runtime.
+    /// Slots for boxes with these numbers of worlds, as many as this machine has memory and inotify
+    /// instances for. Within a runtime.
     pub(crate) fn new(worlds: impl Iterator<Item = usize>) -> Self {
         let (few, many): (Vec<usize>, Vec<usize>) = worlds.partition(|worlds| *worlds <= FEW);
         let boxes = usize::try_from(free_memory() / MEMORY_OF_BOX).unwrap_or(usize::MAX);
@@ -73,7 +74,7 @@ impl BoxSlots {
         }
     }
 
-    /// Waits for a slot for a box with so many worlds and nodes.
+    /// Waits for a slot for a box with this many worlds and nodes.
     pub(crate) async fn wait_for(&self, worlds: usize, nodes: u8) -> BoxSlot {
         let own = if worlds <= FEW { &self.few } else { &self.many };
         let slot = Arc::clone(&own.slots).acquire_owned().await.ok(); // never closed
@@ -86,7 +87,7 @@ impl BoxSlots {
         BoxSlot([slot, watches])
     }
 
-    /// A box with so many worlds waits for no slot any more: it has one, or it never comes.
+    /// A box with this many worlds waits for no slot any more: it has one, or it never comes.
     pub(crate) fn expect_one_less(&self, worlds: usize) {
         let (own, other) = if worlds <= FEW {
             (&self.few, &self.many)
@@ -108,7 +109,8 @@ impl SlotLane {
         }
     }
 
-    /// Once nobody waits for its slots, gives them to the other lane: the free ones, and the others as they get free.
+    /// Once no box waits for its slots, gives them to the other lane: the free ones, and the others
+    /// as they get free.
     fn hand_over_to(&self, other: &Self) {
         if self.left.load(Ordering::Relaxed) > 0 {
             return;

@@ -12,8 +12,8 @@ use native::{BoxCache, BoxProgress};
 
 use crate::{ClusterFacts, Error};
 
-/// The names of the boxes that this program has started, or is about to, and has to take down. Whoever ends the program
-/// early reads it.
+/// The names of the boxes that this program has started, or is about to, and has to take down. A
+/// signal handler that ends the program early reads it.
 #[derive(Clone, Debug, Default)]
 pub struct LiveBoxes(Arc<Mutex<BTreeSet<String>>>);
 
@@ -49,7 +49,8 @@ pub struct BoxStarter {
 }
 
 impl BoxStarter {
-    /// Boxes out of this cache. `launcher` is a program that calls [`native::hidden_main`] first of all: this one.
+    /// Boxes out of this cache. `launcher` is a program that calls [`native::hidden_main`] first of
+    /// all: this one.
     #[must_use]
     pub fn new(cache: BoxCache, launcher: impl Into<PathBuf>, live: LiveBoxes) -> Self {
         Self {
@@ -59,8 +60,8 @@ impl BoxStarter {
         }
     }
 
-    /// Starts a box that dies with this program, and waits until its API server and addons answer. `progress` is called
-    /// on another thread.
+    /// Starts a box that dies with this program, and waits until its API server and addons answer.
+    /// `progress` is called on another thread.
     ///
     /// # Errors
     /// When it does not start; nothing of it is left then.
@@ -86,7 +87,7 @@ impl BoxStarter {
         }
     }
 
-    /// Boxes whose names begin so, that are still there, and that nobody accounts for.
+    /// Boxes whose names begin so, that are still there, and are in no account.
     #[must_use]
     pub fn find_strays(&self, prefix: &str) -> Vec<String> {
         let live = self.live.names();
@@ -158,7 +159,8 @@ impl LiveCluster {
         Ok(())
     }
 
-    /// Takes a box down and waits until nothing of it is left; a cluster that was there before stays.
+    /// Takes a box down and waits until nothing of it is left; a cluster that was there before
+    /// stays.
     ///
     /// # Errors
     /// When something is left.

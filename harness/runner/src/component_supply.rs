@@ -1,4 +1,5 @@
-//! Components that are built while what is built already is used: boxes begin as soon as theirs are there.
+//! Components that are built while what is built already is used: boxes begin as soon as theirs are
+//! there.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,7 +36,8 @@ impl ComponentSupply {
         }
     }
 
-    /// Builds `missing` in this order, on a thread of its own. Another one fetches the modules of all of them.
+    /// Builds `missing` in this order, on a background thread. Another one fetches the modules of
+    /// all of them.
     pub(crate) fn begin_builds(
         boxes: &BoxStarter,
         missing: Vec<&'static PinnedComponent>,

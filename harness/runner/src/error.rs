@@ -25,7 +25,7 @@ pub enum Error {
     /// A box with what was asked for in it did not start.
     #[error(transparent)]
     Addons(#[from] addons::Error),
-    /// A task of our own was ended before its box was done.
+    /// A task ended before its box was done.
     #[error("a box's task ended early")]
     TaskEnded {
         /// How.
@@ -41,7 +41,7 @@ pub enum Error {
         #[source]
         source: cluster::Error,
     },
-    /// Somebody interrupted the run on a cluster that stays, and nothing of it is left there.
+    /// The run was interrupted on a cluster that stays, and nothing of it is left there.
     #[error("interrupted: everything was taken down first")]
     Interrupted,
     /// The same, and something is left.

@@ -42,7 +42,7 @@ pub enum RunEvent {
     ClusterReady(ClusterFacts),
     /// Something happened in a world.
     World(engine::EngineEvent),
-    /// The first look at every world of a scenario is over.
+    /// The first look at every world of a scenario has ended.
     ScenarioDone {
         /// The scenario.
         scenario: Arc<LoadedScenario>,
@@ -53,7 +53,7 @@ pub enum RunEvent {
         /// How many there are.
         of: usize,
     },
-    /// Somebody interrupts the run on a cluster that stays: what it made there is taken away.
+    /// The run is interrupted on a cluster that stays: what it made there is taken away.
     Sweeping,
 }
 
@@ -72,13 +72,13 @@ pub struct ClusterFacts {
     pub milestones: Vec<(String, Duration)>,
 }
 
-/// Somebody who wants to know what goes on. Called from several threads; whoever takes long holds the run up.
+/// An observer of a run. It is called from several threads; one that takes long holds the run up.
 pub trait RunObserver: Send + Sync {
-    /// Takes notice of one thing.
+    /// Handles one event.
     fn observe_event(&self, event: RunEvent);
 }
 
-/// Nobody wants to know.
+/// Without an observer.
 impl RunObserver for () {
     fn observe_event(&self, _: RunEvent) {}
 }

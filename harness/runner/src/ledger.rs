@@ -1,4 +1,5 @@
-//! The account of a run while it goes on: which scenarios are done, which namespaces there were, what was left behind.
+//! The account of a run while it goes on: which scenarios are done, which namespaces there were,
+//! what was left behind.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,10 +1,10 @@
-//! What a run is: which worlds share a cluster, starting those clusters, trying the worlds on them, and putting what came
-//! of it together.
+//! What a run is: which worlds share a cluster, starting those clusters, trying the worlds on them,
+//! and putting what came of it together.
 //!
-//! [`RunPlan`] is pure: scenarios × provider → groups of worlds, and worlds that are skipped with the name of what their
-//! cluster would lack. [`ClusterRunner`] carries a plan out, in boxes or on a cluster that exists, and accounts for what it
-//! started and left behind. Whoever wants to show what goes on subscribes as a [`RunObserver`]. Nothing here prints, and
-//! nothing knows a command line or an exit code.
+//! [`RunPlan`] is pure: scenarios × provider → groups of worlds, and worlds that are skipped with
+//! the name of what their cluster would lack. [`ClusterRunner`] carries a plan out, in boxes or on
+//! a cluster that exists, and accounts for what it started and left behind. A display subscribes as
+//! a [`RunObserver`]. Nothing here prints, and nothing knows a command line or an exit code.
 
 mod box_slots;
 mod box_starter;

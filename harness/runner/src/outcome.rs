@@ -1,4 +1,4 @@
-//! What came of a run.
+//! The outcome of a run.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,17 +7,19 @@ use model::{CellStatus, LoadedScenario, RecordedOutcome, WorldOutcome};
 
 use crate::{ClusterFacts, Error, LiveCluster};
 
-/// Why a world is broken whose cluster did not start; the cluster's own error is told once, for all of them.
+/// Why a world is broken whose cluster did not start; the cluster's own error is reported once, for
+/// all of them.
 pub const WHY_NO_CLUSTER: &str = "its cluster did not start";
 
-/// What came of a run.
+/// The outcome of a run.
 #[derive(Default)]
 pub struct RunOutcome {
     /// Every scenario of the plan, in its order, with all of its worlds.
     pub scenarios: Vec<ScenarioOutcome>,
     /// The clusters on which worlds were tried.
     pub clusters: Vec<ClusterFacts>,
-    /// What ended a cluster, or kept one from starting. One build that failed can be named for several clusters.
+    /// What ended a cluster, or kept one from starting. One build that failed can be named for
+    /// several clusters.
     pub errors: Vec<Error>,
     /// Namespaces that were kept, of worlds in which something is not as intended.
     pub kept: Vec<KeptNamespace>,
@@ -50,7 +52,8 @@ pub struct KeptNamespace {
 /// A world's outcome, with its scenario's id and its name.
 pub(crate) type TriedWorld = (String, String, WorldOutcome);
 
-/// Puts the worlds of every scenario back together, in the file's order. A world of which nothing is known is broken.
+/// Puts the worlds of every scenario back together, in the file's order. A world of which nothing
+/// is known is broken.
 pub(crate) fn gather_outcome(
     scenarios: &[Arc<LoadedScenario>],
     worlds: Vec<TriedWorld>,

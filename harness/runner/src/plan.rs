@@ -62,7 +62,8 @@ impl SkippedWorld {
 }
 
 impl RunPlan {
-    /// The plan for these scenarios on clusters of this provider. Every cluster that has a node has at least `nodes`.
+    /// The plan for these scenarios on clusters of this provider. Every cluster that has a node has
+    /// at least `nodes`.
     ///
     /// # Errors
     /// A file that a shape names and that cannot be read, and a release that is not pinned.
@@ -123,7 +124,8 @@ impl RunPlan {
             .collect()
     }
 
-    /// While these are still to be built: what needs no node does not wait for one, and what can begin first comes first.
+    /// While these are still to be built: what needs no node does not wait for one, and what can
+    /// begin first comes first.
     ///
     /// # Errors
     /// None that the plan itself did not have.
@@ -191,8 +193,8 @@ impl WorldGroup {
     }
 }
 
-/// What a box of this shape is made of in which this world can be tried: etcd's tools, too, where a step looks into it,
-/// and the probe, where one makes an image.
+/// What a box of this shape is made of in which this world can be tried: etcd's tools, too, where a
+/// step looks into it, and the probe, where one makes an image.
 ///
 /// # Errors
 /// A release that is not pinned.
@@ -228,7 +230,8 @@ pub fn needed_components(
     Ok(needed)
 }
 
-/// Worlds that need no node join a cluster that is the same but for a node, where there is one anyway.
+/// Worlds that need no node join a cluster that is the same but for a node, where there is one
+/// anyway.
 fn share_nodes(
     mut groups: BTreeMap<ClusterKey, Vec<WorldTrial>>,
 ) -> BTreeMap<ClusterKey, Vec<WorldTrial>> {

@@ -134,7 +134,7 @@ fn etcds_tools_come_with_steps_that_look_into_it() {
     assert!(!titles(ADMITTED).contains(&ETCD_TOOLS));
 }
 
-/// What is known of a cluster with one node that nobody loaded anything into.
+/// What is known of a cluster with one node into which nothing was loaded.
 fn foreign(has_probe_image: bool) -> cluster::ClusterProfile {
     cluster::ClusterProfile {
         version: "v1.36.3".into(),

@@ -23,8 +23,8 @@ use crate::{
 pub struct RunOptions {
     /// Leave namespaces and boxes as they are after their last step.
     pub keep: bool,
-    /// The folder that gets a folder for each failure. `None` where failures are what is looked for: they are neither
-    /// documented nor looked at twice, and a world ends with its first.
+    /// The folder that gets a folder for each failure. `None` where failures are what is looked
+    /// for: they are neither documented nor looked at twice, and a world ends with its first.
     pub evidence: Option<PathBuf>,
     /// How many worlds do something at a time, on all clusters together.
     pub worlds_at_once: usize,
@@ -41,7 +41,8 @@ impl Default for RunOptions {
     }
 }
 
-/// Starts clusters and tries worlds on them. All of its clusters share one workshop, in which images are made once.
+/// Starts clusters and tries worlds on them. All of its clusters share one workshop, in which
+/// images are made once.
 #[derive(Clone)]
 pub struct ClusterRunner {
     boxes: BoxStarter,
@@ -52,7 +53,7 @@ pub struct ClusterRunner {
 }
 
 impl ClusterRunner {
-    /// A runner whose boxes come from `boxes`, and that tells `observer` what goes on.
+    /// A runner whose boxes come from `boxes`, and that reports events to `observer`.
     #[must_use]
     pub fn new(boxes: BoxStarter, options: RunOptions, observer: Arc<dyn RunObserver>) -> Self {
         let turns = WorldTurns::new(options.worlds_at_once);
@@ -71,8 +72,9 @@ impl ClusterRunner {
         ComponentSupply::begin_builds(&self.boxes, missing, &self.observer)
     }
 
-    /// Tries everything in the plan, in boxes that it starts as their components come in. A box is taken down as soon as
-    /// its worlds are done, unless it is to be kept. One that does not start is an error among the outcome's.
+    /// Tries everything in the plan, in boxes that it starts as their components come in. A box is
+    /// taken down as soon as its worlds are done, unless it is to be kept. One that does not start
+    /// is an error among the outcome's.
     pub async fn run_in_boxes(&self, plan: RunPlan, supply: &ComponentSupply) -> RunOutcome {
         let account = Arc::new(RunAccount::new(&self.observer, &plan.scenarios));
         // Worlds take turns on one thread; their connections have others.
@@ -83,8 +85,8 @@ impl ClusterRunner {
             .await
     }
 
-    /// Tries everything in the plan on one cluster, until it is done or `interrupted` comes true. Then what worlds made
-    /// there is taken away.
+    /// Tries everything in the plan on one cluster, until it is done or `interrupted` comes true.
+    /// Then what worlds made there is taken away.
     ///
     /// # Errors
     /// When it was interrupted.
@@ -126,7 +128,7 @@ impl ClusterRunner {
             .await)
     }
 
-    /// Starts a box like this, and tells how far it is.
+    /// Starts a box like this, and reports progress.
     ///
     /// # Errors
     /// When it does not start.
@@ -151,7 +153,7 @@ impl ClusterRunner {
         started
     }
 
-    /// Boxes of this run that are still there although nobody wants them.
+    /// Boxes of this run that are left over.
     #[must_use]
     pub fn find_stray_boxes(&self) -> Vec<String> {
         self.boxes.find_strays(&box_prefix())
@@ -184,7 +186,8 @@ impl ClusterRunner {
         all
     }
 
-    /// Tries worlds in a box of their own; where one leaves it other than it was, those after it have another box.
+    /// Tries worlds in a box of their own; where one leaves it other than it was, those after it
+    /// have another box.
     async fn run_group(
         &self,
         index: usize,
@@ -311,7 +314,8 @@ impl ClusterRunner {
     }
 }
 
-/// Tries worlds on a cluster, apart from any run: the outcome of each, in the order of `trials`. Images are made anew.
+/// Tries worlds on a cluster, apart from any run: the outcome of each, in the order of `trials`.
+/// Images are made again.
 pub async fn try_worlds(
     cluster: &Cluster,
     trials: Vec<WorldTrial>,
@@ -328,7 +332,7 @@ pub async fn try_worlds(
         turns: WorldTurns::new(worlds_at_once),
         workshop: Arc::default(),
     };
-    // Nobody listens.
+    // There is no receiver.
     let (events, _) = unbounded_channel();
     let tried = engine::run_trials(cluster, trials, &options, events).await;
     tried
@@ -395,7 +399,7 @@ impl RunPart {
     }
 }
 
-/// The ledger of one run, and who enters events into it and passes them on.
+/// The ledger of one run, and the tasks that enter events into it and pass them on.
 struct RunAccount {
     ledger: Arc<Mutex<RunLedger>>,
     observer: Arc<dyn RunObserver>,
@@ -413,7 +417,7 @@ impl RunAccount {
         }
     }
 
-    /// Where a cluster's events go, for as long as somebody sends.
+    /// Where a cluster's events go, for as long as there are senders.
     fn receive_events(&self) -> UnboundedSender<EngineEvent> {
         let (sender, mut events) = unbounded_channel();
         let (ledger, observer) = (Arc::clone(&self.ledger), Arc::clone(&self.observer));

@@ -1,5 +1,5 @@
-//! Waiting for conditions. Every wait has a name and a deadline, and remembers what it saw last; this is the only place of
-//! the project that sleeps.
+//! Waiting for conditions. Every wait has a name and a deadline, and remembers what it saw last;
+//! this is the only place of the project that sleeps.
 
 use std::time::{Duration, Instant};
 
@@ -125,7 +125,8 @@ impl ConditionWait<'_> {
     }
 }
 
-/// Looks every `every` until the condition `what` holds, and blocks this thread meanwhile: [`ConditionWait::wait_until`] in a line.
+/// Looks every `every` until the condition `what` holds, and blocks this thread meanwhile:
+/// [`ConditionWait::wait_until`] in a line.
 ///
 /// # Errors
 /// [`TimedOut`] once `within` has passed.

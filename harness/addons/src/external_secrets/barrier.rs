@@ -1,9 +1,12 @@
-//! What shows that External Secrets Operator has looked at what was written. Each of its kinds has a controller of its own, which hears of it by one watch,
-//! in order, and looks at one object at a time. An object's status says that it has been looked at, and not always at
-//! which version; a sentinel of the same kind that is looked at later shows that. An object that changes while its
-//! controller is at it gets in line again, perhaps behind the sentinel: hence two of them, one after the other.
+//! What shows that External Secrets Operator has looked at what was written. Each of its kinds has
+//! its own controller, which hears of it by one watch, in order, and looks at one object at a time.
+//! An object's status says that it has been looked at, and not always at which version; a sentinel
+//! of the same kind that is looked at later shows that. An object that changes while its controller
+//! is at it gets in line again, perhaps behind the sentinel: hence two of them, one after the
+//! other.
 //!
-//! The sentinels come to nothing: their stores name credentials that are not there, and nobody's store holds their secrets.
+//! The sentinels come to nothing: their stores name credentials that are not there, and no store
+//! holds their secrets.
 
 use std::time::Duration;
 
@@ -18,7 +21,8 @@ use crate::{AddonFuture, Error};
 const GROUP: &str = "external-secrets.io";
 const VERSION: &str = "external-secrets.io/v1";
 
-/// The garbage collector looks for kinds that are new to it every 30 s (`ResyncPeriod` of its controller).
+/// The garbage collector looks for kinds that are new to it every 30 s (`ResyncPeriod` of its
+/// controller).
 const COLLECTED_WITHIN: Duration = Duration::from_secs(60);
 
 /// How many sentinels have to be looked at, one after the other.
@@ -112,8 +116,8 @@ impl ReconciledKind {
     }
 }
 
-/// Waits until every object of this kind in `written` has been looked at, and what came of those that were deleted is
-/// gone. `history` has what was written earlier.
+/// Waits until every object of this kind in `written` has been looked at, and what came of those
+/// that were deleted is gone. `history` has what was written earlier.
 async fn wait_for_objects(
     site: &dyn BarrierSite,
     kind: ReconciledKind,
@@ -168,7 +172,8 @@ fn is_looked_after(object: &Value) -> bool {
     )
 }
 
-/// Whether its status is that of a first look, or of a look at this version where a success says of which it was.
+/// Whether its status is that of a first look, or of a look at this version where a success says of
+/// which it was.
 fn is_looked_at(object: &Value) -> bool {
     match condition_status(object, "Ready") {
         None => false,
@@ -192,7 +197,8 @@ fn follows_changes(spec: &Value) -> bool {
     }
 }
 
-/// Waits until no Secret is left that a deleted ExternalSecret owned: the garbage collector takes them.
+/// Waits until no Secret is left that a deleted ExternalSecret owned: the garbage collector takes
+/// them.
 async fn owned_gone(
     site: &dyn BarrierSite,
     one: &WrittenObject<'_>,

@@ -1,6 +1,7 @@
-//! What shows that Gatekeeper goes by what was written. Each of its pods says in the status of a template or constraint which
-//! version it has taken in; what was deleted leaves such words behind until each pod has let go of it. That the API server's
-//! requests meet these pods is shown by a sentinel constraint that refuses.
+//! What shows that Gatekeeper goes by what was written. Each of its pods says in the status of a
+//! template or constraint which version it has taken in; what was deleted leaves such words behind
+//! until each pod has let go of it. That the API server's requests meet these pods is shown by a
+//! sentinel constraint that refuses.
 
 use futures::FutureExt;
 use model::addons::gatekeeper::ADDON;
@@ -97,7 +98,7 @@ async fn wait_for_objects(
     .await
 }
 
-/// Gatekeeper learns of namespaces' labels by a watch of its own.
+/// Gatekeeper learns of namespaces' labels by a separate watch.
 async fn namespace_labels(site: &dyn BarrierSite) -> Result<(), Error> {
     let name = site.sentinel_name();
     let label = format!(

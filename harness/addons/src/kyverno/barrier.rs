@@ -1,9 +1,11 @@
-//! What shows that Kyverno's policies are in force. It learns of its policies by a watch a kind, in order; it then writes the webhook configurations
-//! that its policies need, and only when it has does a policy say that it is ready and count. So two things are waited for:
-//! the word of each policy that was written, and a sentinel of the same kind that already refuses in both passes, the one
-//! that changes objects and the one that validates them.
+//! What shows that Kyverno's policies are in force. It learns of its policies by a watch a kind, in
+//! order; it then writes the webhook configurations that its policies need, and only when it has
+//! does a policy say that it is ready and count. So two things are waited for: the word of each
+//! policy that was written, and a sentinel of the same kind that already refuses in both passes,
+//! the one that changes objects and the one that validates them.
 //!
-//! A Job shows it: nothing of it is created, it needs no ServiceAccount, and policies for pods are for Jobs as well.
+//! A Job shows it: nothing of it is created, it needs no ServiceAccount, and policies for pods are
+//! for Jobs as well.
 
 use api::condition_status;
 use futures::FutureExt;
@@ -123,9 +125,9 @@ async fn wait_for_policies(
     say_ready(site, kind, written).await
 }
 
-/// Each of the two webhook configurations says in turn whether it has a policy already, and may take back what the other
-/// one said; a status that changes empties what Kyverno remembers of the policy's images. So this is asked again once a
-/// sentinel has shown that both have it.
+/// Each of the two webhook configurations says in turn whether it has a policy already, and may
+/// take back what the other one said; a status that changes empties what Kyverno remembers of the
+/// policy's images. So this is asked again once a sentinel has shown that both have it.
 async fn say_ready(
     site: &dyn BarrierSite,
     kind: PolicyType,
@@ -140,7 +142,7 @@ async fn say_ready(
     Ok(())
 }
 
-/// Kyverno learns of namespaces' labels by a watch of its own.
+/// Kyverno learns of namespaces' labels by a separate watch.
 async fn namespace_labels(site: &dyn BarrierSite) -> Result<(), Error> {
     let name = site.sentinel_name();
     let label = format!(

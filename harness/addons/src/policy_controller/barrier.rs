@@ -1,6 +1,7 @@
-//! What shows that policy-controller goes by what was written. It collects policies and trusted roots in ConfigMaps of its own and says in
-//! their status when it has; its webhook reads the ConfigMaps by one watch. So a policy that was made after that status,
-//! and that already refuses, shows that the earlier ones have been read too.
+//! What shows that policy-controller goes by what was written. It collects policies and trusted
+//! roots in its own ConfigMaps and says in their status when it has; its webhook reads the
+//! ConfigMaps by one watch. So a policy that was made after that status, and that already refuses,
+//! shows that the earlier ones have been read too.
 
 use api::{ApiCall, condition_status, reply_message};
 use futures::FutureExt;
@@ -45,7 +46,7 @@ async fn wait_for_policies(
     site.label_namespace("policy.sigstore.dev/include", "true")
         .await?;
     site.make_part(POLICIES, sentinel_policy(&name)).await?;
-    // By digest, so that nobody asks a registry.
+    // By digest, so that no registry is asked.
     let image = format!("127.0.0.1:1/{name}/none@sha256:{}", "0".repeat(64));
     let look = async || {
         let reply = site.try_job(&name, &image).await;
@@ -57,8 +58,8 @@ async fn wait_for_policies(
     proved
 }
 
-/// Waits until a policy or root was collected, or turned down for good; where it was deleted, until it is gone, which
-/// its finalizer delays until it has been taken out.
+/// Waits until a policy or root was collected, or turned down for good; where it was deleted, until
+/// it is gone, which its finalizer delays until it has been taken out.
 async fn wait_until_collected(
     site: &dyn BarrierSite,
     one: &WrittenObject<'_>,
@@ -87,8 +88,8 @@ async fn wait_until_collected(
         .await
 }
 
-/// Whether its status speaks of this version, and for good. A root whose log has a key of a kind that is not taken stays
-/// undecided, with its keys read and not collected.
+/// Whether its status speaks of this version, and for good. A root whose log has a key of a kind
+/// that is not taken stays undecided, with its keys read and not collected.
 fn is_decided(object: &Value) -> bool {
     let is_stuck =
         object["kind"] == "TrustRoot" && condition_status(object, "KeysInlined") == Some("True");

@@ -10,7 +10,7 @@ use crate::{AgentVersion, BufferLimits, MessageCipher, TlsFiles, TransportProtoc
 /// Finds the addresses of a name. A static program brings its own.
 pub type ResolveName = fn(&str) -> Result<Vec<IpAddr>, String>;
 
-/// What an agent is told.
+/// An agent's configuration.
 #[derive(Clone, Debug)]
 pub struct AgentConfig {
     /// The managers, in the order in which they are tried.
@@ -35,7 +35,8 @@ pub struct AgentConfig {
     pub version: AgentVersion,
     /// The file with the enrolment password.
     pub password: Option<PathBuf>,
-    /// The file with the authority that the enrolling manager's certificate has to be of; it is not looked at otherwise.
+    /// The file with the authority that the enrolling manager's certificate has to be of; it is not
+    /// looked at otherwise.
     pub ca: Option<PathBuf>,
     /// The agent's own certificate and key, for a manager that asks for one.
     pub own: Option<TlsFiles>,
@@ -85,7 +86,8 @@ pub enum ProduceFrom {
     AtOnce,
     /// When it is first connected.
     Connected,
-    /// When it first was connected and then finds nobody to connect to: nothing of theirs is on the wire at that moment.
+    /// When it first was connected and then finds no server to connect to: nothing of theirs is on
+    /// the wire at that moment.
     Away,
 }
 
@@ -117,7 +119,7 @@ pub struct AgentTimes {
     pub max_retries: u32,
     /// Between two keep-alives.
     pub notify: Duration,
-    /// A manager that has answered nothing for so long is taken for gone.
+    /// A manager that has answered nothing for this long is taken for gone.
     pub no_ack: Duration,
     /// By how much the pause between two enrolments grows.
     pub enrol_step: Duration,
@@ -136,7 +138,8 @@ pub struct AgentTimes {
 }
 
 impl AgentTimes {
-    /// Every time multiplied, the kernel's own for a connection (127 s) included; how often something is tried stays.
+    /// Every time multiplied, the kernel's own for a connection (127 s) included; how often
+    /// something is tried stays.
     #[must_use]
     pub fn scaled_by(self, by: f64) -> Self {
         let of =

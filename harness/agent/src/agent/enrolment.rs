@@ -17,8 +17,8 @@ use crate::{AgentKey, EnrolReply, EnrolRequest, Error, tls, wire};
 const ENROLMENT_WITHIN: Duration = Duration::from_secs(30);
 
 impl WazuhAgent {
-    /// Enrols at `manager` and waits as a real agent does: after a success until the manager knows the key, after a
-    /// failure a little longer each time.
+    /// Enrols at `manager` and waits as a real agent does: after a success until the manager knows
+    /// the key, after a failure a little longer each time.
     pub(super) fn enrol_and_wait(
         &self,
         manager: &str,
@@ -218,7 +218,8 @@ impl WazuhAgent {
         stage_failure(AttemptStage::Tls, "the port does not speak TLS")
     }
 
-    /// In TLS 1.3 an agent hears only after the handshake that its certificate was looked for, and not found good.
+    /// In TLS 1.3 an agent hears only after the handshake that its certificate was looked for, and
+    /// not found good.
     fn not_let_in(&self, refusal: &str) -> AttemptFailure {
         let has_one = if self.config.own.is_some() {
             "may be incorrect!"

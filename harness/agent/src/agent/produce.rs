@@ -1,4 +1,5 @@
-//! Where events come from, and how they leave: the agent's own, log files, and the buffer before the connection.
+//! Where events come from, and how they leave: the agent's own, log files, and the buffer before
+//! the connection.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -135,7 +136,8 @@ impl WazuhAgent {
         Some((levels, event))
     }
 
-    /// Follows log files from their beginning. While there is no connection they are not read: they keep what they hold.
+    /// Follows log files from their beginning. While there is no connection they are not read: they
+    /// keep what they hold.
     pub(super) fn follow_files(&self) {
         let Some(place) = &self.config.logs else {
             return;
@@ -180,8 +182,8 @@ fn log_files(place: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The whole lines of a file from a place on, and where they end. A file that cannot be read has none; one that became
-/// shorter is read from its beginning.
+/// The whole lines of a file from a place on, and where they end. A file that cannot be read has
+/// none; one that became shorter is read from its beginning.
 fn whole_lines(path: &Path, from: u64) -> (Vec<String>, u64) {
     let opened = File::open(path).and_then(|mut file| {
         let from = if file.metadata()?.len() < from {

@@ -259,7 +259,8 @@ impl WazuhAgent {
         let _ = self.send(&FromAgent::Shutdown.payload());
     }
 
-    /// Sends on the connection that there is. One that does not take it is closed, and what was sent is lost.
+    /// Sends on the connection that there is. One that does not take it is closed, and what was
+    /// sent is lost.
     pub(super) fn send(&self, payload: &[u8]) -> Result<(), Error> {
         let mut held_link = lock_content(&self.link);
         let Some(link) = held_link.as_mut() else {
@@ -307,7 +308,7 @@ enum Received {
     Unreadable,
 }
 
-/// Reads in a thread of its own, until the connection ends.
+/// Reads in a background thread, until the connection ends.
 fn listen_in_thread(mut wire: AgentWire, secret: SealingSecret) -> Receiver<Received> {
     let (tell, heard) = mpsc::channel();
     thread::spawn(move || {
@@ -334,7 +335,7 @@ fn error_cause(fault: &Error) -> String {
     }
 }
 
-/// Slots in time, so many in a second, for what must not go faster.
+/// Slots in time, a fixed number a second, for what must not go faster.
 pub(super) struct SendPace {
     next: Instant,
     step: Duration,

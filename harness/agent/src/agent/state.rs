@@ -1,4 +1,4 @@
-//! What an agent does, and what stood in its way: kept in a file of the real one's form, with more keys.
+//! What an agent does, and why it failed: kept in a file of the real one's form, with more keys.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::{AgentVersion, TlsFiles};
 
-/// What a manager is told; the defaults are the shipped ones.
+/// A manager's configuration; the defaults are the shipped ones.
 #[derive(Clone, Debug)]
 pub struct ManagerConfig {
     /// The folder for keys, log and counts.
@@ -22,7 +22,8 @@ pub struct ManagerConfig {
     pub password: Option<String>,
     /// The files with its certificate and key; one that it makes itself where there are none.
     pub certificate: Option<TlsFiles>,
-    /// The file with the authority of agents' certificates (`ssl_agent_ca`): agents need none otherwise.
+    /// The file with the authority of agents' certificates (`ssl_agent_ca`): agents need none
+    /// otherwise.
     pub agents: Option<PathBuf>,
     /// Another manager's key file, to take events by, instead of its own.
     pub keys: Option<PathBuf>,
@@ -72,7 +73,7 @@ pub struct ForceEnrolment {
     pub enabled: bool,
     /// Not where it still has the key.
     pub key_mismatch: bool,
-    /// Only where the other one has been disconnected for so long.
+    /// Only where the other one has been disconnected for this long.
     pub disconnected_time: Option<Duration>,
     /// Only where the other one was enrolled so long ago.
     pub after_registration_time: Duration,

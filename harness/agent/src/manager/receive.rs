@@ -15,7 +15,8 @@ use crate::{
 pub(super) struct MessageRefusal;
 
 impl WazuhManager {
-    /// Takes one message from `from`; `on` is its connection, where it came on one. Returns what is answered.
+    /// Takes one message from `from`; `on` is its connection, where it came on one. Returns what is
+    /// answered.
     pub(super) fn take_message(
         &self,
         message: &[u8],

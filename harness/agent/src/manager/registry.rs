@@ -63,8 +63,8 @@ impl AgentRegistry {
         })
     }
 
-    /// Enrols an agent that comes from `from`. `away` says for how long an agent has been disconnected, if it is;
-    /// `None` where it never was connected.
+    /// Enrols an agent that comes from `from`. `away` says for how long an agent has been
+    /// disconnected, if it is; `None` where it never was connected.
     pub(super) fn enrol_agent(
         &mut self,
         request: &EnrolRequest,

@@ -1,4 +1,4 @@
-//! The event port: connections, each in a thread of its own, and datagrams.
+//! The event port: connections, each in a background thread, and datagrams.
 
 use std::io;
 use std::net::{TcpListener, TcpStream, UdpSocket};
@@ -28,7 +28,7 @@ impl WazuhManager {
                             .remoted
                             .debug(format!("a connection ended: {fault}"));
                     }
-                    // In this order: who sees the connection end may come on another one.
+                    // In this order: a client that sees the connection end may come on another one.
                     manager.forget_connection(on);
                     lock_content(&manager.open).remove(&on);
                 });
@@ -36,7 +36,8 @@ impl WazuhManager {
         }
     }
 
-    /// Takes frame after frame. The first that is no message of an agent ends the connection, and this one only.
+    /// Takes frame after frame. The first that is no message of an agent ends the connection, and
+    /// this one only.
     fn serve_frames(&self, mut stream: TcpStream, on: u64) -> io::Result<()> {
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(ANSWER_READ_WITHIN))?;

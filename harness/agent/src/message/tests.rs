@@ -158,7 +158,8 @@ proptest! {
         let at = 10 + at.index(message.len() - 10);
         let mut spoiled = message;
         if cut { spoiled.truncate(at) } else { spoiled[at] ^= 1 << bit }
-        // zlib's window size is the one thing that no sum is taken of: the payload is still the one that was sealed.
+        // zlib's window size is the one thing that no sum is taken of: the payload is still the one
+        // that was sealed.
         if let Ok(sealed) = split_message(&spoiled) && let Ok(opened) = open_message(&secret(), sealed) {
             prop_assert_eq!(opened.payload, payload.as_bytes());
         }

@@ -1,5 +1,5 @@
-//! `SQLite` files, as far as a small database needs them: tables of one page each, without indexes and overflow pages
-//! (<https://www.sqlite.org/fileformat.html>).
+//! `SQLite` files, as far as a small database needs them: tables of one page each, without indexes
+//! and overflow pages (<https://www.sqlite.org/fileformat.html>).
 
 use crate::Error;
 
@@ -48,8 +48,8 @@ impl SqliteTable {
         }
     }
 
-    /// A column that is the table's `integer PRIMARY KEY` is null here: the id says it. In a keyed table the ids only
-    /// say the order, which has to be that of the keys.
+    /// A column that is the table's `integer PRIMARY KEY` is null here: the id says it. In a keyed
+    /// table the ids only say the order, which has to be that of the keys.
     pub(super) fn insert(&mut self, id: i64, row: Vec<SqliteValue>) {
         self.rows.push((id, row));
     }

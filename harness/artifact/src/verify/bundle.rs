@@ -154,7 +154,7 @@ impl SigstoreBundle {
         Ok(bundle)
     }
 
-    /// What it states, whoever signed it.
+    /// What it states, without a look at the signature.
     pub(super) fn statement(&self) -> Result<InTotoStatement, VerifyRejection> {
         serde_json::from_slice(&self.dsse_envelope.payload.0).map_err(|fault| {
             VerifyRejection::new(

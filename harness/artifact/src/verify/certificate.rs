@@ -1,4 +1,4 @@
-//! The certificate of a signer: whose it is, and who issued it.
+//! The certificate of a signer: its subject, and its issuer.
 
 use der::asn1::Utf8StringRef;
 use der::oid::ObjectIdentifier;
@@ -26,7 +26,7 @@ const CODE_SIGNING: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 3];
 /// For timestamps.
 const TIMESTAMPING: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 8];
 
-/// Whom a certificate is for.
+/// The subject of a certificate.
 #[derive(Debug)]
 pub(super) struct CertificateHolder {
     subjects: Vec<String>,

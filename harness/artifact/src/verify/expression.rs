@@ -1,5 +1,5 @@
-//! Expressions in the syntax of RE2, which cosign and the policy engines take: put into the syntax of the `regex` crate, with
-//! the meaning that Go's `regexp/syntax` documents.
+//! Expressions in the syntax of RE2, which cosign and the policy engines take: put into the syntax
+//! of the `regex` crate, with the meaning that Go's `regexp/syntax` documents.
 
 use std::iter::Peekable;
 use std::str::Chars;
@@ -61,7 +61,8 @@ fn quoted(rest: &mut Peekable<Chars<'_>>) -> String {
     literal
 }
 
-/// A class in brackets. Those of RE2 hold neither other classes nor operators, but for names such as `[:alpha:]`.
+/// A class in brackets. Those of RE2 hold neither other classes nor operators, but for names such
+/// as `[:alpha:]`.
 fn translate_class(rest: &mut Peekable<Chars<'_>>, out: &mut String) {
     out.push('[');
     if rest.next_if_eq(&'^').is_some() {

@@ -20,8 +20,9 @@ const EDWARDS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 /// RFC 3279, 2.3.1.
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 
-/// A key that signatures are checked with. Its type says how what is signed is hashed, as cosign and Rekor do it: P-256 and
-/// RSA (PKCS #1 v1.5) with SHA-256, P-384 with SHA-384, Ed25519 by itself.
+/// A key that signatures are checked with. Its type says how what is signed is hashed, as cosign
+/// and Rekor do it: P-256 and RSA (PKCS #1 v1.5) with SHA-256, P-384 with SHA-384, Ed25519 by
+/// itself.
 #[derive(Debug)]
 pub(super) struct PublicKey {
     algorithm: &'static dyn VerificationAlgorithm,
@@ -113,7 +114,7 @@ mod tests {
     fn what_is_no_key_is_refused() {
         assert!(PublicKey::from_pem("no key").is_err());
         assert!(PublicKey::from_der(b"\x30\x00").is_err());
-        // The curve secp256k1 (1.3.132.0.10), which nobody here checks.
+        // The curve secp256k1 (1.3.132.0.10), which is not checked here.
         let curve =
             b"\x30\x18\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x0a\x03\x04\x00\x04\x01\x02";
         let Err(why) = PublicKey::from_der(curve) else {

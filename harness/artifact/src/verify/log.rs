@@ -1,4 +1,5 @@
-//! The entry in a transparency log of Rekor's second version: the proof that it is in there, and that it is ours.
+//! The entry in a transparency log of Rekor's second version: the proof that it is in there, and
+//! that it is ours.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -7,7 +7,7 @@ use super::VerifyRejection;
 use super::bundle::{LogId, RawCertificate};
 use super::key::PublicKey;
 
-/// Whom to trust, as `trusted-root.json` says it; by default nobody.
+/// The trusted parties of a `trusted-root.json`; none by default.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TrustedRoot {
@@ -42,7 +42,7 @@ impl TrustedRoot {
     /// Reads a trusted root.
     ///
     /// # Errors
-    /// When it is none.
+    /// When it is not valid.
     pub fn read(text: &str) -> Result<Self, VerifyRejection> {
         serde_json::from_str(text).map_err(|fault| {
             VerifyRejection::new(

@@ -1,4 +1,5 @@
-//! Taking what a tool attached to an image, and attaching it elsewhere: the registry holds what the tool would have left.
+//! Taking what a tool attached to an image, and attaching it elsewhere: the registry holds what the
+//! tool would have left.
 #![expect(clippy::unwrap_used, reason = "the helpers of tests may panic")]
 
 mod registry;

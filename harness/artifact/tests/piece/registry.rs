@@ -1,4 +1,5 @@
-//! A registry in memory: what the distribution specification asks of one, as far as a client of ours asks for it.
+//! A registry in memory: what the distribution specification asks of one, as far as a client of
+//! ours asks for it.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};

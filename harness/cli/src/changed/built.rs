@@ -12,8 +12,8 @@ use crate::exit::ExitReason;
 use crate::fault::CommandFault;
 use crate::ui;
 
-/// Keeps the scenarios whose components are built, and says which are missing, and for how many scenarios. One whose
-/// components cannot be told is kept: its fault is for others to find.
+/// Keeps the scenarios whose components are built, and says which are missing, and for how many
+/// scenarios. One whose components cannot be told is kept: its fault is for others to find.
 pub(super) fn keep_built(
     ids: &mut Vec<&str>,
     library: &ScenarioLibrary,

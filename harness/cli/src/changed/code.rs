@@ -1,4 +1,5 @@
-//! Which code a scenario uses: the one place that knows. Whatever is named nowhere here touches every scenario.
+//! Which code a scenario uses: the one place that knows. Whatever is named nowhere here touches
+//! every scenario.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -89,7 +90,8 @@ impl ScenarioUses {
     }
 }
 
-/// What the boxes of its worlds are made of, each once for each world; `None` where that cannot be told.
+/// What the boxes of its worlds are made of, each once for each world; `None` where that cannot be
+/// told.
 pub(super) fn needed_components(loaded: &LoadedScenario) -> Option<Vec<&'static PinnedComponent>> {
     let mut all = Vec::new();
     for world in loaded.scenario.worlds.keys() {
@@ -179,7 +181,8 @@ const ACTION_FILES: [CodeFiles; 15] = [
     ROTATE, NODE,
 ];
 
-/// Files of the engine's four folders that every scenario goes through, or that cannot be told from those.
+/// Files of the engine's four folders that every scenario goes through, or that cannot be told from
+/// those.
 #[cfg(test)]
 pub(super) const COMMON: [&str; 27] = [
     "harness/engine/src/actions/context.rs",

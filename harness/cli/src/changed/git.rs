@@ -17,8 +17,9 @@ pub(crate) fn repository_top(dir: &Path) -> Result<PathBuf, CommandFault> {
     })
 }
 
-/// Every path that is not as it was where `revision` and `HEAD` parted, from the top folder on: committed, staged, only
-/// in the working tree, or untracked. Of a file that was moved there are both paths.
+/// Every path that is not as it was where `revision` and `HEAD` parted, from the top folder on:
+/// committed, staged, only in the working tree, or untracked. Of a file that was moved there are
+/// both paths.
 pub(crate) fn changed_paths(top: &Path, revision: &str) -> Result<Vec<String>, CommandFault> {
     let commit = format!("{revision}^{{commit}}");
     let commit = ask_git(

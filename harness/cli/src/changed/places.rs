@@ -64,7 +64,8 @@ impl RepositoryLayout {
         };
         Ok(Self {
             scenarios: within(&scenarios).ok_or_else(elsewhere)?,
-            // Where golden outcomes are kept elsewhere, no change of this repository is one of them.
+            // Where golden outcomes are kept elsewhere, no change of this repository is one of
+            // them.
             golden: within(&canonical_folder(&found.golden)).unwrap_or_else(|| "\0".into()),
             project: scenarios.parent().and_then(within).unwrap_or_default(),
             root,

@@ -1,4 +1,4 @@
-//! `gauntlet doctor`: what this machine lacks, and the command that mends it.
+//! `gauntlet doctor`: checks the prerequisites and prints how to fix them.
 
 use model::ClusterSpec;
 use native::BoxCache;

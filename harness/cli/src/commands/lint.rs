@@ -21,8 +21,8 @@ pub(crate) fn run_lint(args: &LintArguments) -> Result<ExitReason, CommandFault>
     Ok(ExitReason::Passed)
 }
 
-/// The chosen scenarios, if all of them can be read and lint. Every fault is printed; the last one is returned.
-/// There are none only where `--changed` or `--rotate` left none.
+/// The chosen scenarios, if all of them can be read and lint. Every fault is printed; the last one
+/// is returned. There are none only where `--changed` or `--rotate` left none.
 pub(crate) fn readable_scenarios(
     found: &CommandFolders,
     choice: &ScenarioChoice,

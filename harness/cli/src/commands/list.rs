@@ -91,7 +91,7 @@ fn omitted_cells(loaded: &LoadedScenario) -> String {
     }
 }
 
-/// What chose it, the first and how many more; nothing where nobody asked for that.
+/// What chose it, the first and how many more; nothing where that was not asked for.
 fn touched_text(loaded: &LoadedScenario, chosen: &ChosenScenarios<'_>) -> String {
     match chosen.why.get(&loaded.id).map(Vec::as_slice) {
         None | Some([]) => String::new(),

@@ -1,5 +1,5 @@
-//! `gauntlet prove`: takes out one control at a time. A world that passes without a control shows that the control is
-//! not needed, or that no step notices its absence.
+//! `gauntlet prove`: takes out one control at a time. A world that passes without a control shows
+//! that the control is not needed, or that no step notices its absence.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -93,7 +93,8 @@ fn by_world(ran: &RunOutcome) -> BTreeMap<(String, String), WorldOutcome> {
         .collect()
 }
 
-/// The scenarios without their controls, with `whole` their worlds with them as well, and each control with its scenario's id.
+/// The scenarios without their controls, with `whole` their worlds with them as well, and each
+/// control with its scenario's id.
 fn without_controls(
     chosen: &[LoadedScenario],
     whole: bool,
@@ -163,7 +164,8 @@ fn report_controls(
     tally
 }
 
-/// Whether the world with its control is as intended: what is otherwise without it is only then on account of the control.
+/// Whether the world with its control is as intended: what is otherwise without it is only then on
+/// account of the control.
 fn control_passes(whole: Option<&WorldOutcome>) -> Result<(), String> {
     match shown_effect(whole, &[]) {
         ShownEffect::Idle => Ok(()),
@@ -173,7 +175,8 @@ fn control_passes(whole: Option<&WorldOutcome>) -> Result<(), String> {
     }
 }
 
-/// What the first step shows that is not as intended: where that one has no answer, later ones may only follow from it.
+/// What the first step shows that is not as intended: where that one has no answer, later ones may
+/// only follow from it.
 fn shown_effect(outcome: Option<&WorldOutcome>, back: &[String]) -> ShownEffect {
     match outcome {
         Some(WorldOutcome::Tried(cells)) => {
@@ -219,7 +222,8 @@ mod tests {
         WorldOutcome::Tried(cells.collect())
     }
 
-    /// A world that breaks shows nothing of the control that was taken out of it, whatever comes later.
+    /// A world that breaks shows nothing of the control that was taken out of it, whatever comes
+    /// later.
     #[test]
     fn only_an_answer_shows_that_a_control_matters() {
         let admitted = Verdict::Answered(Answer::Admitted);

@@ -1,4 +1,5 @@
-//! `gauntlet run`: starts what is needed, tries everything, compares, reports, takes everything down.
+//! `gauntlet run`: starts what is needed, tries everything, compares, reports, takes everything
+//! down.
 
 mod announcer;
 mod compare;
@@ -146,7 +147,8 @@ async fn take_down(clusters: Vec<LiveCluster>, report: &mut RunReport) {
     }
 }
 
-/// Nothing is touched, and it is nothing's turn: the answer to a question that was well asked, and no fault.
+/// Nothing is touched, and it is nothing's turn: the answer to a question that was well asked, and
+/// no fault.
 fn nothing_to_try(args: &RunArguments) -> ExitReason {
     let mut report = RunReport {
         may_be_empty: args.choice.may_be_empty(),
@@ -188,7 +190,8 @@ fn look_for_orphans(
     Ok(())
 }
 
-/// Prints a text where the report goes: to standard output, unless a report for programs goes there.
+/// Prints a text where the report goes: to standard output, unless a report for programs goes
+/// there.
 fn print_report(text: &str, taken: bool) {
     if taken {
         ui::print_note(text)

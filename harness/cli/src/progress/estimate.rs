@@ -60,7 +60,8 @@ impl BuildEstimate {
         }
     }
 
-    /// How much longer: the usual times of what is left, by what this machine took for what is done.
+    /// How much longer: the usual times of what is left, by what this machine took for what is
+    /// done.
     fn time_left(&self) -> Option<Duration> {
         let usual =
             |builds: &[(String, f64)]| builds.iter().map(|(_, seconds)| seconds).sum::<f64>();
@@ -87,7 +88,7 @@ impl fmt::Display for BuildEstimate {
     }
 }
 
-/// Nobody believes seconds of an estimate.
+/// An estimate is not exact to the second.
 fn round_seconds(time: Duration) -> String {
     let minutes = time.as_secs().div_ceil(60);
     if minutes > 1 {

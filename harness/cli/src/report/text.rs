@@ -8,7 +8,8 @@ use super::{CellPlace, GoldenResult, ReportStatus, RunReport, ScenarioResult, ta
 use crate::commands::lint::count_scenarios;
 use crate::progress::format_seconds;
 
-/// The whole report: a line for each scenario, a table and the failures for those that did not pass, a summary.
+/// The whole report: a line for each scenario, a table and the failures for those that did not
+/// pass, a summary.
 pub(crate) fn report_text(report: &RunReport, evidence: &Path, tables: bool) -> String {
     let mut out = String::new();
     let width = report
@@ -36,8 +37,8 @@ pub(crate) fn report_text(report: &RunReport, evidence: &Path, tables: bool) -> 
     out
 }
 
-/// The line of one scenario, and its table if `tables` asks for it and nothing is wrong: where something is, the table
-/// comes with what is to be said of that.
+/// The line of one scenario, and its table if `tables` asks for it and nothing is wrong: where
+/// something is, the table comes with what is to be said of that.
 pub(crate) fn scenario_line(tried: &ScenarioResult, width: usize, tables: bool) -> String {
     let id = &tried.scenario.id;
     let mut out = format!(
@@ -122,8 +123,8 @@ fn failure_block(tried: &ScenarioResult, evidence: &Path, report: &RunReport) ->
     out
 }
 
-/// One cell that is not as intended: what was, what is, where to look, how to try it again. A world that could not be
-/// set up is said once.
+/// One cell that is not as intended: what was, what is, where to look, how to try it again. A world
+/// that could not be set up is said once.
 fn cell_failure<'a>(
     tried: &ScenarioResult,
     cell: &CellPlace<'a>,

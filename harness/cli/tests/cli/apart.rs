@@ -1,4 +1,5 @@
-//! Worlds of one cluster are apart: each of these scenarios once met what a world before it had left.
+//! Worlds of one cluster are apart: each of these scenarios once met what a world before it had
+//! left.
 
 use std::path::Path;
 use std::process::Command;

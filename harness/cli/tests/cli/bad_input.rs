@@ -1,4 +1,5 @@
-//! Faults in a person's files: one clear error with place and way out, exit 2, nothing started, nothing left.
+//! Faults in a person's files: one clear error with place and way out, exit 2, nothing started,
+//! nothing left.
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -1,4 +1,5 @@
-//! `--changed` and `--rotate`: what a change touches, whose turn it is, and that none of both is no fault.
+//! `--changed` and `--rotate`: what a change touches, whose turn it is, and that an empty choice is
+//! not a fault.
 
 use std::fs;
 use std::process::Command;

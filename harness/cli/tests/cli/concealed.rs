@@ -1,12 +1,13 @@
-//! Planted values are random in each run, and stay out of everything that a run leaves: its output, its reports, the
-//! evidence of what failed, and what waits to be accepted.
+//! Planted values are random in each run, and stay out of everything that a run leaves: its output,
+//! its reports, the evidence of what failed, and what waits to be accepted.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::support::{Ran, Scratch, can_start_boxes};
 
-/// Every step fails or is recorded, so that everything about it is written down: replies, requests, logs, details.
+/// Every step fails or is recorded, so that everything about it is written down: replies, requests,
+/// logs, details.
 const LEAKY: &str = "\
 scenario: v2
 why: A value is planted where it can be seen, and everything about it is written down.

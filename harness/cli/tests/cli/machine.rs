@@ -175,7 +175,7 @@ fn a_context_that_is_not_plainly_disposable_is_refused() {
     assert_eq!(ran.code, Some(3), "it is tried then: {ran:#?}");
 }
 
-/// Runs the command with a small file system of its own in the cache's place; it goes with the command.
+/// Runs the command with a small file system in the cache's place; it goes with the command.
 fn with_mount(scratch: &Scratch, options: &str, args: &[&str]) -> Ran {
     let script = "mount -t tmpfs -o \"$1\" tmpfs \"$2\" && shift 2 && exec \"$@\"";
     let mut command = Command::new("unshare");

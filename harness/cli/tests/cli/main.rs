@@ -1,4 +1,5 @@
-//! The command as a person uses it: the real binary, its exit status, what it prints and what it leaves.
+//! The command as a person uses it: the real binary, its exit status, what it prints and what it
+//! leaves.
 #![expect(
     clippy::print_stderr,
     clippy::unwrap_used,

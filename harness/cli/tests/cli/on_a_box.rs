@@ -13,7 +13,7 @@ use crate::support::{GAUNTLET, PRIVILEGED, Ran, Scratch, can_start_boxes};
 /// One case: the cluster, and a folder in which the scenario was recorded.
 type Case = fn(&Path, &Scratch);
 
-/// Tries every case on the same cluster, one after the other; each has a folder of its own.
+/// Tries every case on the same cluster, one after the other; each has its own folder.
 #[test]
 fn on_one_box() {
     if !can_start_boxes("on_one_box") {
@@ -65,7 +65,7 @@ fn run(scratch: &Scratch, kubeconfig: &Path, more: &[&str]) -> Ran {
     Ran::of(&command.arg(kubeconfig).args(more).output().unwrap())
 }
 
-/// A folder of its own with the same scenario, and with what was recorded of it.
+/// A separate folder with the same scenario, and with what was recorded of it.
 fn copy(recorded: &Scratch) -> Scratch {
     let scratch = Scratch::privileged();
     fs::create_dir_all(golden(&scratch).parent().unwrap()).unwrap();

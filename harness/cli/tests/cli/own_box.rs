@@ -174,7 +174,8 @@ fn signals_in_every_phase_take_everything_down_and_end_with_130() {
     }
 }
 
-/// Without a terminal, and with hang-ups ignored, as `nohup gauntlet run --keep </dev/null &` has it.
+/// Without a terminal, and with hang-ups ignored, as `nohup gauntlet run --keep </dev/null &` has
+/// it.
 #[test]
 fn what_is_kept_without_a_terminal_stays_until_it_is_told_to_go() {
     if !can_start_boxes("what_is_kept_without_a_terminal_stays_until_it_is_told_to_go") {

@@ -28,7 +28,8 @@ impl Ran {
         }
     }
 
-    /// The exit status, and texts that have to be in what was printed to standard error, in this order.
+    /// The exit status, and texts that have to be in what was printed to standard error, in this
+    /// order.
     #[track_caller]
     pub(crate) fn fails(&self, code: i32, texts: &[&str]) -> &Self {
         assert_eq!(self.code, Some(code), "{self:#?}");
@@ -123,7 +124,8 @@ impl Scratch {
         self.path("scenarios/pod-security/privileged").join(name)
     }
 
-    /// A scenario with this text, and manifests for a namespace, a privileged pod and a ConfigMap beside it.
+    /// A scenario with this text, and manifests for a namespace, a privileged pod and a ConfigMap
+    /// beside it.
     pub(crate) fn write(&self, id: &str, text: &str) {
         let dir = self.path("scenarios").join(id);
         fs::create_dir_all(&dir).unwrap();
@@ -169,7 +171,8 @@ pub(crate) fn names(dir: &Path) -> Vec<String> {
     names
 }
 
-/// Whether tests on boxes can be tried: with the rights of root, and with what the README's first command builds.
+/// Whether tests on boxes can be tried: with the rights of root, and with what the README's first
+/// command builds.
 pub(crate) fn can_start_boxes(test: &str) -> bool {
     let root = is_root(test);
     if root {

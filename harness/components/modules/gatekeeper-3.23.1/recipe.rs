@@ -1,4 +1,5 @@
-// Its program is called after its module. What it is installed with comes from its release, unbuilt.
+// Its program is called after its module. What it is installed with comes from its release,
+// unbuilt.
 tools!(
     "gatekeeper", "3.23.1", ["gatekeeper"],
     turn: 13,

@@ -1,4 +1,5 @@
-// Its program is the package `webhook`; what it is installed with in a cluster comes from its module, unbuilt.
+// Its program is the package `webhook`; what it is installed with in a cluster comes from its
+// module, unbuilt.
 tools!(
     "policy-controller", "0.15.1", ["policy-controller"],
     turn: 10,

@@ -20,7 +20,7 @@ use crate::wait::{ConditionWait, WaitLook};
 const ANSWERED_WITHIN: Duration = Duration::from_secs(60);
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Counts that have not changed for so long are final, unless everything is there before.
+/// Counts that have not changed for this long are final, unless everything is there before.
 const COUNTS_STABLE_FOR: Duration = Duration::from_secs(4);
 
 /// The same where some are missing: an agent on a busy machine makes its pauses.
@@ -59,8 +59,8 @@ pub(super) async fn look_at_agents(
     })
 }
 
-/// What each agent says, and whether a manager has an event of its connection. `first` is what the agents said when
-/// they were first looked at, by their run, and when that was.
+/// What each agent says, and whether a manager has an event of its connection. `first` is what the
+/// agents said when they were first looked at, by their run, and when that was.
 async fn agents_now(
     cx: &StepContext<'_, '_>,
     look: &AgentLook,
@@ -206,7 +206,8 @@ async fn running_pods(cx: &StepContext<'_, '_>, name: &str) -> Result<Vec<ProbeP
         .collect())
 }
 
-/// The pod of this name, taken to run, or the pods of a workload, `KIND/NAME`, that have not been told to end.
+/// The pod of this name, taken to run, or the pods of a workload, `KIND/NAME`, that have not been
+/// told to end.
 async fn pods_called(cx: &StepContext<'_, '_>, name: &str) -> Result<Vec<AgentPod>, Error> {
     let namespace = cx.namespace();
     let Some((kind, workload)) = name.split_once('/') else {
@@ -245,7 +246,7 @@ struct AgentPod {
     runs: bool,
 }
 
-/// For who waits: how far the agent is.
+/// How far the agent is, for the notes of a long wait.
 fn progress_words(state: &AgentReport, taken: bool) -> String {
     match (state.connected, state.stage) {
         (true, _) if taken => "connected".into(),

@@ -1,4 +1,5 @@
-//! What an action gets: its step, without what is expected of it, and the world in which it is taken.
+//! What an action gets: its step, without what is expected of it, and the world in which it is
+//! taken.
 
 use api::{ApiCall, Caller, percent_encode};
 use model::ObjectTarget;
@@ -26,12 +27,13 @@ impl StepContext<'_, '_> {
         self.world.fill_text(text)
     }
 
-    /// The one who takes the step.
+    /// The requester of the step.
     pub(crate) async fn requester(&mut self) -> Result<Caller, Error> {
         self.world.requester_for(self.step.identity).await
     }
 
-    /// The resource that is called so, with its placeholders filled in: a group can be the world's own.
+    /// The resource that is called so, with its placeholders filled in: a group can be the world's
+    /// own.
     pub(crate) async fn resource(&self, name: &str) -> Result<ApiResource, Error> {
         let (lab, name) = (self.world.lab, self.fill_text(name));
         lab.discovery.find_by_name(&lab.own, &name).await
@@ -81,8 +83,8 @@ impl StepContext<'_, '_> {
         }
     }
 
-    /// The same for one that writes. Fields that the API server does not know are refused, unless the step lets it drop
-    /// them.
+    /// The same for one that writes. Fields that the API server does not know are refused, unless
+    /// the step lets it drop them.
     pub(super) async fn send_write(
         &mut self,
         object: &TargetObject,

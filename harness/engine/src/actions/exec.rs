@@ -66,7 +66,8 @@ pub(super) async fn exec_in_pod(
 }
 
 impl LiveWorld<'_> {
-    /// The output of a command that the engine itself runs in a pod of this namespace, and that has to do its work.
+    /// The output of a command that the engine itself runs in a pod of this namespace, and that has
+    /// to do its work.
     pub(super) async fn output_in(
         &self,
         namespace: &str,
@@ -89,7 +90,7 @@ impl LiveWorld<'_> {
     }
 }
 
-/// A command in a pod of this namespace, whose output is heard.
+/// A command in a pod of this namespace, whose output is read.
 pub(crate) fn run_in_pod(namespace: &str, pod: &str, command: &[&str]) -> ApiCall {
     let path = format!(
         "/api/v1/namespaces/{}/pods/{}/exec",

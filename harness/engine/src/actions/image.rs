@@ -26,7 +26,8 @@ use crate::world::LiveWorld;
 /// More lines than this are not recorded.
 const LINES: usize = 12;
 
-/// How the lines begin that tell what was wrong. All others are about progress, and come in no fixed order.
+/// How the lines begin that tell what was wrong. All others are about progress, and come in no
+/// fixed order.
 const TELLING: [&str; 4] = ["error:", "warning:", "[error]", "could not"];
 
 impl LiveWorld<'_> {
@@ -113,8 +114,8 @@ fn telling_line(stderr: &str) -> String {
     told.join("\n")
 }
 
-/// cosign looks at what is attached in another order each time, and gives a reason for each: all reasons once, in order.
-/// A reason of several lines goes on with numbers in brackets or a blank.
+/// cosign looks at what is attached in another order each time, and gives a reason for each: all
+/// reasons once, in order. A reason of several lines goes on with numbers in brackets or a blank.
 fn sorted_reasons(mut lines: Vec<String>) -> Vec<String> {
     let heads = [
         "Error: no matching attestations: ",

@@ -1,4 +1,5 @@
-//! Steps on what the cluster keeps: etcd's bytes, their encryption, the processes around them, and rotations.
+//! Steps on what the cluster keeps: etcd's bytes, their encryption, the processes around them, and
+//! rotations.
 
 mod encrypt;
 pub(crate) mod etcd;

@@ -1,8 +1,9 @@
 //! Trying the wire from a pod, and believing what came of it.
 //!
-//! An answer has to stay the same for as long as the step's [`HoldTimes`] say. Where a pod is the target and does not answer,
-//! its server has to answer the pod itself at that moment: nothing can block that way. The probe sees to the first by
-//! itself, with an attempt every so often, however long each takes.
+//! An answer has to stay the same for as long as the step's [`HoldTimes`] say. Where a pod is the
+//! target and does not answer, its server has to answer the pod itself at that moment: nothing can
+//! block that way. The probe sees to the first by itself, with an attempt every so often, however
+//! long each takes.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -44,8 +45,8 @@ struct WireAttempt {
     server: Option<(String, String)>,
 }
 
-/// Tries the wire for steps that do nothing else, all of them at a time: none changes what another one finds. What came
-/// of each, and how long it took, in their order.
+/// Tries the wire for steps that do nothing else, all of them at a time: none changes what another
+/// one finds. What came of each, and how long it took, in their order.
 pub(crate) async fn reach_all(
     world: &mut LiveWorld<'_>,
     steps: &[StepRequest<'_>],
@@ -119,7 +120,7 @@ async fn try_reach(
     Ok(record_report(&told, &places))
 }
 
-/// A command that stays behind has a process of its own, which outlives who began it.
+/// A command that stays behind is a separate process, which outlives its caller.
 pub(super) async fn open_held(
     cx: &StepContext<'_, '_>,
     hold: &HoldConnection,
@@ -241,7 +242,7 @@ async fn answers_itself(
     )))
 }
 
-/// The pods of the world and of the step, once whoever enforces policies knows them as they are.
+/// The pods of the world and of the step, once the enforcer of policies knows them as they are.
 async fn known_pods(world: &LiveWorld<'_>, step: &StepRequest<'_>) -> Result<Vec<Value>, Error> {
     let mut namespaces = world.namespaces.all().to_vec();
     let asked = world.namespace_of(step);

@@ -1,8 +1,9 @@
 //! A sentinel for LimitRanges: what the API server sets where a pod states nothing.
 //!
-//! Where the API server's watch has brought no LimitRange of a namespace yet, it asks for them, and keeps the answer for
-//! half a minute (kubernetes, `plugin/pkg/admission/limitranger`). So it is a *changed* default that shows how far the watch
-//! has come: the first value may be the answer to such a question, the second is not, since that was kept.
+//! Where the API server's watch has brought no LimitRange of a namespace yet, it asks for them, and
+//! keeps the answer for half a minute (kubernetes, `plugin/pkg/admission/limitranger`). So it is a
+//! *changed* default that shows how far the watch has come: the first value may be the answer to
+//! such a question, the second is not, since that was kept.
 
 use std::time::Duration;
 
@@ -19,7 +20,8 @@ pub(super) async fn limit_ranges(
     waiter: &WaitReporter,
 ) -> Result<(), Error> {
     let name = sentinels.fresh_name();
-    // A resource of its own: sentinels of several worlds are in one namespace, and each sets only this.
+    // A separate resource: sentinels of several worlds are in one namespace, and each sets only
+    // this.
     let resource = format!("gauntlet.dev/{name}");
     let collection = format!("/api/v1/namespaces/{}/limitranges", sentinels.namespace());
     let path = format!("{collection}/{name}");

@@ -22,7 +22,8 @@ pub(super) fn is_enforced(touch: &WriteRecord) -> bool {
     ENFORCED.contains(&touch.resource.kind.as_str())
 }
 
-/// The waits for what was written. Another cluster's network does not say what it enforces: there is none.
+/// The waits for what was written. Another cluster's network does not say what it enforces: there
+/// is none.
 pub(super) fn network_waits<'a>(
     sentinels: &'a SentinelObjects,
     host_access: HostAccess<'a>,
@@ -49,8 +50,8 @@ pub(super) fn network_waits<'a>(
     Ok(works)
 }
 
-/// Waits until every node's table was made with these versions of these objects, or later ones. Other kinds are
-/// ignored.
+/// Waits until every node's table was made with these versions of these objects, or later ones.
+/// Other kinds are ignored.
 pub(crate) async fn are_enforced(
     host_access: HostAccess<'_>,
     waiter: &WaitReporter,

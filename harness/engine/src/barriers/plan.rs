@@ -43,8 +43,8 @@ impl WriteRecord {
     }
 }
 
-/// Waits until everything in `touches` is in force. `history` has every earlier touch of the world, for parameters;
-/// `host_access` is the way to a box's own enforcers of NetworkPolicy.
+/// Waits until everything in `touches` is in force. `history` has every earlier touch of the world,
+/// for parameters; `host_access` is the way to a box's own enforcers of NetworkPolicy.
 ///
 /// # Errors
 /// When a sentinel cannot be made, or shows no effect in time.
@@ -109,13 +109,15 @@ fn plan_waits<'a>(
     let mut works: Vec<BarrierWork<'a>> = Vec::new();
     for barrier in barriers {
         match barrier {
-            // Parameters of a policy can be of any kind, so they are looked for below, whatever was written.
+            // Parameters of a policy can be of any kind, so they are looked for below, whatever was
+            // written.
             KindBarrier::AdmissionPolicies => {}
             // The enforcers are those of a box: `network::touched`.
             KindBarrier::NetworkTables | KindBarrier::Stored => {}
             KindBarrier::Roles => works.push(rbac::wait_for_roles(sentinels, waiter).boxed_local()),
             KindBarrier::ClusterRoles => {
-                // A role that is part of another says so, if at all, by labels that it may have lost.
+                // A role that is part of another says so, if at all, by labels that it may have
+                // lost.
                 let aggregated = touches.iter().chain(history).any(rbac::is_aggregation);
                 works.push(rbac::cluster_roles(sentinels, waiter, aggregated).boxed_local());
             }
@@ -157,7 +159,8 @@ fn plan_waits<'a>(
     Ok(works)
 }
 
-/// Whether an object of this kind is put in force by itself, after everything before it and before what follows.
+/// Whether an object of this kind is put in force by itself, after everything before it and before
+/// what follows.
 pub(crate) fn acts_at_once(resource: &ApiResource) -> bool {
     model::one_by_one(&resource.group)
 }

@@ -1,5 +1,5 @@
-//! Sentinels for admission policies. The API server learns of policies about once a second, all kinds of them at a time,
-//! so worlds that use them are best set up side by side.
+//! Sentinels for admission policies. The API server learns of policies about once a second, all
+//! kinds of them at a time, so worlds that use them are best set up side by side.
 
 use std::time::Duration;
 
@@ -171,11 +171,13 @@ fn wait_until_shown(reply: &ApiReply, control: &PolicyBarrier<'_>, name: &str) -
     }
 }
 
-/// Makes a policy of this kind with these parameters that matches nothing, to last as long as the run.
+/// Makes a policy of this kind with these parameters that matches nothing, to last as long as the
+/// run.
 ///
-/// When the last policy with some kind of parameters goes, the API server stops watching that kind, and for its own kinds
-/// (ConfigMaps among them) it never starts again: every later policy then sees the parameters of that moment. A policy that
-/// stays keeps one world's end from deciding over the next.
+/// When the last policy with some kind of parameters goes, the API server stops watching that kind,
+/// and for its own kinds (ConfigMaps among them) it never starts again: every later policy then
+/// sees the parameters of that moment. A policy that stays keeps one world's end from deciding over
+/// the next.
 pub(crate) async fn make_keepalive(
     sentinels: &SentinelObjects,
     policy: &Value,

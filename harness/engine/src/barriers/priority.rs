@@ -11,7 +11,8 @@ use crate::wait::{ConditionWait, WaitLook, WaitReporter};
 
 const CLASSES: &str = "/apis/scheduling.k8s.io/v1/priorityclasses";
 
-/// Waits until the API server knows every PriorityClass that was written before, and has forgotten what was deleted.
+/// Waits until the API server knows every PriorityClass that was written before, and has forgotten
+/// what was deleted.
 pub(super) async fn priority_classes(
     sentinels: &SentinelObjects,
     waiter: &WaitReporter,

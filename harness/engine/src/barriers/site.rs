@@ -1,4 +1,5 @@
-//! What the barriers of addons work with here: the sentinels' namespace, their names, and the world's waits.
+//! What the barriers of addons work with here: the sentinels' namespace, their names, and the
+//! world's waits.
 
 use addons::{AddonFuture, BarrierSite, SiteLook};
 use api::ApiCall;
@@ -9,7 +10,7 @@ use model::ApiReply;
 use super::sentinels::SentinelObjects;
 use crate::wait::{ConditionWait, WaitLook, WaitReporter};
 
-/// The sentinels, and who waits for them.
+/// The sentinels, and the waiter for them.
 pub(super) struct SentinelSite<'a> {
     pub(super) sentinels: &'a SentinelObjects,
     pub(super) waiter: &'a WaitReporter,

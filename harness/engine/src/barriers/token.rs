@@ -1,6 +1,6 @@
-//! Sentinels for bound tokens. An API server asks its own copy of the pods whether a token's pod is still there, and
-//! remembers for ten seconds whom it let in: a token that is tried too early is good for that long. Hence sentinel pods, each
-//! with one token that is tried once.
+//! Sentinels for bound tokens. An API server asks its own copy of the pods whether a token's pod is
+//! still there, and remembers for ten seconds which tokens it accepted: a token that is tried too
+//! early is good for that long. Hence sentinel pods, each with one token that is tried once.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Sentinels for webhooks, and for the labels of namespaces: a webhook that nobody answers fails whatever it selects.
+//! Sentinels for webhooks, and for the labels of namespaces: a webhook without a backend fails
+//! whatever it selects.
 
 use std::time::Duration;
 
@@ -54,7 +55,7 @@ pub(super) async fn wait_for_webhook(
     .await
 }
 
-/// The namespace's labels come by a watch of their own, which all of admission shares.
+/// The namespace's labels come by a separate watch, which all of admission shares.
 pub(super) async fn namespace_labels(
     sentinels: &SentinelObjects,
     waiter: &WaitReporter,

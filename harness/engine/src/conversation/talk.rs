@@ -1,4 +1,4 @@
-//! One conversation: who asks gets the answer to their own question, whenever it comes.
+//! One conversation: each caller gets the answer to its own question, whenever it comes.
 
 use crate::Error;
 use std::collections::HashMap;
@@ -11,7 +11,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::wire::LineWire;
 
-/// A question, and who waits for what is said to it.
+/// A question, and the caller that waits for the answer.
 struct PendingQuestion {
     ask: Request,
     hears: UnboundedSender<Result<QuestionAnswer, Error>>,
@@ -31,7 +31,7 @@ pub(crate) enum NoAnswer {
 }
 
 impl ProbeConversation {
-    /// Begins one, in a task of its own.
+    /// Begins one, in a background task.
     pub(super) fn begin_task<S>(wire: LineWire<S>) -> Self
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -69,7 +69,8 @@ impl ProbeConversation {
     }
 }
 
-/// Asks and hears until nobody asks any more, or nothing can be heard: then everybody who waits is told why.
+/// Sends questions and reads answers until there are no more questions, or the connection ends:
+/// then every waiter gets the reason.
 async fn serve_questions<S: AsyncRead + AsyncWrite + Unpin>(
     mut wire: LineWire<S>,
     mut asked: UnboundedReceiver<PendingQuestion>,
@@ -90,7 +91,7 @@ async fn serve_questions<S: AsyncRead + AsyncWrite + Unpin>(
             break why;
         }
     };
-    // Closed first: who asks from now on is told so, and asks elsewhere.
+    // Closed first: a caller from now on gets an error, and asks elsewhere.
     asked.close();
     while let Ok(late) = asked.try_recv() {
         _ = late.hears.send(Err(why.clone()));
@@ -100,7 +101,8 @@ async fn serve_questions<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-/// Passes on what was said. What nobody waits for any more is nobody's; what nobody asked ends the conversation.
+/// Passes an answer on. An answer without a waiter is dropped; one without a question ends the
+/// conversation.
 fn pass_answer(
     line: &str,
     last: u64,

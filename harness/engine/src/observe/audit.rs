@@ -1,8 +1,9 @@
 //! The API server's audit log.
 //!
-//! An event is this world's when its text names the world's namespace anywhere: in its object, its URI, its user, or the
-//! `User-Agent` that every step's request carries. What the engine asks for itself does not count. *Unseen* needs a
-//! sentinel, a request that is always recorded, to have come into the log after the steps.
+//! An event is this world's when its text names the world's namespace anywhere: in its object, its
+//! URI, its user, or the `User-Agent` that every step's request carries. What the engine asks for
+//! itself does not count. *Unseen* needs a sentinel, a request that is always recorded, to have
+//! come into the log after the steps.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

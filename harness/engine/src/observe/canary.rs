@@ -1,5 +1,5 @@
-//! A planted value in a place to which it can leak. *Unseen* needs the place to have been read; where something may
-//! still be written, it has to hold for a while.
+//! A planted value in a place to which it can leak. *Unseen* needs the place to have been read;
+//! where something may still be written, it has to hold for a while.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

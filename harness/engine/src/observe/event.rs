@@ -118,7 +118,7 @@ impl LiveWorld<'_> {
         Ok(all)
     }
 
-    /// Writes an event of our own, to see that events can be read back.
+    /// Writes a marker event, to see that events can be read back.
     async fn write_marker(&self) -> Result<String, Error> {
         let name = format!("gauntlet-canary-{}", random::random_name(6));
         let namespace = self.namespace();

@@ -14,7 +14,7 @@ use crate::redaction::redact_secrets;
 /// How long a controller gets to write the field.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(1);
 
-/// What is said of an object's field where there is no object.
+/// What is recorded of an object's field where there is no object.
 const NO_OBJECT: &str = "(no such object)";
 
 pub(super) async fn seen_field(

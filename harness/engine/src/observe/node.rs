@@ -10,7 +10,8 @@ use crate::Error;
 use crate::actions::{Observation, StepContext};
 use crate::wait::{ConditionWait, WaitLook};
 
-/// The controller manager gives a silent node 50 s, where nothing else is asked for, and looks every 5 s.
+/// The controller manager gives a silent node 50 s, where nothing else is asked for, and looks
+/// every 5 s.
 const READY_WITHIN: Duration = Duration::from_secs(70);
 
 const POLL_INTERVAL: Duration = Duration::from_millis(100);

@@ -1,4 +1,5 @@
-//! Whether something is there: an object, the pods of a workload, a field. Both answers are waited for.
+//! Whether something is there: an object, the pods of a workload, a field. Both answers are waited
+//! for.
 
 use std::time::{Duration, Instant};
 
@@ -14,8 +15,8 @@ const EVERY: Duration = Duration::from_millis(50);
 /// How long an object, or the pods of a workload, get to come.
 const COMES: Duration = Duration::from_secs(1);
 
-/// What is there is seen once it has been there for as long as the step asks; what is not, once it has been away for at
-/// least `comes`. `look` says whether it is there, and what is recorded of it.
+/// What is there is seen once it has been there for as long as the step asks; what is not, once it
+/// has been away for at least `comes`. `look` says whether it is there, and what is recorded of it.
 pub(super) async fn presence(
     cx: &StepContext<'_, '_>,
     what: &str,

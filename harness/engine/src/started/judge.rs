@@ -73,7 +73,8 @@ fn judge_rollout(workload: &Workload, rollout: &Rollout<'_>) -> PodState {
     ))
 }
 
-/// The pods that count. Controllers replace a pod that has failed, and a Job makes another one beside it.
+/// The pods that count. Controllers replace a pod that has failed, and a Job makes another one
+/// beside it.
 fn counted<'a>(kind: WorkloadKind, rollout: &Rollout<'a>) -> Vec<&'a Value> {
     let mut pods = rollout.pods.clone();
     match kind {
@@ -105,7 +106,8 @@ fn first_refused(states: &[PodState]) -> Option<PodState> {
     refused(false).or_else(|| refused(true)).cloned()
 }
 
-/// The refusal that the controller notes for as long as it holds: of a ReplicaSet's pods, or of the ReplicaSet itself.
+/// The refusal that the controller notes for as long as it holds: of a ReplicaSet's pods, or of the
+/// ReplicaSet itself.
 fn not_created(workload: &Workload) -> Option<PodState> {
     let failure = match workload.kind {
         WorkloadKind::Deployment => condition(workload.newest_set()?, "ReplicaFailure", "True"),
@@ -133,8 +135,8 @@ fn given_up(workload: &Workload) -> Option<PodState> {
     }))
 }
 
-/// Reads the server's refusal in what a controller says of it: `Error creating: …`, `create Pod … failed error: …`,
-/// `Failed to create new replica set "…": …`.
+/// Reads the server's refusal in what a controller says of it: `Error creating: …`,
+/// `create Pod … failed error: …`, `Failed to create new replica set "…": …`.
 pub(super) fn passed_on(message: &str) -> Option<PodState> {
     let words = message.strip_prefix("Error creating: ").unwrap_or(message);
     let words = words

@@ -1,4 +1,5 @@
-//! What controllers and kubelets say in events of pods that do not come: some of their refusals stand nowhere else.
+//! What controllers and kubelets say in events of pods that do not come: some of their refusals
+//! stand nowhere else.
 
 use model::Refuser;
 use serde_json::Value;
@@ -10,8 +11,8 @@ use crate::pods::{PodState, pod_state};
 use crate::world::LiveWorld;
 use api::percent_encode;
 
-/// The reasons of a kubelet, or of the controller that attaches volumes, that keep a pod from its first container, or from
-/// being ready (kubernetes 1.36 `pkg/kubelet/events/event.go`).
+/// The reasons of a kubelet, or of the controller that attaches volumes, that keep a pod from its
+/// first container, or from being ready (kubernetes 1.36 `pkg/kubelet/events/event.go`).
 const KEPT_BACK: [&str; 5] = [
     "FailedMount",
     "FailedAttachVolume",
@@ -21,7 +22,8 @@ const KEPT_BACK: [&str; 5] = [
 ];
 
 impl LiveWorld<'_> {
-    /// The refusal that a controller passes on in its last event, where nothing else says why pods are missing.
+    /// The refusal that a controller passes on in its last event, where nothing else says why pods
+    /// are missing.
     pub(super) async fn hear_controller(
         &self,
         seen: PodState,
@@ -34,7 +36,8 @@ impl LiveWorld<'_> {
         Ok(refused.unwrap_or(seen))
     }
 
-    /// What keeps a pod back by the last event about it, where the pod itself says nothing for a while.
+    /// What keeps a pod back by the last event about it, where the pod itself says nothing for a
+    /// while.
     pub(super) async fn hear_kubelet(
         &self,
         seen: PodState,
@@ -79,8 +82,9 @@ fn last(events: &[Value]) -> Option<&Value> {
     events.iter().max_by_key(written)
 }
 
-/// The message without what client-go puts before it once ten events differ by their messages alone (kubernetes 1.36
-/// `client-go/tools/record/events_cache.go`, `EventAggregatorByReasonMessageFunc`).
+/// The message without what client-go puts before it once ten events differ by their messages alone
+/// (kubernetes 1.36 `client-go/tools/record/events_cache.go`,
+/// `EventAggregatorByReasonMessageFunc`).
 fn own_words(event: &Value) -> &str {
     let message = text(&event["message"]);
     message
@@ -123,7 +127,8 @@ mod tests {
         assert_eq!(refused(&events), None);
         assert_eq!(refused(&[]), None);
     }
-    /// A controller that is refused pod after pod soon has its events combined: the refusal is the same.
+    /// A controller that is refused pod after pod soon has its events combined: the refusal is the
+    /// same.
     #[test]
     fn a_refusal_is_read_in_combined_events_too() {
         let refused = |message: &str| {

@@ -19,7 +19,8 @@ pub(super) enum WorkloadKind {
     Job,
 }
 
-/// A workload, what it made to have pods (ReplicaSets, or the revisions that are kept), and its pods.
+/// A workload, what it made to have pods (ReplicaSets, or the revisions that are kept), and its
+/// pods.
 pub(crate) struct Workload {
     pub(super) kind: WorkloadKind,
     pub(super) object: Value,
@@ -160,7 +161,8 @@ impl Workload {
         })
     }
 
-    /// The ReplicaSet of a Deployment's newest revision: the one of the same template, as its controller finds it.
+    /// The ReplicaSet of a Deployment's newest revision: the one of the same template, as its
+    /// controller finds it.
     pub(super) fn newest_set(&self) -> Option<&Value> {
         let newest = template(&self.object);
         self.makers.iter().find(|set| template(set) == newest)
@@ -185,7 +187,8 @@ impl Workload {
         usize::try_from(count.unwrap_or(0)).unwrap_or(usize::MAX)
     }
 
-    /// Whether its controller has seen that it is to have none. (What a DaemonSet wants hangs on the nodes.)
+    /// Whether its controller has seen that it is to have none. (What a DaemonSet wants hangs on
+    /// the nodes.)
     pub(super) fn wants_none(&self) -> bool {
         self.kind != WorkloadKind::DaemonSet
             && !self.is_done()

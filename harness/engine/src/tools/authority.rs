@@ -1,4 +1,4 @@
-//! Authorities of our own: one for certificates that are soon over, and strangers that no signature comes from.
+//! Our authorities: one for short-lived certificates, and strangers that sign nothing.
 
 use crate::Error;
 use rcgen::{
@@ -7,8 +7,9 @@ use rcgen::{
 };
 use time::{Duration, OffsetDateTime};
 
-/// The extensions in which Fulcio's certificates name the issuer of the token: as plain bytes, which readers of the older
-/// signature format look for, and as a DER `UTF8String` (sigstore/fulcio, `docs/oid-info.md`).
+/// The extensions in which Fulcio's certificates name the issuer of the token: as plain bytes,
+/// which readers of the older signature format look for, and as a DER `UTF8String`
+/// (sigstore/fulcio, `docs/oid-info.md`).
 const TOKEN_ISSUER: [[u64; 9]; 2] = [
     [1, 3, 6, 1, 4, 1, 57264, 1, 1],
     [1, 3, 6, 1, 4, 1, 57264, 1, 8],
@@ -17,7 +18,7 @@ const TOKEN_ISSUER: [[u64; 9]; 2] = [
 /// The issuer of the cluster's ServiceAccount tokens.
 pub(crate) const ISSUER: &str = "https://kubernetes.default.svc";
 
-/// An authority whose certificates are soon over.
+/// An authority for short-lived certificates.
 pub(crate) struct ShortLivedAuthority(CertifiedIssuer<'static, KeyPair>);
 
 /// A certificate and its key (PKCS #8), PEM.
@@ -39,7 +40,7 @@ impl ShortLivedAuthority {
         self.0.pem()
     }
 
-    /// A certificate for this subject (a URI) that is over after so many seconds.
+    /// A certificate for this subject (a URI) that expires after this many seconds.
     pub(crate) fn issue_leaf(&self, subject: &str, seconds: i64) -> Result<LeafCertificate, Error> {
         let now = OffsetDateTime::now_utc();
         let mut leaf = CertificateParams::default();
@@ -63,7 +64,7 @@ impl ShortLivedAuthority {
     }
 }
 
-/// The certificate of a certificate authority that nobody uses, PEM.
+/// The certificate of an unused certificate authority, PEM.
 pub(crate) fn stranger_authority() -> Result<String, Error> {
     let key = KeyPair::generate().map_err(cannot_make)?;
     CertifiedIssuer::self_signed(root_certificate("gauntlet-stranger"), key)
@@ -71,14 +72,14 @@ pub(crate) fn stranger_authority() -> Result<String, Error> {
         .map_err(cannot_make)
 }
 
-/// The public key of a log that nobody writes to, PEM.
+/// The public key of an unused log, PEM.
 pub(crate) fn other_log_key() -> Result<String, Error> {
     KeyPair::generate_for(&PKCS_ED25519)
         .map(|key| key.public_key_pem())
         .map_err(cannot_make)
 }
 
-/// The certificates of a timestamp authority that nobody uses, its own first, PEM.
+/// The certificates of an unused timestamp authority, its own first, PEM.
 pub(crate) fn other_timestamps() -> Result<String, Error> {
     let key = KeyPair::generate().map_err(cannot_make)?;
     let issuer = CertifiedIssuer::self_signed(root_certificate("gauntlet-other-timestamps"), key)

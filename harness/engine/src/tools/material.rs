@@ -1,5 +1,5 @@
-//! What images and signatures are made of, made once for a cluster: the base, key pairs, signing configurations, trusted
-//! roots.
+//! What images and signatures are made of, made once for a cluster: the base, key pairs, signing
+//! configurations, trusted roots.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -44,8 +44,8 @@ impl SigningMaterial {
         work_folder(host_access, SHARED)
     }
 
-    /// The key pair of this name, made when it is first named in this run: its public key, PEM. `SHARED/NAME.key` and
-    /// `.pub` are its files.
+    /// The key pair of this name, made when it is first named in this run: its public key, PEM.
+    /// `SHARED/NAME.key` and `.pub` are its files.
     pub(crate) async fn key_pair(
         &self,
         host_access: HostAccess<'_>,
@@ -112,7 +112,7 @@ impl SigningMaterial {
         self.served.get_or_try_init(ask).await
     }
 
-    /// The authority of our own for certificates that are soon over.
+    /// Our authority for short-lived certificates.
     pub(crate) async fn authority(&self) -> Result<Arc<ShortLivedAuthority>, Error> {
         self.authority
             .get_or_try_init(|| async { ShortLivedAuthority::new().map(Arc::new) })
@@ -182,7 +182,7 @@ impl SigningMaterial {
         Ok(Some(inside.display().to_string()))
     }
 
-    /// Whom a trusted root of this kind believes; nobody where the box has no services.
+    /// The parties that a trusted root of this kind trusts; none where the box has no services.
     async fn trusted_parties(
         &self,
         host_access: HostAccess<'_>,

@@ -1,4 +1,5 @@
-//! A ServiceAccount's token of another time: the cluster's own, dated anew and signed again with the cluster's key.
+//! A ServiceAccount's token of another time: the cluster's own, with a new date, signed again with
+//! the cluster's key.
 
 use crate::Error;
 use std::path::Path;
@@ -15,7 +16,7 @@ use super::{ToolCall, run_or_fail};
 /// How far the times in the token are moved, in seconds: two hours.
 pub(crate) const FAR: i64 = 7200;
 
-/// `token`, so many seconds later than it is.
+/// `token`, this many seconds later than it is.
 pub(crate) async fn shift_token(
     host_access: HostAccess<'_>,
     home: &Path,

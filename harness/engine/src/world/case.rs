@@ -1,5 +1,6 @@
-//! What is tried: one world of one scenario, resolved once. What its steps are expected to answer stays in here and with
-//! whoever judges: an action gets a [`StepRequest`], so that nothing that it observes can depend on what is hoped for.
+//! What is tried: one world of one scenario, resolved once. What its steps are expected to answer
+//! stays in here and with the comparison: an action gets a [`StepRequest`], so that nothing that it
+//! observes can depend on what is hoped for.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

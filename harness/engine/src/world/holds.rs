@@ -1,13 +1,14 @@
 //! How long a step waits before it believes an answer.
 //!
-//! A step waits for the answer that is expected, up to a deadline: a Service takes a moment until every node knows it, a
-//! block may need the seconds that `within` grants it. That is decided here, before the step is taken, and an action gets
-//! two plain times: how long an absence has to last (nobody answers, no such field), and how long a presence has to. It
-//! does not learn which of them is hoped for, looks in the same way and order, and tells whatever lasts.
+//! A step waits for the answer that is expected, up to a deadline: a Service takes a moment until
+//! every node knows it, a block may need the seconds that `within` grants it. That is decided here,
+//! before the step is taken, and an action gets two plain times: how long an absence has to last
+//! (no answer, no such field), and how long a presence has to. It does not learn which of them is
+//! hoped for, looks in the same way and order, and tells whatever lasts.
 //!
-//! What this cannot give: an absence that is expected is believed sooner than one that is not. So a Service that no node
-//! knows yet may pass for blocked for a second; the same step has to be `reached` in another world, and a pod that is
-//! the target has to answer itself.
+//! What this cannot give: an absence that is expected is believed sooner than one that is not. So a
+//! Service that no node knows yet may pass for blocked for a second; the same step has to be
+//! `reached` in another world, and a pod that is the target has to answer itself.
 
 use std::time::Duration;
 
@@ -16,11 +17,12 @@ use model::{Action, Answer, ObservedRecord, ScenarioStep};
 /// How long a block has to last.
 const BLOCKED_FOR: Duration = Duration::from_secs(1);
 
-/// How long an absence has to last where something is waited for: a Service, or a controller that looks only every few
-/// seconds.
+/// How long an absence has to last where something is waited for: a Service, or a controller that
+/// looks only every few seconds.
 const ABSENT_FOR: Duration = Duration::from_secs(10);
 
-/// How long a refusal to start has to last that can pass: a node that gets room, a Secret that comes.
+/// How long a refusal to start has to last that can pass: a node that gets room, a Secret that
+/// comes.
 const REFUSAL: Duration = Duration::from_secs(2);
 
 /// The same where the pods are to run.
@@ -29,9 +31,9 @@ const START: Duration = Duration::from_secs(20);
 /// How long an answer has to stay the same until it is believed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct HoldTimes {
-    /// That nobody answers, or that nothing is there.
+    /// That there is no answer, or nothing there.
     pub(crate) absence: Duration,
-    /// That somebody answers.
+    /// That there is an answer.
     pub(crate) presence: Duration,
 }
 

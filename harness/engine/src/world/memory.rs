@@ -25,7 +25,8 @@ pub(crate) struct StepMemory {
     pub(crate) certificate_end: Option<OffsetDateTime>,
     /// How many Secrets `create-secrets` has made.
     pub(crate) filled: u16,
-    /// Whether its API server goes on trying to open what is stored: it was not ready when it was last started.
+    /// Whether its API server goes on trying to open what is stored: it was not ready when it was
+    /// last started.
     pub(crate) retries_storage: bool,
 }
 

@@ -5,10 +5,10 @@ use model::ApiReply;
 
 use crate::discovery::ApiResource;
 
-/// The namespaces of a world, and what it made besides.
+/// The namespaces of a world, and the other objects that it made.
 #[derive(Debug)]
 pub(crate) struct WorldNamespaces {
-    /// Its own first, then those that it made besides.
+    /// Its own first, then those that it made.
     all: Vec<String>,
     /// The paths of what goes with none of them, in order.
     made: Vec<String>,
@@ -36,8 +36,8 @@ impl WorldNamespaces {
         &self.made
     }
 
-    /// Notes an object that a request wrote, and says whether that is a namespace which was not there before. What was
-    /// there before is not the world's to take away.
+    /// Notes an object that a request wrote, and says whether that is a namespace which was not
+    /// there before. What was there before is not the world's to take away.
     pub(crate) fn note_object(
         &mut self,
         resource: &ApiResource,

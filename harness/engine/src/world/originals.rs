@@ -38,7 +38,8 @@ pub(crate) struct Originals {
 pub(crate) struct PutBack {
     /// What is not as it was, each with the reason.
     pub(crate) left: Vec<String>,
-    /// Whether an object had to be made once more: what hung on it (its uid, its pods, its tokens) is not as it was.
+    /// Whether an object had to be made once more: what hung on it (its uid, its pods, its tokens)
+    /// is not as it was.
     pub(crate) is_remade: bool,
 }
 
@@ -50,7 +51,8 @@ impl Originals {
 }
 
 impl LiveWorld<'_> {
-    /// Remembers an object that is about to be changed, where the world has not made it and does not take it along.
+    /// Remembers an object that is about to be changed, where the world has not made it and does
+    /// not take it along.
     pub(crate) async fn remember_original(
         &mut self,
         resource: &ApiResource,
@@ -120,7 +122,8 @@ impl LiveWorld<'_> {
         put_back
     }
 
-    /// Puts one object back: as the server has it now, and whether it had to be made; nothing where it is as it was.
+    /// Puts one object back: as the server has it now, and whether it had to be made; nothing where
+    /// it is as it was.
     async fn put_back(
         &self,
         path: &str,

@@ -1,4 +1,5 @@
-//! What the placeholders of a world stand for, as far as it is known by now. `learn` finds the rest out.
+//! What the placeholders of a world stand for, as far as it is known by now. `learn` finds the rest
+//! out.
 
 use model::{ImageName, PlaceholderValues};
 use serde_json::Value;
@@ -36,7 +37,7 @@ impl WorldPlaceholders {
         self.0.fill_value(value)
     }
 
-    /// What stands in `text` and is not known yet.
+    /// The placeholders in `text` that are not known yet.
     pub(crate) fn missing_names(&self, text: &str) -> Vec<String> {
         self.0.missing_names(text).into_iter().collect()
     }
@@ -61,7 +62,7 @@ impl WorldPlaceholders {
         self.fill_text(&format!("$(sha256:{image})"))
     }
 
-    /// Forgets addresses: a pod that is made anew has another.
+    /// Forgets addresses: a pod that is made again has another.
     pub(crate) fn forget_addresses(&mut self) {
         self.0.texts.retain(|name, _| !model::is_address(name));
     }

@@ -71,7 +71,8 @@ impl LiveWorld<'_> {
         self.account_in(&namespace).await
     }
 
-    /// Pods need the ServiceAccount `default` and the cluster's certificates, which controllers make.
+    /// Pods need the ServiceAccount `default` and the cluster's certificates, which controllers
+    /// make.
     async fn account_in(&self, namespace: &str) -> Result<(), Error> {
         let what =
             format!("the ServiceAccount default and the ConfigMap kube-root-ca.crt of {namespace}");

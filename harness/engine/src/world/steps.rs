@@ -15,7 +15,8 @@ use crate::meter::step_meters;
 use crate::{EngineEvent, Error};
 
 impl LiveWorld<'_> {
-    /// Takes every step, in order. Where failures are what is looked for, the first one is the last step.
+    /// Takes every step, in order. Where failures are what is looked for, the first one is the last
+    /// step.
     pub(crate) async fn take_steps(&mut self) -> WorldOutcome {
         let steps = match self.case.steps() {
             Ok(steps) => steps,
@@ -120,7 +121,8 @@ impl LiveWorld<'_> {
         self.record_step(step, tried, elapsed).await
     }
 
-    /// Takes a step; where it only waits for what comes about by itself, other worlds may do something meanwhile.
+    /// Takes a step; where it only waits for what comes about by itself, other worlds may do
+    /// something meanwhile.
     async fn perform_step(&mut self, step: StepRequest<'_>) -> Result<Observation, Error> {
         self.learn_for(&step).await?;
         self.wait_until_expired(step.action).await?;
@@ -180,7 +182,8 @@ impl LiveWorld<'_> {
         cell
     }
 
-    /// A verdict in the scenario's own terms: the refuser's name with `$(namespace)` where the world's namespace stands.
+    /// A verdict in the scenario's own terms: the refuser's name with `$(namespace)` where the
+    /// world's namespace stands.
     fn unfilled_verdict(&self, mut verdict: Verdict) -> Verdict {
         if let Verdict::Answered(Answer::Denied { by } | Answer::NotStarted { by }) = &mut verdict
             && let Refuser::Policy(name)

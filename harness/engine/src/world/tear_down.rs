@@ -46,11 +46,11 @@ impl LiveWorld<'_> {
         }
     }
 
-    /// Takes the world away, unless it is kept: cluster-scoped objects and what runs always; namespaces where the
-    /// cluster outlives us. What the world changed is put back.
+    /// Takes the world away, unless it is kept: cluster-scoped objects and what runs always;
+    /// namespaces where the cluster outlives us. What the world changed is put back.
     ///
-    /// A box whose API server or storage a step has broken may answer anything: it goes as a whole, and no other world is
-    /// tried on it.
+    /// A box whose API server or storage a step has broken may answer anything: it goes as a whole,
+    /// and no other world is tried on it.
     pub(crate) async fn tear_down(&mut self) -> TornDown {
         let mut torn_down = self.take_away().await;
         for what in &mut torn_down.left {
@@ -102,7 +102,8 @@ impl LiveWorld<'_> {
             Ok(())
         };
         if !refused.is_empty() {
-            // What a policy of the world kept from being deleted can go once that policy is forgotten.
+            // What a policy of the world kept from being deleted can go once that policy is
+            // forgotten.
             left.extend(
                 self.end_objects(refused.iter().map(|(path, _)| path))
                     .await
@@ -116,7 +117,8 @@ impl LiveWorld<'_> {
             };
         }
         left.extend(forgotten.err().map(|why| why.in_one_line()));
-        // In a box a namespace stays, and what waits for its end with it: no other world notices it by its name.
+        // In a box a namespace stays, and what waits for its end with it: no other world notices it
+        // by its name.
         if stays || is_wide {
             left.extend(
                 join_all(
@@ -181,7 +183,8 @@ impl LiveWorld<'_> {
         gone.await.err().map(|why| why.in_one_line())
     }
 
-    /// Waits until the cluster has forgotten what reached beyond this world, so that the next one does not meet it.
+    /// Waits until the cluster has forgotten what reached beyond this world, so that the next one
+    /// does not meet it.
     async fn wait_until_forgotten(&mut self) -> Result<(), Error> {
         let mut touches = self.barrier.deletions(self.namespaces.made_objects());
         // Of kinds that the world defined itself nothing has to be forgotten.
@@ -198,8 +201,9 @@ impl LiveWorld<'_> {
         .await
     }
 
-    /// Deletes pods, and before them what would make new ones. It frees the node; what stays goes with its namespace. The
-    /// kubelet says when it is done where pods may hold what the node has once, and is not asked otherwise.
+    /// Deletes pods, and before them what would make new ones. It frees the node; what stays goes
+    /// with its namespace. The kubelet says when it is done where pods may hold what the node has
+    /// once, and is not asked otherwise.
     async fn end_pods(&self, is_wide: bool) {
         let wrote = |kind: &str| self.barrier.wrote_kind(kind);
         let makers: Vec<&str> = WORKLOADS
@@ -223,7 +227,8 @@ impl LiveWorld<'_> {
         }
     }
 
-    /// Gives back what the node and the cluster have once, in a namespace that stays: ports, addresses and volumes.
+    /// Gives back what the node and the cluster have once, in a namespace that stays: ports,
+    /// addresses and volumes.
     async fn free_node(&self) -> Vec<String> {
         let mut left = Vec::new();
         for namespace in self.namespaces.all() {

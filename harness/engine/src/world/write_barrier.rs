@@ -18,7 +18,8 @@ impl WriteBarrier {
         self.pending.push(touch);
     }
 
-    /// What was written since; whoever takes it says what came of it with [`WriteBarrier::mark_passed`].
+    /// What was written since; the one that takes it reports the result with
+    /// [`WriteBarrier::mark_passed`].
     pub(crate) fn take_pending(&mut self) -> Vec<WriteRecord> {
         std::mem::take(&mut self.pending)
     }

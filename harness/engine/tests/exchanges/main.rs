@@ -1,6 +1,6 @@
-//! Worlds, tried against an API server that answers from a script: one test for each file beside this one. A file holds
-//! a scenario, the requests that its world makes with the replies to them, and what has to come of it. No cluster and no
-//! box is needed.
+//! Worlds, tried against an API server that answers from a script: one test for each file beside
+//! this one. A file holds a scenario, the requests that its world makes with the replies to them,
+//! and what has to come of it. No cluster and no box is needed.
 
 #![expect(clippy::unwrap_used, reason = "a test without the usual harness")]
 
@@ -36,7 +36,8 @@ struct Recorded {
     /// Requests that have to come in this order, whatever comes between them.
     #[serde(default)]
     order: Vec<String>,
-    /// The verdict of each step that is taken, with that of a second look where it differs; `set-up` alone where the world is broken.
+    /// The verdict of each step that is taken, with that of a second look where it differs;
+    /// `set-up` alone where the world is broken.
     verdicts: BTreeMap<String, String>,
     /// What is said to be left behind.
     #[serde(default)]

@@ -1,5 +1,6 @@
-//! An API server that answers from a script. In what is asked, the random names of a run are replaced: a world's
-//! namespace by `$(namespace)`, the sentinels' by `$(sentinels)`; in what is answered they are put back.
+//! An API server that answers from a script. In what is asked, the random names of a run are
+//! replaced: a world's namespace by `$(namespace)`, the sentinels' by `$(sentinels)`; in what is
+//! answered they are put back.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -22,7 +23,8 @@ pub(crate) struct Exchange {
     pub(crate) replies: Vec<Reply>,
 }
 
-/// An answer. Without a body it is the request's own, or what an API server says of what is not there.
+/// An answer. Without a body it is the request's own, or what an API server says of what is not
+/// there.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Reply {

@@ -22,7 +22,8 @@ pub static ADDON: PureAddon = PureAddon {
     needs_node: true,
     asks_registries: false,
     one_by_one: true,
-    // What fails, be it that two of its caches have not heard the same yet, is tried again after a second.
+    // What fails, be it that two of its caches have not heard the same yet, is tried again after a
+    // second.
     second_try: Some(Duration::from_millis(2500)),
     milestones: &["external-secrets"],
     kinds: &[
@@ -40,7 +41,8 @@ pub static ADDON: PureAddon = PureAddon {
     denials: &[],
 };
 
-/// A ClusterExternalSecret that goes into the world's namespaces alone; what it goes by is added up.
+/// A ClusterExternalSecret that goes into the world's namespaces alone; what it goes by is added
+/// up.
 fn goes_only_to_us(object: &Value) -> bool {
     let spec = &object["spec"];
     let is_us = |selector: &Value| is_ours(&selector["matchLabels"][OWN_NAMESPACE]);

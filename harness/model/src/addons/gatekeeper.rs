@@ -1,8 +1,9 @@
 //! Gatekeeper: its kinds and its refusals.
 //!
-//! The texts are those of Gatekeeper 3.23 (open-policy-agent/gatekeeper `pkg/webhook/policy.go`): HTTP 403, `admission webhook
-//! "validation.gatekeeper.sh" denied the request: [CONSTRAINT] MESSAGE`, a line for each constraint. Where it refuses an
-//! object of its own kinds, no constraint is named.
+//! The texts are those of Gatekeeper 3.23 (open-policy-agent/gatekeeper `pkg/webhook/policy.go`):
+//! HTTP 403, `admission webhook "validation.gatekeeper.sh" denied the request: [CONSTRAINT]
+//! MESSAGE`, a line for each constraint. Where it refuses an object of its kinds, no constraint is
+//! named.
 
 use serde_json::Value;
 

@@ -1,7 +1,7 @@
 //! Kyverno: its kinds and its refusals.
 //!
-//! The texts are those of Kyverno 1.19 (kyverno/kyverno `pkg/webhooks/utils/block.go`, `pkg/webhooks/resource/ivpol`), as a
-//! cluster answered them: HTTP 400, without a reason.
+//! The texts are those of Kyverno 1.19 (kyverno/kyverno `pkg/webhooks/utils/block.go`,
+//! `pkg/webhooks/resource/ivpol`), as a cluster answered them: HTTP 400, without a reason.
 
 use serde_json::Value;
 
@@ -72,8 +72,9 @@ pub static ADDON: PureAddon = PureAddon {
     }],
 };
 
-/// What its webhooks for resources are called: `mutate.kyverno.svc-fail`, `validate.kyverno.svc-ignore`,
-/// `ivpol.validate.kyverno.svc-fail-finegrained-POLICY`. Those for its own policies end in `.kyverno.svc`.
+/// What its webhooks for resources are called: `mutate.kyverno.svc-fail`,
+/// `validate.kyverno.svc-ignore`, `ivpol.validate.kyverno.svc-fail-finegrained-POLICY`. Those for
+/// its own policies end in `.kyverno.svc`.
 const WEBHOOKS: &str = ".kyverno.svc-";
 
 fn is_webhook(name: &str) -> bool {

@@ -1,7 +1,8 @@
 //! Sigstore's policy-controller: its kinds and its refusals.
 //!
-//! The texts are those of 0.15 (sigstore/policy-controller `pkg/webhook/validator.go`), as a cluster answered them: HTTP
-//! 400, `admission webhook "policy.sigstore.dev" denied the request: validation failed: WHAT`.
+//! The texts are those of 0.15 (sigstore/policy-controller `pkg/webhook/validator.go`), as a
+//! cluster answered them: HTTP 400, `admission webhook "policy.sigstore.dev" denied the request:
+//! validation failed: WHAT`.
 
 use super::is_name;
 use crate::kinds::cluster_kind;
@@ -51,7 +52,8 @@ const WEBHOOK: &str = "policy.sigstore.dev";
 const NO_MATCH: &str = "no matching policies";
 const NO_DIGEST: &str = "must be an image digest";
 
-/// The policies that refused, from what follows `denied the request`. Where it was none, it is what was wrong instead.
+/// The policies that refused, from what follows `denied the request`. Where it was none, it is what
+/// was wrong instead.
 fn policies(rest: &str) -> Vec<&str> {
     let Some(said) = rest.strip_prefix(": validation failed: ") else {
         return Vec::new();

@@ -1,12 +1,16 @@
-//! The texts of the built-in admission plugins, each as its plugin writes it behind `… is forbidden: `.
+//! The texts of the built-in admission plugins, each as its plugin writes it behind
+//! `… is forbidden: `.
 //!
-//! Sources, kubernetes 1.36.3: `plugin/pkg/admission/*` (a folder for each plugin, `namespace/lifecycle` and `resourcequota`
-//! in `staging/src/k8s.io/apiserver/pkg/admission/plugin`). "not yet ready to handle request", which any of them says while
-//! the server starts, and "unexpected type" are faults, and stand here for nobody.
+//! Sources, kubernetes 1.36.3: `plugin/pkg/admission/*` (a folder for each plugin,
+//! `namespace/lifecycle` and `resourcequota` in
+//! `staging/src/k8s.io/apiserver/pkg/admission/plugin`). "not yet ready to handle request", which
+//! any of them says while the server starts, and "unexpected type" are faults, and stand here for
+//! nobody.
 
 use crate::{Plugin, Refuser};
 
-/// The parts of a text that are always the same: it begins with the first, and the others follow in this order.
+/// The parts of a text that are always the same: it begins with the first, and the others follow in
+/// this order.
 type Parts = &'static [&'static str];
 
 const fn by(plugin: Plugin) -> Refuser {
@@ -346,14 +350,16 @@ static TEXTS: [(Refuser, Parts); 74] = [
     ),
 ];
 
-/// The plugin whose text this is. Of several faults in one, `[FAULT, FAULT]`, the first says whose they are.
+/// The plugin whose text this is. Of several faults in one, `[FAULT, FAULT]`, the first says whose
+/// they are.
 pub(super) fn refuser(text: &str) -> Option<Refuser> {
     let text = text.strip_prefix('[').unwrap_or(text);
     let known = TEXTS.iter().find(|(_, parts)| holds(text, parts));
     known.map(|(by, _)| by.clone())
 }
 
-/// What a plugin says without wrapping it as a refusal: the server passes it on as a fault of its own.
+/// What a plugin says without wrapping it as a refusal: the server passes it on as a fault of its
+/// own.
 pub(super) fn unwrapped(message: &str) -> Option<Refuser> {
     let plugin = if message.starts_with("insufficient quota to match these scopes: ") {
         Plugin::ResourceQuota

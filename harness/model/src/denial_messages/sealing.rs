@@ -1,8 +1,8 @@
 //! What the API server says when it cannot seal an object, or cannot open what is stored.
 //!
-//! Sources, all in kubernetes/apiserver: `pkg/server/options/encryptionconfig/config.go` (prefixes and keys),
-//! `pkg/storage/value/encrypt/{identity,aes,secretbox}` and Go's `crypto/cipher` (the ciphers), and
-//! `pkg/storage/value/encrypt/envelope/kmsv2/envelope.go` (KMS).
+//! Sources, all in kubernetes/apiserver: `pkg/server/options/encryptionconfig/config.go` (prefixes
+//! and keys), `pkg/storage/value/encrypt/{identity,aes,secretbox}` and Go's `crypto/cipher` (the
+//! ciphers), and `pkg/storage/value/encrypt/envelope/kmsv2/envelope.go` (KMS).
 
 const INTERNAL: &str = "Internal error occurred: ";
 
@@ -22,7 +22,8 @@ const FAULTS: [&str; 12] = [
     "got unexpected nil transformer",
 ];
 
-/// What a list is answered for as long as the server cannot read all of it (`pkg/storage/cacher`), and why not.
+/// What a list is answered for as long as the server cannot read all of it (`pkg/storage/cacher`),
+/// and why not.
 const INITIALIZING: &str = "storage is (re)initializing: failed to list ";
 
 /// Whether this message of a reply 500, or 429, is such a one.

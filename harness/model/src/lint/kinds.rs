@@ -1,4 +1,4 @@
-//! Kinds of objects that nobody knows how to wait for, or how far they reach.
+//! Kinds of objects without a known barrier or scope.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! Nodes: a cluster has those that a scenario names, with addresses of the families that it asks for, and the first one is
-//! left alone.
+//! Nodes: a cluster has those that a scenario names, with addresses of the families that it asks
+//! for, and the first one is left alone.
 
 use super::LintNotes;
 use crate::{Action, NodeChange, ObservedRecord, Scenario, ScenarioWorld, names};

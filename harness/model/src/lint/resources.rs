@@ -1,5 +1,6 @@
-//! Names that nobody answers to: a kind or a resource that the API server does not serve, and a field or a verb that is
-//! misspelt. What is looked for under such a name is never there, and `unseen` would be believed.
+//! Names that nobody answers to: a kind or a resource that the API server does not serve, and a
+//! field or a verb that is misspelt. What is looked for under such a name is never there, and
+//! `unseen` would be believed.
 
 use serde_json::Value;
 
@@ -135,7 +136,8 @@ impl LintNotes<'_> {
         }
     }
 
-    /// A field that is not where the scenario's own manifest has one that is called almost the same.
+    /// A field that is not where the scenario's own manifest has one that is called almost the
+    /// same.
     fn field(&mut self, step: &ScenarioStep, wanted: &FieldMatch) {
         let kind = wanted.of.kind.split('.').next().unwrap_or_default();
         let all = self.loaded.manifests.values().flatten();
@@ -262,7 +264,8 @@ fn plural(kind: &str) -> String {
     }
 }
 
-/// The first word of a pointer that an object lacks where it has another one that is written almost the same.
+/// The first word of a pointer that an object lacks where it has another one that is written almost
+/// the same.
 fn almost(object: &Value, pointer: &str) -> Option<(String, String)> {
     let mut at = object;
     for word in pointer.split('/').skip(1) {

@@ -1,4 +1,5 @@
-//! What is kept: steps that look back name steps that come before them, and a cluster is only changed where it can be.
+//! What is kept: steps that look back name steps that come before them, and a cluster is only
+//! changed where it can be.
 
 use std::collections::BTreeSet;
 

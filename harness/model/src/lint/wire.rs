@@ -61,7 +61,7 @@ impl LintNotes<'_> {
         }
     }
 
-    /// What nobody ever answers is blocked by nothing: a mistyped port would pass for a policy.
+    /// A target that never answers proves no block: a mistyped port would pass for a policy.
     fn open_somewhere(&mut self, step: &ScenarioStep) {
         let worlds = self.loaded.scenario.worlds.keys();
         let intended: Vec<&Answer> = worlds

@@ -1,9 +1,10 @@
-//! The words themselves. Each has to stand at the beginning of what it is looked for in: names, messages of a registry
-//! and values of a certificate come later, and cannot move there.
+//! The words themselves. Each has to stand at the beginning of what it is looked for in: names,
+//! messages of a registry and values of a certificate come later, and cannot move there.
 
 use crate::{Answer, RejectionReason};
 
-/// What `cosign verify` and `cosign verify-attestation` say; `nothing` is the word for nothing being attached.
+/// What `cosign verify` and `cosign verify-attestation` say; `nothing` is the word for nothing
+/// being attached.
 pub(super) fn read_verify(
     text: &str,
     exit: i32,
@@ -86,9 +87,9 @@ fn read_bundle(text: &str) -> Option<RejectionReason> {
         .then_some(RejectionReason::TokenRefused)
 }
 
-/// One reason for each signature and attestation that is there, in no fixed order. What is by another signer says
-/// nothing about the one that was asked for: it counts where there is nothing else. What then remains has to agree: one
-/// word for several reasons would be a guess.
+/// One reason for each signature and attestation that is there, in no fixed order. What is by
+/// another signer says nothing about the one that was asked for: it counts where there is nothing
+/// else. What then remains has to agree: one word for several reasons would be a guess.
 fn agreed_reason(reasons: &str) -> Option<RejectionReason> {
     let mut lines = reasons.lines().peekable();
     let mut all = Vec::new();
@@ -115,7 +116,8 @@ fn agreed_reason(reasons: &str) -> Option<RejectionReason> {
     all.iter().all(|why| *why == first).then_some(first)
 }
 
-/// Why one signature or attestation does not count: the bundle's words, then those of the older format.
+/// Why one signature or attestation does not count: the bundle's words, then those of the older
+/// format.
 fn rejection_reason(line: &str) -> Option<RejectionReason> {
     const WORDS: [(&str, RejectionReason); 14] = [
         (
@@ -201,8 +203,8 @@ fn trusted_root(text: &str) -> Option<RejectionReason> {
         .then_some(RejectionReason::NoTrustedRoot)
 }
 
-/// A registry's answer that withholds what was asked for: `GET URL: CODE: MESSAGE`, or a body that ends too early. That
-/// no registry answers at all is something else, and not here.
+/// A registry's answer that withholds what was asked for: `GET URL: CODE: MESSAGE`, or a body that
+/// ends too early. That no registry answers at all is something else, and not here.
 fn registry_refusal(text: &str) -> Option<RejectionReason> {
     const CODES: [&str; 8] = [
         "UNAUTHORIZED",

@@ -126,8 +126,8 @@ pub(super) fn apiserver_files(blueprint: &BoxBlueprint) -> Result<Vec<BoxFile>, 
     Ok(files)
 }
 
-/// The policy with one rule before its own: a sentinel request is always recorded, whoever makes it, so that "it is not in
-/// the log" can be believed once a later sentinel is.
+/// The policy with one rule before its own: a sentinel request is always recorded, whichever client
+/// makes it, so that "it is not in the log" can be believed once a later sentinel is.
 fn with_sentinel(policy: &str) -> Result<Value, Error> {
     let refused = |why: String| Error::BadCluster(format!("the audit policy: {why}"));
     let mut policy: Value =

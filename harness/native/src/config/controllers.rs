@@ -6,8 +6,8 @@ use super::{
 };
 use crate::places::TOKEN_KEY;
 
-/// What a cluster without nodes needs: namespaces that come with a ServiceAccount and end clean, aggregated roles,
-/// owners and quotas that are honoured.
+/// What a cluster without nodes needs: namespaces that come with a ServiceAccount and end clean,
+/// aggregated roles, owners and quotas that are honoured.
 const WITHOUT_NODES: [&str; 9] = [
     "serviceaccount-controller",
     "serviceaccount-token-controller",
@@ -28,7 +28,7 @@ pub(super) fn controller_manager(blueprint: &BoxBlueprint) -> BoxProcess {
         format!("--cluster-signing-cert-file={HOME}/pki/ca.crt"),
         format!("--cluster-signing-key-file={HOME}/pki/ca.key"),
         "--use-service-account-credentials=true".into(),
-        // It would give up if the answer took 10 s, and it may have to wait at the late door.
+        // It would give up if the answer took 10 s, and it may have to wait at the closed gate.
         "--authentication-skip-lookup=true".into(),
         "--kube-api-qps=1000".into(),
         "--kube-api-burst=2000".into(),

@@ -1,5 +1,5 @@
-//! A node: its runtime, its kubelet and its kube-proxy. What is not the first node's goes by way of this program, which
-//! joins the node's network and control group.
+//! A node: its runtime, its kubelet and its kube-proxy. What is not the first node's goes by way of
+//! this program, which joins the node's network and control group.
 
 use serde_json::json;
 
@@ -26,7 +26,8 @@ pub(super) fn second_processes(blueprint: &BoxBlueprint, node: BoxNode) -> BoxPr
     placed_process(blueprint, node, kubernetes_node("kube-proxy", vec![config]))
 }
 
-/// Where what runs on a node reaches the API server: the further ones do not have the loopback interface of the first.
+/// Where what runs on a node reaches the API server: the further ones do not have the loopback
+/// interface of the first.
 pub(super) fn apiserver_url(node: BoxNode) -> String {
     let address = if node.is_first() {
         "127.0.0.1".to_owned()

@@ -1,4 +1,5 @@
-//! The enforcers of NetworkPolicy: one for each node, what they may read, and the network plugin that tells them of pods.
+//! The enforcers of NetworkPolicy: one for each node, what they may read, and the network plugin
+//! that tells them of pods.
 
 use serde_json::{Value, json};
 

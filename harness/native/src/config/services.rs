@@ -1,5 +1,6 @@
-//! What stands beside the cluster: a registry and its front, and what signs, logs and dates. Each has a name that the
-//! box, its pods and containerd know it by, and listens on every address, so that the host reaches it too.
+//! What stands beside the cluster: a registry and its front, and what signs, logs and dates. Each
+//! has a name that the box, its pods and containerd know it by, and listens on every address, so
+//! that the host reaches it too.
 
 use model::ClusterSpec;
 use serde_json::{Value, json};
@@ -17,7 +18,8 @@ pub(super) const HOSTS_CONFIG: &str = r#"[plugins.'io.containerd.cri.v1.images'.
   config_path = "/run/gauntlet/certs.d"
 "#;
 
-/// The table of nftables, and the counter in it, that counts what pods send to whatever signs, logs and dates.
+/// The table of nftables, and the counter in it, that counts what pods send to whatever signs, logs
+/// and dates.
 pub const COUNTER: [&str; 2] = ["gauntlet", "sigstore-from-pods"];
 
 /// The issuer of ServiceAccount tokens, which Fulcio asks for its keys.
@@ -219,8 +221,8 @@ pub(super) fn service_files(blueprint: &BoxBlueprint) -> Result<Vec<BoxFile>, Er
     Ok(files)
 }
 
-/// Both registries read and write the same folder, so neither may remember what it saw there. Every request is one line
-/// of the log, in Apache's combined format: requests can be counted there.
+/// Both registries read and write the same folder, so neither may remember what it saw there. Every
+/// request is one line of the log, in Apache's combined format: requests can be counted there.
 fn registry_services(port: u16, secret: &str, tls: Option<Value>) -> Value {
     let mut http = json!({ "addr": format!(":{port}"), "secret": secret });
     if let Some(tls) = tls {
@@ -246,8 +248,9 @@ fn hosts_file(scheme: &str, host: &str) -> BoxFile {
     box_file(format!("certs.d/{host}/hosts.toml"), text)
 }
 
-/// Files elsewhere. containerd makes no pod without `/etc/hosts`, which a minimal Debian lacks. With names comes that no
-/// other name is asked for anywhere: a box has no network, and a question into nowhere would take long to fail.
+/// Files elsewhere. containerd makes no pod without `/etc/hosts`, which a minimal Debian lacks.
+/// With names comes that no other name is asked for anywhere: a box has no network, and a question
+/// into nowhere would take long to fail.
 pub(super) fn outside_files(blueprint: &BoxBlueprint) -> Vec<BoxFile> {
     let mut files = Vec::new();
     if blueprint.cluster.install.is_empty() {
@@ -269,7 +272,8 @@ pub(super) fn outside_files(blueprint: &BoxBlueprint) -> Vec<BoxFile> {
     files
 }
 
-/// Lets everybody ask for the keys that ServiceAccount tokens are signed with: where to send it, and what.
+/// Lets everybody ask for the keys that ServiceAccount tokens are signed with: where to send it,
+/// and what.
 pub(crate) fn open_issuer() -> (&'static str, Value) {
     let binding = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1",

@@ -1,4 +1,5 @@
-//! Rights, and what the kernel has to offer. What cannot be read off is tried, in namespaces that vanish at once.
+//! Rights, and what the kernel has to offer. What cannot be read off is tried, in namespaces that
+//! vanish at once.
 
 use std::fs;
 use std::path::Path;
@@ -149,7 +150,7 @@ fn check_nftables() -> DoctorFinding {
     )
 }
 
-/// Tries a line of shell in network namespaces of its own.
+/// Tries a line of shell in separate network namespaces.
 fn try_in_namespace(what: &str, line: &str, purpose: &str, mend: &str) -> DoctorFinding {
     match run_quietly("unshare", &["--net", "--mount", "sh", "-c", line]) {
         Ok(()) => DoctorFinding::good(what, "tried"),

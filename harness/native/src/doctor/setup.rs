@@ -5,8 +5,8 @@ use std::process::{Command, Stdio};
 use super::DoctorFinding;
 use crate::Error;
 
-/// Installs the Debian packages that the findings ask for; says each command before it runs. Does nothing when there
-/// is nothing that a package mends.
+/// Installs the Debian packages that the findings ask for; says each command before it runs. Does
+/// nothing when there is nothing that a package fixes.
 ///
 /// # Errors
 /// [`Error::MissingTool`] where there is no `apt-get`; [`Error::Command`] when a command fails.

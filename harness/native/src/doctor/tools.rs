@@ -51,7 +51,7 @@ fn check_go() -> DoctorFinding {
     judge_go(&said)
 }
 
-/// No package mends it: Debian's Rust is older than what the sources ask for.
+/// No package fixes it: Debian's Rust is older than what the sources ask for.
 fn check_cargo() -> DoctorFinding {
     match find_program("cargo") {
         Some(path) => DoctorFinding::good("cargo", path.display().to_string()),

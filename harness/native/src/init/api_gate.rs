@@ -1,6 +1,7 @@
-//! The components' door to the API server: it takes their connections from the beginning, and lets them through once
-//! the API server can be used. A component that is turned away waits up to a second or more before it tries again; one
-//! that waits at the door goes on at once. What "can be used" means is not the same for all: there are two doors.
+//! The components' door to the API server: it takes their connections from the beginning, and lets
+//! them through once the API server can be used. A component that is turned away waits up to a
+//! second or more before it tries again; one that waits at the door goes on at once. What "can be
+//! used" means is not the same for all: there are two doors.
 
 use crate::places::API_PORT;
 use std::io;
@@ -31,7 +32,7 @@ impl ApiGate {
         Ok(())
     }
 
-    /// Opens or shuts it; who has passed it stays where they are.
+    /// Opens or shuts it; connections that have passed it stay.
     pub(super) fn set_open(&self, is_open: bool) {
         let (open, opened) = &*self.state;
         *open.lock().unwrap_or_else(PoisonError::into_inner) = is_open;

@@ -18,8 +18,8 @@ use crate::protocol::InitReport;
 use crate::rootfs::at_home;
 use crate::{Error, ProcessCommand};
 
-/// Started processes by their id. The lock is held while one is started, so that the reaper never meets a child whose
-/// name it cannot know yet.
+/// Started processes by their id. The lock is held while one is started, so that the reaper never
+/// meets a child whose name it cannot know yet.
 #[derive(Default)]
 pub(super) struct ChildTable {
     names: Mutex<HashMap<i32, String>>,
@@ -27,7 +27,8 @@ pub(super) struct ChildTable {
 }
 
 impl ChildTable {
-    /// Starts a process, once the socket that it needs takes connections. Its start is told before its end can be.
+    /// Starts a process, once the socket that it needs takes connections. Its start is told before
+    /// its end can be.
     pub(super) fn spawn_child(
         &self,
         process: &BoxProcess,
@@ -73,7 +74,8 @@ impl ChildTable {
         }
     }
 
-    /// Waits for one child to end, to be stopped by a signal, or to go on; says so if it was started here.
+    /// Waits for one child to end, to be stopped by a signal, or to go on; says so if it was
+    /// started here.
     pub(super) fn reap_child(&self) -> Option<InitReport> {
         let changes = WaitPidFlag::WSTOPPED | WaitPidFlag::WCONTINUED;
         let seen = match waitid(

@@ -24,7 +24,7 @@ use enforcer::BoxApi;
 
 const STEP_WITHIN: Duration = Duration::from_secs(30);
 
-/// What is measured and told while a start goes on.
+/// What is measured and reported during a start.
 pub(super) struct StartupTrace {
     pub(super) start: Instant,
     pub(super) milestones: Vec<(String, Duration)>,
@@ -58,8 +58,8 @@ pub(super) fn report_started(process: &str) {
     }));
 }
 
-/// Starts the box; returns when it can be used, or for a seed, when the seed is kept. The administrator's client of its
-/// API server comes with it.
+/// Starts the box; returns when it can be used, or for a seed, when the seed is kept. The
+/// administrator's client of its API server comes with it.
 pub(super) fn start_box(
     request: &LauncherRequest,
     claim: &mut BoxReservation,

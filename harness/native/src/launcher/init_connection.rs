@@ -35,7 +35,7 @@ pub(super) enum LauncherEvent {
 
 /// Why a start does not go on.
 pub(super) enum StartAborted {
-    /// The caller is gone, or somebody sent SIGTERM.
+    /// The caller is gone, or the launcher got SIGTERM.
     Asked,
     Failed(String),
 }
@@ -265,8 +265,8 @@ impl InitConnection {
         }
     }
 
-    /// Takes in what became of a process, tells the caller, and does what follows. Returns the end of a process that
-    /// should have lived.
+    /// Takes in what became of a process, tells the caller, and does what follows. Returns the end
+    /// of a process that should have lived.
     pub(super) fn note_event(
         &mut self,
         event: InitReport,
@@ -330,7 +330,8 @@ impl InitConnection {
         }
     }
 
-    /// Ends every process of the box: its first one by the end of its input, or with the middle one.
+    /// Ends every process of the box: its first one by the end of its input, or with the middle
+    /// one.
     pub(super) fn end_all(mut self) {
         let Some((mut middle, stdin)) = self.middle.take() else {
             return;

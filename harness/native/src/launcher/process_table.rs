@@ -1,5 +1,5 @@
-//! What the launcher knows of each process of the box, and what follows from an order or an event. It touches nothing:
-//! what it returns is to be done.
+//! What the launcher knows of each process of the box, and what follows from an order or an event.
+//! It touches nothing: what it returns is to be done.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! When a box can be used: what is asked, in which order, and what is started once the API server answers.
+//! When a box can be used: what is asked, in which order, and what is started once the API server
+//! answers.
 
 use std::path::PathBuf;
 use std::thread;
@@ -43,8 +44,9 @@ pub(super) struct BoxReadiness<'a> {
 }
 
 impl BoxReadiness<'_> {
-    /// Starts the rest, and waits until the box can be used. Without a seed the roles take a while to be made, and the
-    /// controller manager would give up at the door: then the rest starts after it has opened.
+    /// Starts the rest, and waits until the box can be used. Without a seed the roles take a while
+    /// to be made, and the controller manager would give up at the door: then the rest starts after
+    /// it has opened.
     pub(super) fn reach_ready(
         &mut self,
         blueprint: &BoxBlueprint,
@@ -108,7 +110,7 @@ impl BoxReadiness<'_> {
         Ok(())
     }
 
-    /// Waits until these nodes have told what they enforce.
+    /// Waits until these nodes have reported what they enforce.
     fn wait_enforced(&mut self, nodes: impl Iterator<Item = BoxNode>) -> Result<(), StartAborted> {
         let mut any = false;
         for node in nodes.map(BoxNode::name) {
@@ -152,8 +154,8 @@ impl BoxReadiness<'_> {
         Ok(())
     }
 
-    /// Makes the nodes' objects, each with the part of the pods' addresses that its network plugin uses: the controller
-    /// manager would give them out in the order in which the nodes come.
+    /// Makes the nodes' objects, each with the part of the pods' addresses that its network plugin
+    /// uses: the controller manager would give them out in the order in which the nodes come.
     fn register_nodes(&mut self, blueprint: &BoxBlueprint) -> Result<(), StartAborted> {
         let mut nodes = blueprint
             .nodes()
@@ -165,7 +167,8 @@ impl BoxReadiness<'_> {
         })
     }
 
-    /// Lets everybody read what Fulcio asks the cluster for, and starts Fulcio, which asks once and never again.
+    /// Lets everybody read what Fulcio asks the cluster for, and starts Fulcio, which asks once and
+    /// never again.
     fn open_issuer(&mut self, blueprint: &BoxBlueprint) -> Result<(), StartAborted> {
         let (path, binding) = open_issuer();
         self.wait_until("the issuer's keys to be opened", |api| {
@@ -186,7 +189,8 @@ impl BoxReadiness<'_> {
             .try_for_each(|process| self.family.spawn_process(process))
     }
 
-    /// Goes on looking at `/readyz` after a seeded start, which does not wait for all of it. The late door opens then.
+    /// Goes on looking at `/readyz` after a seeded start, which does not wait for all of it. The
+    /// late door opens then.
     pub(super) fn watch_on(&self) {
         if !self
             .trace
@@ -262,9 +266,10 @@ impl BoxReadiness<'_> {
     }
 }
 
-/// Shuts the components' door when the API server has ended, and opens it when the next one knows its roles: before, it
-/// forbids everything, at which a controller manager that is starting gives up. `/readyz` cannot be asked for that: an
-/// API server that has lost the key of a single Secret is never ready.
+/// Shuts the components' door when the API server has ended, and opens it when the next one knows
+/// its roles: before, it forbids everything, at which a controller manager that is starting gives
+/// up. `/readyz` cannot be asked for that: an API server that has lost the key of a single Secret
+/// is never ready.
 pub(super) fn mind_the_door(
     event: &InitReport,
     api: &BoxApi,
@@ -306,7 +311,8 @@ fn watch_beside(
     });
 }
 
-/// Whether the API server has read its roles and bindings, those of the cluster and those of a namespace.
+/// Whether the API server has read its roles and bindings, those of the cluster and those of a
+/// namespace.
 fn knows_its_roles(api: &BoxApi) -> WaitLook<()> {
     let attributes = [
         json!({ "verb": "list", "resource": "namespaces" }),
@@ -359,7 +365,7 @@ fn make_object(api: &BoxApi, collection: &str, object: &Value) -> WaitLook<()> {
     }
 }
 
-/// Whether what is at `path` is served; a Deployment has to have its pods besides.
+/// Whether what is at `path` is served; a Deployment also needs its pods.
 fn in_force(api: &BoxApi, path: &str) -> WaitLook<()> {
     match api.existing_object(path) {
         Ok(object)

@@ -1,5 +1,5 @@
-//! Waiting for the services beside the cluster. Each is looked at by a thread of its own, so that its milestone is when
-//! it answered and not when somebody came to ask.
+//! Waiting for the services beside the cluster. Each is looked at by its own thread, so that its
+//! milestone is when it answered and not when it was next looked at.
 
 use std::net::Ipv4Addr;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
@@ -27,7 +27,8 @@ struct ServiceWatch {
 }
 
 impl ServiceWatches {
-    /// Begins to look at the services behind `address`; `start` is what milestones are counted from.
+    /// Begins to look at the services behind `address`; `start` is what milestones are counted
+    /// from.
     pub(super) fn begin_watches(
         cluster: &ClusterSpec,
         address: Ipv4Addr,

@@ -48,8 +48,9 @@ pub(crate) fn expect_ready(running: &RunningBox) {
     expect_ok(running, &["get", "--raw=/readyz"]);
 }
 
-/// Waits until the controllers have done their part for a new namespace. A controller manager that is still starting
-/// gives up if the API server is not healthy for ten seconds; one that runs does not.
+/// Waits until the controllers have done their part for a new namespace. A controller manager that
+/// is still starting gives up if the API server is not healthy for ten seconds; one that runs does
+/// not.
 pub(crate) fn expect_controllers(running: &RunningBox, namespace: &str) {
     kubectl(&cache(), running, &["create", "namespace", namespace]).unwrap();
     expect_ok(

@@ -1,4 +1,5 @@
-//! Packets under an address that is another's. A container that has CAP_NET_RAW, as they do by default, can send such.
+//! Packets under an address that is another's. A container that has CAP_NET_RAW, as they do by
+//! default, can send such.
 
 use model::ClusterSpec;
 
@@ -6,7 +7,7 @@ use crate::host::expect_nothing;
 use crate::lives::{cache, name};
 use crate::network::{NO_REPLY, Site};
 
-/// Lets clients in, and nobody else.
+/// Lets clients in, and no other pods.
 const CLIENTS: &str = r#"
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -48,7 +49,7 @@ const COUNTED: &str = r"
 ip netns exec $(network_of SERVER) nft list table inet count | sed -n 's/.*counter packets \([0-9]*\).*/\1/p'
 ";
 
-/// A datagram from the stranger's network, as if it came from another address; nobody gets the answer.
+/// A datagram from the stranger's network, as if it came from another address; the answer is lost.
 const FORGE: &str = r"
 network=$(network_of STRANGER)
 ip -n $network addr add OTHER/LENGTH dev eth0 NODAD

@@ -1,5 +1,6 @@
-//! Real boxes: started, used, taken down, and killed. This test binary is its own launcher, so it has its own `main`.
-//! It needs root and everything that `gauntlet doctor` looks at; without that it fails, with the doctor's words.
+//! Real boxes: started, used, taken down, and killed. This test binary is its own launcher, so it
+//! has its own `main`. It needs root and everything that `gauntlet doctor` looks at; without that
+//! it fails, with the doctor's words.
 
 #![expect(
     clippy::unwrap_used,

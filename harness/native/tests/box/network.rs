@@ -48,7 +48,8 @@ spec:
   ingress: [{from: [{podSelector: {matchLabels: {app: client}}}], ports: [{port: front}]}]
 "#;
 
-/// A pod that tries to get out from its first moment on, and a policy that has been there before it.
+/// A pod that tries to get out from its first moment on, and a policy that has been there before
+/// it.
 const LATE: &str = r#"
 apiVersion: v1
 kind: Pod
@@ -212,7 +213,7 @@ pub(crate) fn policies_are_enforced() {
     );
     assert_eq!(site.0.network_policy().unwrap().unwrap()[0].isolated, 1);
 
-    // What the API server says after it was away is believed.
+    // What the API server says after it was away counts.
     let api = "kube-apiserver";
     site.0.control_process(api, ProcessCommand::Kill).unwrap();
     expect_life(&site.0, api, has_ended);

@@ -36,7 +36,7 @@ fn config(provider: &str) -> String {
     )
 }
 
-/// A cluster with a configuration of its own.
+/// A cluster with its own configuration.
 fn cluster(text: String) -> ClusterSpec {
     ClusterSpec {
         nodes: 0,
@@ -86,7 +86,7 @@ fn stored(running: &RunningBox, secret: &str) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// Waits until the API server refuses to read a Secret for a fault of its own.
+/// Waits until the API server refuses to read a Secret for an internal fault.
 fn expect_refused(running: &RunningBox, secret: &str) -> String {
     let waited = wait::wait_until(
         "a refusal",
@@ -267,7 +267,8 @@ pub(crate) fn a_plugin_seals() {
     expect_nothing(&cache(), &name);
 }
 
-/// What an operator does with a snapshot. Revisions are moved on, so that nobody takes what was seen before for news.
+/// What an operator does with a snapshot. Revisions are moved on, so that no client takes what it
+/// saw before for news.
 const RESTORE: &str = "set -e
 etcdutl snapshot restore snapshot.db --data-dir /run/gauntlet/etcd.new --bump-revision 1000000000 --mark-compacted
 rm -r /run/gauntlet/etcd

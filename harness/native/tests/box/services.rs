@@ -27,7 +27,7 @@ pub(crate) fn cluster() -> ClusterSpec {
     }
 }
 
-/// A client that trusts the box's authority, or nobody.
+/// A client that trusts the box's authority, or none.
 fn agent(ca: Option<&str>) -> Agent {
     let roots = ca
         .map(|pem| Certificate::from_pem(pem.as_bytes()).unwrap())
@@ -107,7 +107,8 @@ pub(crate) fn what_is_pushed_runs() {
             &["run", pod, &image, "--restart=Never", "--", "pause"],
         )
         .unwrap();
-        // One after the other: containerd fetches the same bytes once, from whichever it asks first.
+        // One after the other: containerd fetches the same bytes once, from whichever it asks
+        // first.
         let ready = [
             "wait",
             "--for=condition=Ready",

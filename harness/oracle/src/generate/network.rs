@@ -57,8 +57,9 @@ const PODS: [CastMember; 8] = [
     ("one", "host", &[("app", "web")], 80),
 ];
 
-/// The pods, on so many nodes in turn, without policies, at addresses of both families. Those of nodes are a box's; pods'
-/// own are made up, until the caller knows better. The last pod is on its node's network.
+/// The pods, on this many nodes in turn, without policies, at addresses of both families. Those of
+/// nodes are a box's; pods' own are made up, until the caller knows better. The last pod is on its
+/// node's network.
 #[must_use]
 pub fn pod_cast(nodes: u8) -> NetworkWorld {
     let nodes = nodes.max(1);
@@ -111,7 +112,8 @@ fn label_pairs(labels: &[(&str, &str)]) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Every pod to every pod of its own network, at every port that is listened to, over either family.
+/// Every pod to every pod of its own network, at every port that is listened to, over either
+/// family.
 #[must_use]
 pub fn all_probes(world: &NetworkWorld) -> Vec<ConnectionProbe> {
     let mut probes = Vec::new();
@@ -247,8 +249,8 @@ fn address_block(addresses: Vec<IpAddr>) -> impl Strategy<Value = IPBlock> {
         })
 }
 
-/// The length of a block of IPv4, or what comes closest to it in IPv6, whose pods differ in the last bits and whose nodes'
-/// networks in those before the last 64.
+/// The length of a block of IPv4, or what comes closest to it in IPv6, whose pods differ in the
+/// last bits and whose nodes' networks in those before the last 64.
 fn block_length(address: IpAddr, length: u8) -> u8 {
     match (address, length) {
         (IpAddr::V4(_), _) | (IpAddr::V6(_), 0) => length,
@@ -266,7 +268,8 @@ fn outer_length(block: &IPBlock) -> u8 {
         .unwrap_or(0)
 }
 
-/// The block of this length that an address is in, written as the API server wants it: nothing beyond the length.
+/// The block of this length that an address is in, written as the API server wants it: nothing
+/// beyond the length.
 fn masked_block(address: IpAddr, length: u8) -> String {
     match address {
         IpAddr::V4(address) => {

@@ -19,7 +19,8 @@ use serde_json::{Value, json};
 use super::{pick_word, seldom_some, some_of};
 use crate::pod_security::{ReleaseVersion, SecurityLevel};
 
-/// Versions on both sides of every release that changed a check, one that no server knows yet, and the latest.
+/// Versions on both sides of every release that changed a check, one that no server knows yet, and
+/// the latest.
 pub const VERSIONS: [ReleaseVersion; 17] = [
     ReleaseVersion::Minor(0),
     ReleaseVersion::Minor(7),

@@ -18,7 +18,8 @@ use aim::{RequestAim, aim_request};
 
 const API_GROUP: &str = "rbac.authorization.k8s.io";
 
-/// What the names of everything begin with that RBAC knows by name, so that a caller can give a case names of its own.
+/// What the names of everything begin with that RBAC knows by name, so that a caller can give a
+/// case its own names.
 pub const TAG: &str = "tag-";
 
 /// The label by which cluster roles are gathered.
@@ -55,11 +56,12 @@ const ROLES: [&str; 5] = ["tag-r0", "tag-r1", "tag-r2", "tag-nobody", "view"];
 pub struct RbacCase {
     /// The roles and bindings.
     pub world: RbacWorld,
-    /// Who asks what.
+    /// The requester and its request.
     pub asked: Vec<(RequestUser, AccessRequest)>,
 }
 
-/// A world of a few roles and bindings, with up to this many requests. Most of them are aimed at one of its rules.
+/// A world of a few roles and bindings, with up to this many requests. Most of them are aimed at
+/// one of its rules.
 pub fn rbac_case(requests: usize) -> impl Strategy<Value = RbacCase> {
     let asked = (
         any_user(),
@@ -167,8 +169,9 @@ fn object_meta(kind: &str, at: usize, namespace: Option<&str>) -> ObjectMeta {
     }
 }
 
-/// The label of a cluster role, and the label of those whose rules it gathers. Those that gather by `tag-y` may find some
-/// that gather by `tag-x`, and nobody comes round to itself: what such a circle ends with is a matter of time.
+/// The label of a cluster role, and the label of those whose rules it gathers. Those that gather by
+/// `tag-y` may find some that gather by `tag-x`, and none comes round to itself: what such a circle
+/// ends with is a matter of time.
 fn aggregate_labels() -> impl Strategy<Value = (Option<String>, Option<String>)> {
     let plain = prop::option::of(pick_word(&["tag-x", "tag-y"])).prop_map(|label| (label, None));
     let first =
@@ -241,7 +244,7 @@ fn path_rule() -> impl Strategy<Value = PolicyRule> {
     })
 }
 
-/// Someone whom the worlds know, or nobody.
+/// A user that the worlds know, or an unknown one.
 pub fn any_user() -> impl Strategy<Value = RequestUser> {
     let names = [
         "tag-jane",

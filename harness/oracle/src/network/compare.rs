@@ -27,7 +27,8 @@ impl fmt::Display for NetworkDisagreement {
     }
 }
 
-/// The cells of `seen` (attempts, and whether each reached its destination) with which the oracle disagrees.
+/// The cells of `seen` (attempts, and whether each reached its destination) with which the oracle
+/// disagrees.
 ///
 /// # Errors
 /// When an attempt was between ends that the world does not have.

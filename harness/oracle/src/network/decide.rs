@@ -43,7 +43,8 @@ impl NetworkRules {
     /// Reads a world.
     ///
     /// # Errors
-    /// When no API server would have stored one of the policies, or a pod's namespace or node is not there.
+    /// When no API server would have stored one of the policies, or a pod's namespace or node is
+    /// not there.
     pub fn new(world: NetworkWorld) -> Result<Self, Error> {
         let policies = world
             .policies
@@ -85,7 +86,8 @@ impl NetworkRules {
     /// Whether a connection is let through.
     ///
     /// # Errors
-    /// When one of its ends is a pod or node that the world does not have, or has no address of the family.
+    /// When one of its ends is a pod or node that the world does not have, or has no address of the
+    /// family.
     pub fn decide(&self, probe: &ConnectionProbe) -> Result<NetworkVerdict, Error> {
         let (from, to) = (
             self.party(&probe.from, probe.family)?,

@@ -24,7 +24,8 @@ pub(super) struct ParsedPolicy {
     pub(super) egress: Option<Vec<PolicyRule>>,
 }
 
-/// A rule: one of the peers, at one of the ports. No peers are all of them, and so are no ports.
+/// A rule: one of the peers, at one of the ports. No peers means all of them, and no ports means
+/// all ports.
 #[derive(Clone, Debug)]
 pub(super) struct PolicyRule {
     peers: Vec<PolicyPeer>,
@@ -60,7 +61,8 @@ enum PeerKind {
 /// The far end of a connection, as a rule sees it.
 pub(super) struct FarEnd<'a> {
     pub(super) address: IpAddr,
-    /// Its namespace, the labels of that, and its own; `None` where it is no pod with an address of its own.
+    /// Its namespace, the labels of that, and its own; `None` where it is not a pod with its own
+    /// address.
     pub(super) pod: Option<(&'a str, &'a ObjectLabels, &'a ObjectLabels)>,
 }
 

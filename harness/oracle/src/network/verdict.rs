@@ -5,9 +5,9 @@ use std::fmt;
 /// Whether a connection is let through, by both of its ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetworkVerdict {
-    /// What the policies on the one who connects say.
+    /// What the policies on the client say.
     pub egress: GateVerdict,
-    /// What the policies on the one who is connected to say.
+    /// What the policies on the server say.
     pub ingress: GateVerdict,
 }
 
@@ -33,7 +33,7 @@ pub enum GateVerdict {
 /// Why no policy has a say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FreeReason {
-    /// That end is no pod with an address of its own.
+    /// That end is not a pod with its own address.
     NoPod,
     /// No policy isolates that pod in this direction.
     NotIsolated,

@@ -29,7 +29,8 @@ pub enum SecurityCheck {
 }
 
 impl SecurityCheck {
-    /// All of them, in the order in which a denial names them: baseline first, each level by the checks' identifiers.
+    /// All of them, in the order in which a denial names them: baseline first, each level by the
+    /// checks' identifiers.
     pub const ALL: [Self; 19] = [
         Self::AppArmor,
         Self::CapabilitiesBaseline,
@@ -52,7 +53,7 @@ impl SecurityCheck {
         Self::SeccompRestricted,
     ];
 
-    /// What a denial calls it. AppArmor's has a plural besides.
+    /// What a denial calls it. AppArmor's also has a plural.
     #[must_use]
     pub fn reason(self) -> &'static str {
         match self {

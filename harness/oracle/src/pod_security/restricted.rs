@@ -62,8 +62,8 @@ fn is_allowed(volume: &Volume) -> bool {
         || of_no_kind()
 }
 
-/// What a container says counts for it; what the pod says, for those that say nothing. A pod that says `false` violates
-/// it whatever its containers say.
+/// What a container says counts for it; what the pod says, for those that say nothing. A pod that
+/// says `false` violates it whatever its containers say.
 fn holds_for_all(
     pod: &CheckedPod<'_>,
     of_pod: Option<bool>,

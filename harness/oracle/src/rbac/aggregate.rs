@@ -8,13 +8,15 @@ use super::RbacWorld;
 use crate::Error;
 use crate::selector::ParsedSelector;
 
-/// The rules of a cluster role: its own, or those that it gathers, through others that gather as well.
+/// The rules of a cluster role: its own, or those that it gathers, through others that gather as
+/// well.
 ///
-/// One that finds nothing to gather keeps its own: the controller that gathers applies its list from the server's side,
-/// and an empty list is no field, so that what somebody else wrote there stays.
+/// One that finds nothing to gather keeps its own: the controller that gathers applies its list
+/// from the server's side, and an empty list counts as a missing field, so that what another client
+/// wrote there stays.
 ///
 /// # Errors
-/// When one of its selectors is none.
+/// When one of its selectors is not valid.
 pub fn aggregated_rules(world: &RbacWorld, role: &ClusterRole) -> Result<Vec<PolicyRule>, Error> {
     gather_rules(world, role, &mut BTreeSet::new())
 }

@@ -40,8 +40,8 @@ fn list_holds(list: &[String], word: &str) -> bool {
     list.iter().any(|entry| entry == "*" || entry == word)
 }
 
-/// `*` is every resource and subresource, `*/scale` that subresource of every resource; `pods` is not `pods/log`, and
-/// `pods/*` is nothing.
+/// `*` is every resource and subresource, `*/scale` that subresource of every resource; `pods` is
+/// not `pods/log`, and `pods/*` is nothing.
 fn is_resource(pattern: &str, resource: &str, subresource: &str) -> bool {
     if subresource.is_empty() {
         return pattern == "*" || pattern == resource;

@@ -12,13 +12,13 @@ use crate::network::{
     PortProtocol,
 };
 
-/// How many cells are told of in words, and how many are steps: one that is not as it is intended takes seconds, until it is
-/// believed.
+/// How many cells are told of in words, and how many are steps: one that is not as it is intended
+/// takes seconds, until it is believed.
 const TOLD: usize = 3;
 const TRIED: usize = 8;
 
-/// The scenario of cells in which a cluster did something else than the oracle says. Cells that are not between two
-/// pods are left out.
+/// The scenario of cells in which a cluster did something else than the oracle says. Cells that are
+/// not between two pods are left out.
 ///
 /// # Errors
 /// When it cannot be written as YAML.
@@ -135,8 +135,8 @@ fn reach_step(at: usize, cell: &NetworkDisagreement, from: &PodName, to: &PodNam
         "expect-in": {"bare": "reached", "policies": expected}})
 }
 
-/// The namespaces and pods of a world of the generators, as they are created: each pod listens at the ports of
-/// [`LISTENED`], but those on a node's network, which have none to themselves.
+/// The namespaces and pods of a world of the generators, as they are created: each pod listens at
+/// the ports of [`LISTENED`], but those on a node's network, which have none to themselves.
 #[must_use]
 pub fn world_objects(world: &NetworkWorld, image: &str) -> Vec<Value> {
     let namespace = |(name, labels): (&String, &_)| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});

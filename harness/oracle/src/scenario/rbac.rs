@@ -6,8 +6,9 @@ use super::{ScenarioFiles, place_object};
 use crate::Error;
 use crate::rbac::{AccessRequest, RbacGrant, RbacWorld, RequestUser};
 
-/// The scenario of a request that these roles and bindings should allow, or not. Nobody can be asked whether a request
-/// would be allowed other than by creating a review: what it said is in the step's detail.
+/// The scenario of a request that these roles and bindings should allow, or not. No API says
+/// whether a request would be allowed other than by creating a review: what it said is in the
+/// step's detail.
 ///
 /// # Errors
 /// When it cannot be written as YAML.

@@ -1,4 +1,5 @@
-//! Cases: the same ones each time, unless another seed is given, and made smaller when one disagrees.
+//! Cases: the same ones each time, unless another seed is given, and made smaller when one
+//! disagrees.
 
 use oracle::generate;
 use proptest::strategy::{Strategy, ValueTree};

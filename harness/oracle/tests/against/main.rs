@@ -1,7 +1,9 @@
-//! The oracles against what really decides: an API server in a box. This test binary is its own launcher, so it has its
-//! own `main`. It needs root and everything that `gauntlet doctor` looks at.
+//! The oracles against what really decides: an API server in a box. This test binary is its own
+//! launcher, so it has its own `main`. It needs root and everything that `gauntlet doctor` looks
+//! at.
 //!
-//! `ORACLE_CASES` is how many cases each oracle gets, `ORACLE_SEED` a number that makes them other ones.
+//! `ORACLE_CASES` is how many cases each oracle gets, `ORACLE_SEED` a number that makes them other
+//! ones.
 
 #![expect(
     clippy::unwrap_used,

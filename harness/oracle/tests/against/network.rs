@@ -1,7 +1,8 @@
-//! Policies against what a box's nodes enforce: every pod of the cast tries every other at every port, for each set of
-//! policies anew, over IPv4 and over IPv6.
+//! Policies against what a box's nodes enforce: every pod of the cast tries every other at every
+//! port, for each set of policies again, over IPv4 and over IPv6.
 //!
-//! What a pod sends to its own node is not tried: by the API's own word nobody can block it, and the box does.
+//! What a pod sends to its own node is not tried: the API says that it cannot be blocked, and the
+//! box blocks it.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -28,17 +29,18 @@ use tokio::io::AsyncReadExt;
 use crate::api::{must, until};
 use crate::cases::{cases, shrink, wanted};
 
-/// Sets of policies where nobody says how many.
+/// The default number of sets of policies.
 const USUAL: usize = 40;
 
 /// Nodes of the box, so that packets cross from one to another.
 pub(crate) const NODES: u8 = 2;
 
-/// How long a packet may be under way before it counts as lost, and the same when somebody looks again.
+/// How long a packet may be under way before it counts as lost, and the same for the second look.
 const PATIENCE: Duration = Duration::from_millis(200);
 const SECOND_PATIENCE: Duration = Duration::from_secs(1);
 
-/// How long a pod may take to try all of it; a busy machine's kubelet drops a conversation now and then.
+/// How long a pod may take to try all of it; a busy machine's kubelet drops a conversation now and
+/// then.
 const CONVERSATION: Duration = Duration::from_secs(20);
 
 /// How often the test says how far it has come.
@@ -145,8 +147,8 @@ impl<'a> Arena<'a> {
         self.in_force(|seen| seen.network_policies >= newest).await;
         let network = self.network(set);
         let found = self.differing(&network, &self.probes, PATIENCE).await;
-        // A busy machine loses a race with the clock, and a datagram may pass as part of an older conversation from the
-        // same port. What is really so is so again.
+        // A busy machine loses a race with the clock, and a datagram may pass as part of an older
+        // conversation from the same port. What is really so is so again.
         let again: Vec<ConnectionProbe> = found.into_iter().map(|one| one.probe).collect();
         let found = self.differing(&network, &again, SECOND_PATIENCE).await;
         let again: Vec<ConnectionProbe> = found.into_iter().map(|one| one.probe).collect();
@@ -192,7 +194,8 @@ impl<'a> Arena<'a> {
         oracle::network::compare_cells(network, seen).unwrap()
     }
 
-    /// What a pod reaches, in one go. A conversation with its kubelet that breaks off is held again: it says nothing.
+    /// What a pod reaches, in one go. A conversation with its kubelet that breaks off is held
+    /// again: it says nothing.
     async fn tried<'p>(
         &self,
         from: &PodName,

@@ -20,10 +20,11 @@ use serde_json::{Value, json};
 use crate::api::{Reply, SIDE_BY_SIDE, must, send, until};
 use crate::cases::{cases, shrink, wanted};
 
-/// Cases where nobody says how many.
+/// The default number of cases.
 const USUAL: usize = 4_000;
 
-/// The most cases in a hundred that the API server may find invalid, so that it says nothing about them.
+/// The most cases in a hundred that the API server may find invalid, so that it says nothing about
+/// them.
 const INVALID: usize = 5;
 
 /// What is tried.

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use crate::api::{SIDE_BY_SIDE, must, until};
 use crate::cases::{cases, shrink, wanted};
 
-/// Requests where nobody says how many.
+/// The default number of requests.
 const USUAL: usize = 4_000;
 
 /// Requests about one world.
@@ -270,7 +270,8 @@ async fn gathered(cluster: &Cluster, world: &RbacWorld) {
     }
 }
 
-/// Waits until the authorizer knows a last object of each kind: it reads each kind's changes in their order.
+/// Waits until the authorizer knows a last object of each kind: it reads each kind's changes in
+/// their order.
 async fn canary(cluster: &Cluster) {
     let name = format!("w{}-canary", WORLDS.fetch_add(1, Ordering::Relaxed));
     let meta = json!({"name": name});

@@ -1,4 +1,5 @@
-//! `emit SOURCE --events N [--rate N] [--to FILE]`: writes lines that can be counted, as an application that logs.
+//! `emit SOURCE --events N [--rate N] [--to FILE]`: writes lines that can be counted, as an
+//! application that logs.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -10,7 +11,7 @@ use ::agent::{EventMark, StopSignal};
 use super::CommandOptions;
 use crate::wait;
 
-/// Writes the lines, then stays until told to end.
+/// Writes the lines, then stays until SIGTERM or SIGINT.
 pub(super) fn run_emit(words: &[&str]) -> Result<String, String> {
     let [source, rest @ ..] = words else {
         return Err("whose lines? `emit SOURCE --events N`".into());

@@ -1,5 +1,6 @@
-//! `agent-forge KIND --manager HOST [--port N] [--dir DIR]`: what no honest agent sends. With the key of the agent in
-//! DIR where one is needed, as somebody has it who took it, or recorded what it sealed.
+//! `agent-forge KIND --manager HOST [--port N] [--dir DIR]`: what no honest agent sends. With the
+//! key of the agent in DIR where one is needed, as an attacker has it who took it, or recorded what
+//! it sealed.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
@@ -13,12 +14,12 @@ use ::agent::{
 use super::{CommandOptions, error_chain};
 use crate::dns::resolve::{self, ResolverConfig as Servers};
 
-/// So many connections go to one and the same of two managers once in half a million times.
+/// With two managers, this many connections all go to the same one once in half a million times.
 const SPREAD: u32 = 20;
 
 const REACTION_WITHIN: Duration = Duration::from_secs(2);
 
-/// Sends, and says what came of it.
+/// Sends, and prints the result.
 pub(super) fn run_forge(words: &[&str]) -> Result<String, String> {
     let [kind, rest @ ..] = words else {
         return Err("what? `agent-forge KIND --manager HOST`".into());
@@ -41,7 +42,8 @@ fn forged_messages(kind: &str, dir: &Path) -> Result<Vec<Vec<u8>>, String> {
     let length = |length: u32, bytes: &[u8]| [&length.to_le_bytes(), bytes].concat();
     let framed = |bytes: &[u8]| length(u32::try_from(bytes.len()).unwrap_or(u32::MAX), bytes);
     Ok(match kind {
-        // One message, recorded and sent three times; a pong says that the manager took it and goes on.
+        // One message, recorded and sent three times; a pong says that the manager took it and goes
+        // on.
         "replay" => vec![
             [
                 framed(&sealed_message(&read_key(dir)?)?),
@@ -50,7 +52,7 @@ fn forged_messages(kind: &str, dir: &Path) -> Result<Vec<Vec<u8>>, String> {
             .concat();
             3
         ],
-        // As many messages, each on a connection of its own.
+        // As many messages, each on its own connection.
         "spread" => {
             let key = read_key(dir)?;
             let each = (1..=SPREAD).map(|number| {
@@ -135,8 +137,8 @@ fn manager_address(host: &str, port: u16) -> Result<SocketAddr, String> {
     Ok(SocketAddr::new(*first, port))
 }
 
-/// What the manager does about it, within a moment. Returns when the manager knows that the connection is over: until
-/// then it lets no other one have the same key.
+/// What the manager does about it, within a moment. Returns when the manager knows that the
+/// connection has ended: until then it lets no other one have the same key.
 fn send_forged(to: SocketAddr, bytes: &[u8]) -> Result<&'static str, String> {
     let mut stream = TcpStream::connect_timeout(&to, REACTION_WITHIN)
         .map_err(|why| format!("failed to connect: {why}"))?;

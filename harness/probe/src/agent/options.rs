@@ -72,7 +72,7 @@ impl CommandOptions {
             .into()
     }
 
-    /// That nothing is left that nobody asked for.
+    /// Checks that no unknown option is left.
     pub(super) fn check_end(self) -> Result<(), String> {
         self.0
             .into_keys()

@@ -17,7 +17,7 @@ const DIR: &str = "/manager";
 /// Between two looks at a file that another process writes.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Runs a manager until told to end.
+/// Runs a manager until SIGTERM or SIGINT.
 pub(super) fn run_manager(options: CommandOptions) -> Result<String, String> {
     let config = manager_config(options)?;
     let mut kept: Option<Arc<WazuhManager>> = None;
@@ -120,8 +120,9 @@ fn force_option(
     })
 }
 
-/// The agents of the manager in this container, and what it counted, with `--until STATUS --for
-/// SECONDS`, as soon as an agent has that status, or when the time is over.
+/// The agents of the manager in this container, and what it counted, with
+/// `--until STATUS --for SECONDS`, as soon as an agent has that status, or when the time has
+/// passed.
 pub(super) fn print_agents(mut options: CommandOptions) -> Result<ManagerReport, String> {
     let dir = options.dir(DIR);
     let (until, most) = (

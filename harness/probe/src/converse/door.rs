@@ -11,11 +11,12 @@ use super::answer_all;
 /// The socket's name is this and the mount namespace, as the kernel names it.
 const PREFIX: &str = "gauntlet-probe-";
 
-/// How long somebody may not take what they asked for.
+/// How long a caller may leave an answer unread.
 const TAKEN_WITHIN: Duration = Duration::from_secs(5);
 
-/// Answers conversations from now on, in threads of its own. Where another process of the container does already, or the
-/// kernel lets nobody, there is no socket: who asks has a command, `converse`.
+/// Answers conversations from now on, in background threads. Where another process of the container
+/// does already, or the kernel does not allow it, there is no socket: the caller uses the command
+/// `converse`.
 pub(crate) fn open_door() {
     let Ok(space) = std::fs::read_link("/proc/self/ns/mnt") else {
         return;

@@ -23,12 +23,13 @@ const STACK: usize = 512 << 10;
 /// What the threads of a conversation share.
 struct SharedTalk<W> {
     writer: Mutex<W>,
-    /// Whether nobody asks any more.
+    /// Whether the engine has closed the conversation.
     ended: AtomicBool,
     busy: AtomicUsize,
 }
 
-/// Answers questions until there are no more, or one that is none. Answers that are not ready by then are not given.
+/// Answers questions until there are no more, or a line is not a question. Answers that are not
+/// ready by then are not given.
 pub(crate) fn answer_all<W: Write + Send + 'static>(mut reader: impl BufRead, writer: W) {
     let shared = Arc::new(SharedTalk {
         writer: Mutex::new(writer),
@@ -39,7 +40,8 @@ pub(crate) fn answer_all<W: Write + Send + 'static>(mut reader: impl BufRead, wr
         match EngineQuestion::read(&line) {
             Ok(question) => begin_question(&shared, question),
             Err(why) => {
-                // Whose answer is due is not known: it is answered to nobody, and that is the end.
+                // The line does not say which question it is: it gets no answer, and the
+                // conversation ends.
                 _ = shared.say_line(NOBODY, QuestionAnswer::Fault(why.to_string()));
                 break;
             }
@@ -55,7 +57,7 @@ fn next_line(reader: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
     Ok((!line.is_empty()).then_some(line))
 }
 
-/// Works on a question in a thread of its own.
+/// Works on a question in a background thread.
 fn begin_question<W: Write + Send + 'static>(
     shared: &Arc<SharedTalk<W>>,
     question: EngineQuestion,

@@ -1,5 +1,5 @@
-//! Messages of the domain name system (RFC 1035), as far as asking for addresses and answering takes.
-//! Reading never panics, whatever the bytes are.
+//! Messages of the domain name system (RFC 1035), as far as asking for addresses and answering
+//! takes. Reading never panics, whatever the bytes are.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -52,7 +52,7 @@ pub(crate) struct DnsMessage {
     pub(crate) addresses: Vec<IpAddr>,
 }
 
-/// The bytes of a question; nothing where `name` is no domain name.
+/// The bytes of a question; `None` where `name` is not a domain name.
 pub(crate) fn encode_query(id: u16, name: &str, kind: RecordKind) -> Option<Vec<u8>> {
     let mut bytes = encode_header(id, [0x01, 0x00], 0);
     bytes.extend(encode_labels(name)?);
@@ -61,8 +61,8 @@ pub(crate) fn encode_query(id: u16, name: &str, kind: RecordKind) -> Option<Vec<
     Some(bytes)
 }
 
-/// The bytes of an answer to `asked`: these addresses, or a code. At most `longest` bytes: what is longer is cut off,
-/// and says so.
+/// The bytes of an answer to `asked`: these addresses, or a code. At most `longest` bytes: what is
+/// longer is cut off, and says so.
 pub(crate) fn encode_answer(
     asked: &DnsMessage,
     code: u8,
@@ -115,7 +115,7 @@ fn encode_labels(name: &str) -> Option<Vec<u8>> {
     (bytes.len() <= 255).then_some(bytes)
 }
 
-/// Reads a message; nothing where it is none.
+/// Reads a message; `None` where it is not one.
 pub(crate) fn read_message(bytes: &[u8]) -> Option<DnsMessage> {
     let mut reader = MessageReader { bytes, at: 0 };
     let id = reader.u16()?;
@@ -168,7 +168,8 @@ impl MessageReader<'_> {
         Some(())
     }
 
-    /// A name, through its pointers; each of them has to point further to the front than the one before.
+    /// A name, through its pointers; each of them has to point further to the front than the one
+    /// before.
     fn name(&mut self) -> Option<String> {
         let mut name = String::new();
         let (mut at, mut end) = (self.at, None);

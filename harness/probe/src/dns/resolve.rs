@@ -1,5 +1,6 @@
-//! From a name to addresses, as a C library does it: by `/etc/hosts`, then by the servers, search domains and `ndots` of
-//! `/etc/resolv.conf`. No EDNS, so that an answer over 512 bytes has to be fetched over TCP.
+//! From a name to addresses, as a C library does it: by `/etc/hosts`, then by the servers, search
+//! domains and `ndots` of `/etc/resolv.conf`. No EDNS, so that an answer over 512 bytes has to be
+//! fetched over TCP.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -12,7 +13,7 @@ use probe_protocol::{Blocked, FaultReason, Stage};
 use super::codec::{self, DnsMessage, LONGEST, RecordKind};
 use crate::wire::reason_of;
 
-/// Whom to ask, and how.
+/// The name servers, and how to ask them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ResolverConfig {
     pub(crate) servers: Vec<SocketAddr>,
@@ -30,7 +31,7 @@ pub(crate) struct ResolvedName {
     pub(crate) addresses: Vec<IpAddr>,
     /// The whole name, with the search domain that had it.
     pub(crate) name: String,
-    /// Who said so, and whether over TCP; nobody where no server was asked.
+    /// The server that said so, and whether over TCP; empty where no server was asked.
     pub(crate) server: Option<(SocketAddr, bool)>,
 }
 
@@ -134,8 +135,8 @@ fn in_hosts(text: &str, host: &str) -> Vec<IpAddr> {
         .collect()
 }
 
-/// Asks the servers for `name`, in each search domain: the first that has it counts. A server that does not answer ends
-/// it: it would not answer for the next domain either.
+/// Asks the servers for `name`, in each search domain: the first that has it counts. A server that
+/// does not answer ends it: it would not answer for the next domain either.
 pub(crate) fn look_up_name(
     name: &str,
     config: &ResolverConfig,

@@ -1,5 +1,5 @@
-//! A name server with the names of its arguments, over UDP and TCP. It prints each name that it is asked for: what is
-//! carried out of a network in names arrives here.
+//! A name server with the names of its arguments, over UDP and TCP. It prints each name that it is
+//! asked for: what is carried out of a network in names arrives here.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
@@ -10,7 +10,8 @@ use super::{serve_streams, udp};
 use crate::dns::codec::{self, LONGEST, LONGEST_OVER_UDP, RecordKind};
 use crate::web::SILENT_AT_MOST;
 
-/// Serves `zone` at `port`; over TCP at the same, which is why a port of 0 is looked for over UDP first.
+/// Serves `zone` at `port`; over TCP at the same, which is why a port of 0 is looked for over UDP
+/// first.
 pub(super) fn serve_zone(port: u16, zone: NameZone) -> Result<u16, String> {
     let zone = Arc::new(zone);
     let names = Arc::clone(&zone);

@@ -17,10 +17,11 @@ pub(super) enum ListenKind {
     Tcp,
     Udp,
     Http,
-    /// Arguments: names of the certificate, `expired`, `authority:WORD`; or `cert:FILE` and `key:FILE`.
+    /// Arguments: names of the certificate, `expired`, `authority:WORD`; or `cert:FILE` and
+    /// `key:FILE`.
     Tls(ServerIdentity),
-    /// Arguments: `NAME:ADDRESS`, a name may have several; and for every other name `*:ADDRESS`, or `forward:ADDRESS`
-    /// to ask that server.
+    /// Arguments: `NAME:ADDRESS`, a name may have several; and for every other name `*:ADDRESS`, or
+    /// `forward:ADDRESS` to ask that server.
     Dns(NameZone),
 }
 
@@ -29,7 +30,7 @@ pub(super) enum ListenKind {
 pub(super) struct NameZone {
     /// Names and their addresses.
     pub(super) names: Vec<(String, Ipv4Addr)>,
-    /// Whom it asks for what it does not know.
+    /// The server to which it forwards names that it does not know.
     pub(super) forward: Option<Ipv4Addr>,
 }
 

@@ -1,5 +1,5 @@
-//! A datagram for a datagram, from the very address to which it was sent: a host has several, and the kernel would
-//! otherwise choose.
+//! A datagram for a datagram, from the very address to which it was sent: a host has several, and
+//! the kernel would otherwise choose.
 
 use std::io::{IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -16,7 +16,7 @@ use nix::sys::socket::{
 
 use super::lines::answer_text;
 
-/// Answers every datagram, in a thread of its own.
+/// Answers every datagram, in a background thread.
 pub(super) fn serve_datagrams(port: u16, name: Arc<str>) -> Result<u16, String> {
     answer_all(port, move |peer, _| {
         Some(answer_text(&name, Some(peer.ip())).into_bytes())

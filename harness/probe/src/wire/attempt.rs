@@ -146,7 +146,7 @@ fn talk_to(
     said.map_or(Ok(()), |said| judge_peer(target, &said, facts))
 }
 
-/// Keeps who answered, and says whether it was whom the target wants.
+/// Records which server answered, and whether it is the one that the target wants.
 fn judge_peer(target: &WireTarget, said: &str, facts: &mut Facts) -> Result<(), Blocked> {
     let mut words = said.split_whitespace();
     if let (Some("probe"), Some(name), Some(seen_as), None) =

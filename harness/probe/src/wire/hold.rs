@@ -1,7 +1,8 @@
-//! A connection that is kept: a line goes out and back every so often, and whenever somebody asks how it is.
+//! A connection that is kept: a line goes out and back every so often, and on each request for its
+//! state.
 //!
-//! Who asks does so through an abstract socket, so that nothing has to be written and a pod's network namespace keeps
-//! the names apart.
+//! The caller uses an abstract socket, so that nothing has to be written and a pod's network
+//! namespace keeps the names apart.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -66,10 +67,10 @@ fn socket_path(name: &str) -> Result<SocketAddr, String> {
     SocketAddr::from_abstract_name(name).map_err(|why| format!("the name cannot be used: {why}"))
 }
 
-/// Asks the process that holds `name` to send a line now, and gives what came of it.
+/// Asks the process that holds `name` to send a line now, and returns the result.
 ///
 /// # Errors
-/// When nobody holds it.
+/// When no process holds it.
 pub(crate) fn use_held(name: &str) -> Result<ProbeReport, String> {
     let nobody = |why: std::io::Error| format!("nobody holds `{name}`: {why}");
     let mut stream = UnixStream::connect_addr(&socket_path(name)?).map_err(nobody)?;
@@ -78,10 +79,11 @@ pub(crate) fn use_held(name: &str) -> Result<ProbeReport, String> {
     ProbeReport::read(&said).map_err(|why| format!("who holds `{name}` has ended: {why}"))
 }
 
-/// What [`hold`] starts: says how the connection began, and holds it for as long as the container lives.
+/// What [`hold`] starts: says how the connection began, and holds it for as long as the container
+/// lives.
 ///
 /// # Errors
-/// A name that is taken, or a text that is no target.
+/// A name that is taken, or a text that is not a target.
 pub(crate) fn run_behind(
     name: &str,
     text: &str,

@@ -1,4 +1,5 @@
-//! Trying one target until it is known how it is: reached, at once or for long enough, or blocked for long enough.
+//! Trying one target until it is known how it is: reached, at once or for long enough, or blocked
+//! for long enough.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,11 +12,12 @@ use probe_protocol::{Blocked, HoldRule, ProbeReport};
 use super::attempt::attempt_once;
 use super::target::WireTarget;
 
-/// Tries a target until attempts get through, or have ended at the same stage for the same reason, for long enough. Gives the report of the attempt that decided; `lasts` in it is whether one did. `seen` is told whenever
-/// attempts end otherwise than those before. Once `ended`, it stops.
+/// Tries a target until attempts get through, or have ended at the same stage for the same reason,
+/// for long enough. Gives the report of the attempt that decided; `lasts` in it is whether one did.
+/// `seen` is told whenever attempts end otherwise than those before. Once `ended`, it stops.
 ///
 /// # Errors
-/// A text that is no target.
+/// A text that is not a target.
 pub(crate) fn try_until_lasting(
     text: &str,
     patience: Duration,
@@ -51,7 +53,8 @@ pub(crate) fn try_until_lasting(
         if report.is_reached() && pace.reached_holds.is_zero() {
             return Ok(that_lasts(report, true));
         }
-        // In the order in which they began: one that is refused ends before an earlier one that runs into its time-out.
+        // In the order in which they began: one that is refused ends before an earlier one that
+        // runs into its time-out.
         early.insert(index, (began, report));
         while let Some((began, report)) = early.remove(&streak.noted) {
             let holds = if report.is_reached() {

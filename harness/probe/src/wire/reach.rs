@@ -18,11 +18,11 @@ const AT_ONCE: usize = 128;
 /// Enough for a TLS handshake; many threads are cheap where each is small.
 const STACK: usize = 256 << 10;
 
-/// `[--timeout MS] TARGET…`, or with `--holds MS`, and perhaps `--reached-holds`, `--every` and `--within`, one target until it is known how
-/// it is. Gives all lines.
+/// `[--timeout MS] TARGET…`, or with `--holds MS`, and perhaps `--reached-holds`, `--every` and
+/// `--within`, one target until it is known how it is. Gives all lines.
 ///
 /// # Errors
-/// A text that is no target, or an option that is none.
+/// A text that is not a target, or not a valid option.
 pub(crate) fn reach_words(words: &[&str]) -> Result<String, String> {
     let not_asked = Duration::MAX;
     let mut times = [
@@ -64,10 +64,11 @@ pub(crate) fn reach_words(words: &[&str]) -> Result<String, String> {
     }
 }
 
-/// Tries one target, once or until it is known how it is; `seen` is told of what does not last. Once `ended`, it stops.
+/// Tries one target, once or until it is known how it is; `seen` is told of what does not last.
+/// Once `ended`, it stops.
 ///
 /// # Errors
-/// A text that is no target.
+/// A text that is not a target.
 pub(crate) fn reach_one(
     reach: &Reach,
     ended: &AtomicBool,
@@ -85,7 +86,7 @@ pub(crate) fn reach_one(
 /// Tries every target, and says how each ended.
 ///
 /// # Errors
-/// A text that is no target, before anything is tried.
+/// A text that is not a target, before anything is tried.
 fn reach_targets(
     texts: &[&str],
     patience: Duration,

@@ -1,4 +1,5 @@
-//! What is to be reached: `SCHEME://HOST:PORT[?OPTION&…]`, and for `dns` `dns://NAME[@SERVER[:PORT]][?tcp]`.
+//! What is to be reached: `SCHEME://HOST:PORT[?OPTION&…]`, and for `dns`
+//! `dns://NAME[@SERVER[:PORT]][?tcp]`.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -25,7 +26,7 @@ pub(crate) struct WireTarget {
     pub(crate) path: String,
     /// An open connection, or session, is enough: nothing is asked.
     pub(crate) open: bool,
-    /// Who has to answer.
+    /// The server that has to answer.
     pub(crate) by: Option<String>,
     pub(crate) tls: TlsTrust,
     /// The name server that is asked, if it is not the container's own.
@@ -36,7 +37,7 @@ pub(crate) struct WireTarget {
     pub(crate) ipv6: bool,
 }
 
-/// Whom a TLS client believes.
+/// Which authority a TLS client trusts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TlsTrust {
     /// The name that the certificate has to be for, if it is not the host.
@@ -45,7 +46,7 @@ pub(crate) struct TlsTrust {
     pub(crate) authority: Option<String>,
     /// A file with certificates of authorities (PEM).
     pub(crate) ca: Option<String>,
-    /// Anybody.
+    /// Any server.
     pub(crate) insecure: bool,
 }
 

@@ -1,4 +1,5 @@
-//! Opens connections to a target at a fixed rate, and says when it changes whether they get through.
+//! Opens connections to a target at a fixed rate, and says when it changes whether they get
+//! through.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -28,11 +29,11 @@ struct WatchedAttempt {
     end: Result<(), Blocked>,
 }
 
-/// Watches until its time is over. Each line tells of a change by the time at which the first connection of the new
-/// kind *began*; the last line counts.
+/// Watches until its time has passed. Each line tells of a change by the time at which the first
+/// connection of the new kind *began*; the last line counts.
 ///
 /// # Errors
-/// A text that is no target.
+/// A text that is not a target.
 pub(crate) fn watch_target(
     text: &str,
     pace: WatchPace,
@@ -68,7 +69,7 @@ pub(crate) fn watch_target(
     Ok(())
 }
 
-/// Begins a connection at each beat, on time, in a thread of its own.
+/// Begins a connection at each beat, on time, in a background thread.
 fn open_all(target: &WireTarget, pace: WatchPace, start: Instant, tell: &Sender<WatchedAttempt>) {
     let (_keep, never) = mpsc::channel::<()>();
     let (mut index, mut due) = (0, Duration::ZERO);

@@ -13,15 +13,15 @@ use crate::folders::CommandFolders;
 use crate::progress::ProgressBoard;
 use crate::report::{GoldenResult, ReportStatus, ScenarioResult, text};
 
-/// Tells of scenarios that met every intent and agree with what was recorded. The rest waits for the report: a second look
-/// may change it, and its table belongs beside what is wrong.
+/// Tells of scenarios that met every intent and agree with what was recorded. The rest waits for
+/// the report: a second look may change it, and its table belongs beside what is wrong.
 pub(crate) struct RunAnnouncer {
     store: GoldenStore,
     width: usize,
     tables: bool,
     /// Whether standard output is taken by a report for programs.
     taken: bool,
-    /// The scenarios that were told of, by id.
+    /// The scenarios that were reported, by id.
     told: Mutex<BTreeSet<String>>,
 }
 

@@ -7,7 +7,8 @@ use crate::fault::CommandFault;
 use crate::folders::CommandFolders;
 use crate::report::{GoldenResult, ReportStatus, RunReport, ScenarioResult};
 
-/// Compares every scenario whose cells are all as intended, and writes what differs beside its golden file.
+/// Compares every scenario whose cells are all as intended, and writes what differs beside its
+/// golden file.
 pub(crate) fn compare_all(store: &GoldenStore, found: &CommandFolders, report: &mut RunReport) {
     let mut faults: Vec<CommandFault> = Vec::new();
     for tried in &mut report.scenarios {

@@ -13,10 +13,10 @@ use crate::progress::{BuildEstimate, ProgressBoard, format_seconds};
 /// The key of the board's line about cells.
 const CELLS: &str = "~cells";
 
-/// Shows on a board what it hears of a run.
+/// Shows the events of a run on a board.
 pub(crate) struct RunDisplay {
     board: ProgressBoard,
-    /// Who tells of a scenario in which every cell is as intended, as soon as it is done.
+    /// Reports a scenario in which every cell is as intended, as soon as it is done.
     announcer: Option<RunAnnouncer>,
     state: Mutex<DisplayState>,
 }
@@ -50,7 +50,7 @@ impl RunDisplay {
         self.board.clear();
     }
 
-    /// The scenarios that were told of, by id.
+    /// The scenarios that were reported, by id.
     pub(crate) fn told_scenarios(&self) -> std::collections::BTreeSet<String> {
         self.announcer
             .as_ref()

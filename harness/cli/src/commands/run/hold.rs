@@ -1,4 +1,4 @@
-//! `--keep`: the clusters stay up until somebody says so.
+//! `--keep`: the clusters stay up until Enter is pressed.
 
 use std::io::{self, IsTerminal};
 
@@ -8,9 +8,9 @@ use runner::LiveCluster;
 use crate::report::RunReport;
 use crate::{interrupt, ui};
 
-/// Says what was kept and how to look at it, and holds boxes until Enter is pressed; where nobody can press it, until a
-/// signal comes, which ends it as well, as always.
-/// On a cluster that stays, there is nothing to hold.
+/// Says what was kept and how to look at it, and holds boxes until Enter is pressed; without a
+/// terminal, until a signal comes, which ends it as well, as always. On a cluster that stays, there
+/// is nothing to hold.
 pub(crate) fn until_told(cache: &BoxCache, clusters: &[LiveCluster], report: &RunReport) {
     let mut boxes = native::list_boxes(cache);
     boxes.retain(|one| clusters.iter().any(|cluster| cluster.name() == one.name));

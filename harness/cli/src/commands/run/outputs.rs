@@ -28,7 +28,8 @@ pub(crate) fn check_writable(args: &RunArguments) -> Result<(), CommandFault> {
     Ok(())
 }
 
-/// Writes them all, the one for people last. A file that cannot be written is a fault of the report.
+/// Writes them all, the one for people last. A file that cannot be written is a fault of the
+/// report.
 pub(crate) fn write_reports(args: &RunArguments, report: &mut RunReport, evidence: &Path) {
     if let Some(path) = &args.json {
         let text = format!("{:#}\n", json::report_json(report));

@@ -19,7 +19,8 @@ use crate::world::LiveWorld;
 const CYCLONEDX: &str = "application/vnd.cyclonedx+json";
 const SPDX: &str = "application/spdx+json";
 
-/// What a registry gave, or how it refused; a fault of any other kind says nothing about the artifact.
+/// What a registry gave, or how it refused; a fault of any other kind says nothing about the
+/// artifact.
 pub(super) type RegistryAnswer<T> = Result<T, Box<Observation>>;
 
 pub(in crate::actions) async fn build_image(
@@ -61,7 +62,8 @@ pub(in crate::actions) async fn push_image(
     Ok(cx.world.remember_digest(name, given))
 }
 
-/// Copies an image; where the target is another image already and signatures are wanted, it gets those alone.
+/// Copies an image; where the target is another image already and signatures are wanted, it gets
+/// those alone.
 pub(in crate::actions) async fn copy_image(
     cx: &mut StepContext<'_, '_>,
     copy: &CopyImage,
@@ -231,7 +233,7 @@ pub(super) async fn run_blocking<T: Send + 'static>(
     Ok(tokio::task::spawn_blocking(work).await?)
 }
 
-/// What is withheld rejects; that nobody answers leaves the question open.
+/// A withheld answer rejects; a missing answer leaves the question open.
 fn registry_refusal(fault: artifact::Error) -> Result<Observation, Error> {
     if fault.is_withheld() {
         return Ok(Observation::from_answer(Answer::NotDone {

@@ -1,10 +1,11 @@
 //! Signatures by a key and bills of materials, made once for all worlds that would get the same.
 //!
-//! The tool makes the first one, in the world that asks for it first, and every other world gets that: the very bytes, put
-//! where the tool would have put them. What names the world stands in none of them but as the repository's path: in a
-//! signature of the older format (`docker-reference`) and in a statement (its subject's name). No verifier compares it:
-//! cosign's claim verifiers look at the digest alone (`pkg/cosign/verifiers.go`), Kyverno and policy-controller use
-//! those. A policy of a scenario could, so worlds of one whose manifests speak of it make their own.
+//! The tool makes the first one, in the world that asks for it first, and every other world gets
+//! that: the very bytes, put where the tool would have put them. None of them names the world
+//! except in the repository's path: in a signature of the older format (`docker-reference`) and in
+//! a statement (its subject's name). No verifier compares it: cosign's claim verifiers look at the
+//! digest alone (`pkg/cosign/verifiers.go`), Kyverno and policy-controller use those. A policy of a
+//! scenario could, so worlds of one whose manifests speak of it make their own.
 
 use std::sync::Arc;
 
@@ -24,7 +25,8 @@ const PATHS: [&str; 2] = ["docker-reference", "subject"];
 /// What the namespace in an order is replaced by.
 const MARK: &str = "$(namespace)";
 
-/// A signature to be made: the tool's call, the image, and what goes into it where that is the same for other worlds.
+/// A signature to be made: the tool's call, the image, and what goes into it where that is the same
+/// for other worlds.
 pub(super) struct SigningTask {
     pub(super) tool: ToolTask,
     pub(super) args: Vec<String>,
@@ -34,7 +36,7 @@ pub(super) struct SigningTask {
 }
 
 impl LiveWorld<'_> {
-    /// Whether what this world makes can be made once: a second look makes everything anew.
+    /// Whether what this world makes can be made once: a second look makes everything again.
     pub(super) fn shares_product(&self) -> bool {
         !self.again
     }
@@ -75,7 +77,8 @@ impl LiveWorld<'_> {
         }
     }
 
-    /// Runs the tool, and takes what it attached, where that is one whole piece and nothing names this world.
+    /// Runs the tool, and takes what it attached, where that is one whole piece and nothing names
+    /// this world.
     async fn make_or_take(
         &self,
         making: &SigningTask,
@@ -115,7 +118,8 @@ impl LiveWorld<'_> {
             .unwrap_or(false)
     }
 
-    /// Asks the registry something that the tool asks as well: what it does not answer is left to the tool to tell.
+    /// Asks the registry something that the tool asks as well: what it does not answer is left to
+    /// the tool to tell.
     async fn look_up<T: Send + 'static>(
         &self,
         ask: impl FnOnce(&OciRegistry) -> Result<T, artifact::Error> + Send + 'static,

@@ -27,7 +27,7 @@ const TYPES: [(&str, &str); 10] = [
     ("vuln", "https://cosign.sigstore.dev/attestation/vuln/v1"),
 ];
 
-/// Who has to have signed, with a key's text in place of its name.
+/// The required signer, with a key's text in place of its name.
 enum OwnSigner {
     Key(String),
     Identity {
@@ -135,7 +135,7 @@ impl LiveWorld<'_> {
         }
     }
 
-    /// Whom to trust, as far as the question asks for it.
+    /// The trusted parties, as far as the question asks for them.
     async fn own_trust(
         &self,
         asked: &VerifyImage,

@@ -1,9 +1,10 @@
-//! How many requests one admission costs: to the registry, from the registries' own logs; and to the log and the
-//! authorities behind it, from the packets that pods send them.
+//! How many requests one admission costs: to the registry, from the registries' own logs; and to
+//! the log and the authorities behind it, from the packets that pods send them.
 //!
-//! What counts at the registry names the world's namespace in its path, falls into the step, and is neither the engine's
-//! nor containerd's. Packets do not say for which world they are sent, and no verifier has sent any so far; if one does,
-//! the outcome differs and says so. Only single pods are counted: a controller's pods come when they come.
+//! What counts at the registry names the world's namespace in its path, falls into the step, and is
+//! neither the engine's nor containerd's. Packets do not say for which world they are sent, and no
+//! verifier has sent any so far; if one does, the outcome differs and says so. Only single pods are
+//! counted: a controller's pods come when they come.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -30,7 +31,8 @@ use crate::world::{LiveWorld, StepRequest};
 /// The logs of the registry with TLS, and of the one without.
 const LOGS: [&str; 2] = ["registry.log", "registry-plain.log"];
 
-/// How many looks in a row have to show the same, this far apart, and for how long there may be looks.
+/// How many looks in a row have to show the same, this far apart, and for how long there may be
+/// looks.
 const LOOKS: u32 = 3;
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 const STABLE_WITHIN: Duration = Duration::from_secs(5);
@@ -56,7 +58,8 @@ impl LiveWorld<'_> {
         };
         let [tls, plain] = self.registry_logs()?;
         let now = [log_length(&tls).await, log_length(&plain).await];
-        // A registry notes a request after it has answered: one of the step before would count for this one.
+        // A registry notes a request after it has answered: one of the step before would count for
+        // this one.
         let logs = self
             .complete_requests(now)
             .await
@@ -92,10 +95,12 @@ impl LiveWorld<'_> {
             .map_err(Error::from)
     }
 
-    /// The requests since the logs were so long, in words, once no more of them come; and how long the logs are then.
+    /// The requests since the logs had this length, in words, once no more of them come; and how
+    /// long the logs are then.
     ///
-    /// A registry notes a request after it has answered, on a busy machine long after. So it is asked for something that
-    /// nobody else asks for, and what it has answered before stands in its log by then, or within the looks that follow.
+    /// A registry notes a request after it has answered, on a busy machine long after. So it is
+    /// asked for something that no other request is for, and what it has answered before is in its
+    /// log by then, or within the looks that follow.
     async fn complete_requests(&self, since: [usize; 2]) -> Result<(String, [usize; 2]), Error> {
         let logs = self
             .registry_logs()
@@ -208,7 +213,8 @@ impl StepMeter for RegistryMeter {
     }
 }
 
-/// What is in a log behind the place `since`; a whole area's requests are in it, and a step's are its last lines.
+/// What is in a log behind the place `since`; a whole area's requests are in it, and a step's are
+/// its last lines.
 fn log_since(path: &Path, since: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|mut file| {

@@ -16,8 +16,8 @@ use crate::tools;
 use crate::workshop::{BillOrder, SbomBill};
 use crate::world::LiveWorld;
 
-/// Lists what is in an image. One that was built here is listed as it was built, once for every world that built the
-/// same; the list calls it what all of them do, without the world's namespace.
+/// Lists what is in an image. One that was built here is listed as it was built, once for every
+/// world that built the same; the list calls it what all of them do, without the world's namespace.
 pub(in crate::actions) async fn write_sbom(
     cx: &mut StepContext<'_, '_>,
     sbom: &WriteSbom,
@@ -106,7 +106,8 @@ pub(in crate::actions) async fn scan_image(
 }
 
 impl LiveWorld<'_> {
-    /// Runs the tool on an image that was built, and keeps what it made, unless that names this world.
+    /// Runs the tool on an image that was built, and keeps what it made, unless that names this
+    /// world.
     async fn make_bill(
         &self,
         into: &str,

@@ -18,7 +18,8 @@ use crate::wait::{ConditionWait, WaitLook};
 use crate::workshop::{SignedStatement, SigningOrder};
 use crate::world::LiveWorld;
 
-/// How long a certificate lasts that is to be over soon, in seconds: enough to sign with it, on a busy machine, too.
+/// How long a certificate lasts that is to be over soon, in seconds: enough to sign with it, on a
+/// busy machine, too.
 const SHORT_LIVED_SECONDS: i64 = 15;
 
 const EXPIRES_WITHIN: std::time::Duration = std::time::Duration::from_secs(30);
@@ -199,7 +200,7 @@ impl LiveWorld<'_> {
         }
     }
 
-    /// Waits until the certificates are over that were made to be soon over: once, and not while more is being signed.
+    /// Waits until short-lived certificates have expired: once, and not while more is being signed.
     pub(crate) async fn wait_until_expired(&mut self, action: &Action) -> Result<(), Error> {
         let makes = matches!(
             action,
@@ -226,7 +227,7 @@ impl LiveWorld<'_> {
         Ok(())
     }
 
-    /// Who signs, and with which services, in cosign's flags.
+    /// The signer and its services, in cosign's flags.
     async fn signer_flags(
         &mut self,
         with: &ImageSigner,
@@ -283,7 +284,8 @@ impl LiveWorld<'_> {
         Ok(args)
     }
 
-    /// A file with a token of this ServiceAccount for Fulcio, dated so many seconds later than it was made.
+    /// A file with a token of this ServiceAccount for Fulcio, dated this many seconds later than it
+    /// was made.
     async fn token_file(&self, account: &str, later: i64) -> Result<Vec<String>, Error> {
         let (namespace, account) = (self.namespace().to_owned(), self.fill_text(account));
         let audiences = [AUDIENCE.to_owned()];

@@ -1,4 +1,4 @@
-//! Encryption at rest: another configuration, and what is stored written anew.
+//! Encryption at rest: another configuration, and stored objects written again.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -21,7 +21,8 @@ use crate::observe::MetricScrape;
 use crate::wait::{ConditionWait, WaitLook};
 use crate::world::LiveWorld;
 
-/// The API server looks at the file once a minute (kubernetes/apiserver, `encryptionconfig/controller`).
+/// The API server looks at the file once a minute (kubernetes/apiserver,
+/// `encryptionconfig/controller`).
 const RELOADED_WITHIN: Duration = Duration::from_secs(100);
 
 /// Grows with each reload, by `status` (the same package's metrics).
@@ -122,8 +123,8 @@ impl LiveWorld<'_> {
         )
     }
 
-    /// Waits until the API server has taken this configuration over, or has said that it does not. One that is in force
-    /// already is not taken over again.
+    /// Waits until the API server has taken this configuration over, or has said that it does not.
+    /// One that is in force already is not taken over again.
     async fn wait_until_reloaded(
         &self,
         before: Reloads,

@@ -16,7 +16,8 @@ type EtcdPair = (Vec<u8>, Vec<u8>);
 /// Where etcd listens, inside the box.
 const ENDPOINT: &str = "--endpoints=http://127.0.0.1:2379";
 
-/// The key of an object, as the API server makes it: built-in kinds by their plural alone, others below their group.
+/// The key of an object, as the API server makes it: built-in kinds by their plural alone, others
+/// below their group.
 pub(crate) fn etcd_key(resource: &ApiResource, namespace: &str, name: &str) -> String {
     let group = resource.group.as_str();
     let built_in = !group.contains('.') || group.ends_with(".k8s.io");

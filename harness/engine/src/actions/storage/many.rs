@@ -84,8 +84,8 @@ impl LiveWorld<'_> {
     }
 }
 
-/// Which are lost. How far a rewrite came before it was killed is another number each time, so where it is just those of
-/// one seal, that is said instead of their names.
+/// Which are lost. How far a rewrite came before it was killed is another number each time, so
+/// where it is just those of one seal, that is said instead of their names.
 fn describe_lost(lost: &BTreeSet<String>, by_seal: &BTreeMap<String, BTreeSet<String>>) -> String {
     match by_seal.iter().find(|(_, names)| *names == lost) {
         Some((seal, _)) => format!("all that are encrypted with {seal}, and no other"),

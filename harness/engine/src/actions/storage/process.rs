@@ -27,14 +27,15 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// Fails where a KMS plugin does not answer.
 const KMS: &str = "kms-providers";
 
-/// Checks that fail for good where something stored cannot be opened, or a KMS plugin does not answer: an API server
-/// that fails no others is of use, and its state is told.
+/// Checks that fail for good where something stored cannot be opened, or a KMS plugin does not
+/// answer: an API server that fails no others is of use, and its state is told.
 const OPEN: [&str; 3] = ["informer-sync", KMS, "storage-readiness"];
 
-/// How long those may take before it is believed that they fail, if something else says so too.
+/// How long those may take before they count as failed, if something else says so too.
 const OPEN_FOR: Duration = Duration::from_secs(3);
 
-/// Counts what was read from etcd and opened, by status (kubernetes/apiserver, `storage/value/metrics.go`).
+/// Counts what was read from etcd and opened, by status (kubernetes/apiserver,
+/// `storage/value/metrics.go`).
 const OPENED: &str = "apiserver_storage_transformation_operations_total";
 
 pub(in crate::actions) async fn command_process(
@@ -91,7 +92,7 @@ impl LiveWorld<'_> {
     /// Starts a process that has ended, and waits until it is of use or gives up.
     pub(super) async fn begin_process(&self, name: &str) -> Result<Observation, Error> {
         let before = self.process_status(name)?.starts;
-        // The calls of a start are counted from here: those of the process before are none of its own.
+        // The calls of a start are counted from here: those of the process before do not count.
         let calls = if name == API_SERVER {
             self.answered_kms_calls()
         } else {
@@ -177,8 +178,9 @@ impl LiveWorld<'_> {
         Ok(tried.time(FigureName::UsableAfter, began.elapsed()))
     }
 
-    /// Whether these checks do not only take their time on a busy machine: a plugin does not answer, or what was read from
-    /// etcd could not be opened, which is tried once a second from then on.
+    /// Whether these checks do not only take their time on a busy machine: a plugin does not
+    /// answer, or what was read from etcd could not be opened, which is tried once a second from
+    /// then on.
     async fn fail_for_good(&self, checks: &[String]) -> bool {
         if checks.iter().any(|check| check == KMS) {
             return true;
@@ -244,7 +246,7 @@ fn failing_checks(text: &str) -> Vec<String> {
     names.map(str::to_owned).collect()
 }
 
-/// Whether the last start came to nothing, as the box's first process says it.
+/// Whether the last start failed, as the box's first process says it.
 fn never_started(life: &ProcessStatus) -> bool {
     matches!(&life.state, ProcessState::Ended { status, .. } if status.starts_with("not started"))
 }

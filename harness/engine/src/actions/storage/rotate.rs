@@ -1,4 +1,5 @@
-//! Rotating a value and watching how it gets about: each place is looked at by itself, from the moment of the change.
+//! Rotating a value and watching how it gets about: each place is looked at by itself, from the
+//! moment of the change.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -17,7 +18,8 @@ use crate::conversation::unfit;
 use crate::discovery::fetch_object;
 use crate::wait::{ConditionWait, WaitLook};
 
-/// From one look at a place to the next: the least. Where much time is given, looks are a hundredth of it apart.
+/// From one look at a place to the next: the least. Where much time is given, looks are a hundredth
+/// of it apart.
 const LEAST_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// How long a place may take to show the value that it had before.

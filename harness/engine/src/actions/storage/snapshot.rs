@@ -13,7 +13,8 @@ use crate::world::LiveWorld;
 /// etcd's data, inside the box.
 const DATA: &str = HostAccess::ETCD_DATA;
 
-/// Revisions go on far behind those that clients have seen, so that no watch goes on from before the restore.
+/// Revisions go on far behind those that clients have seen, so that no watch goes on from before
+/// the restore.
 const BUMP: &str = "--bump-revision=1000000000";
 
 pub(in crate::actions) async fn save_snapshot(

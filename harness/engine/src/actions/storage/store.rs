@@ -6,7 +6,8 @@ use super::etcd;
 use crate::Error;
 use crate::actions::{Observation, StepContext};
 
-/// What protobuf objects of Kubernetes begin with (k8s.io/apimachinery, `runtime/serializer/protobuf`).
+/// What protobuf objects of Kubernetes begin with (k8s.io/apimachinery,
+/// `runtime/serializer/protobuf`).
 const PROTOBUF: &[u8] = b"k8s\0";
 
 pub(in crate::actions) async fn read_stored(

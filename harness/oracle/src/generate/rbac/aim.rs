@@ -1,4 +1,5 @@
-//! Requests that are aimed at a rule, and miss it in one thing or another. Others hardly ever meet one.
+//! Requests that are aimed at a rule, and miss it in one thing or another. Others hardly ever meet
+//! one.
 
 use k8s_openapi::api::rbac::v1::{PolicyRule, RoleRef, Subject};
 use proptest::prelude::*;
@@ -146,7 +147,7 @@ impl RequestAim {
 /// Subjects, role and namespace.
 type BindingParts<'a> = (&'a [Subject], &'a RoleRef, Option<String>);
 
-/// The bindings that grant somebody something.
+/// The bindings that grant a subject something.
 fn granting_bindings(world: &RbacWorld) -> Vec<BindingParts<'_>> {
     let here = world.role_bindings.iter().map(|one| {
         (
