@@ -53,7 +53,7 @@ pub(crate) async fn measure(
     }
     let version = create_object(&cluster, POLICIES, &only_allowed()).await?;
     wait_enforced(
-        cluster.host_access().ok_or("it is no box of ours")?,
+        cluster.host_access().ok_or("this cluster is not a box")?,
         version,
     )
     .await?;

@@ -83,7 +83,7 @@ async fn enforcing_times(
     cluster: &Cluster,
     pods: usize,
 ) -> Result<Vec<NetworkRow>, Box<dyn Error>> {
-    let host_access = cluster.host_access().ok_or("it is no box of ours")?;
+    let host_access = cluster.host_access().ok_or("this cluster is not a box")?;
     let all: Vec<Value> = (0..pods)
         .map(|index| pod(&format!("many-{index}"), group(index), &["pause"]))
         .collect();
@@ -152,7 +152,7 @@ async fn connections(
         servers.push((name, cluster, server));
     }
     for cluster in [enforcing, plain] {
-        let host_access = cluster.host_access().ok_or("it is no box of ours")?;
+        let host_access = cluster.host_access().ok_or("this cluster is not a box")?;
         std::fs::copy(
             std::env::current_exe()?,
             host_access.work_folder().join("figures"),
@@ -174,7 +174,7 @@ async fn connections(
     }
     wait_running(enforcing, "app", PICKING.len() + 1).await?;
     wait_running(plain, "app", 2).await?;
-    let host_access = enforcing.host_access().ok_or("it is no box of ours")?;
+    let host_access = enforcing.host_access().ok_or("this cluster is not a box")?;
     for count in PICKING {
         let policies: Vec<Value> = (0..count)
             .map(|index| selecting_policies(count, index))
@@ -245,7 +245,7 @@ async fn from_client(cluster: &Cluster, words: &[&str]) -> Result<String, Box<dy
          if nsenter --net=$space ip -4 -o address | grep -q \" $client/\"; then exec nsenter --net=$space \"$@\"; fi; done; \
          echo no network has \"$client\" >&2; exit 1";
     let client = address(cluster, "client").await?;
-    let host_access = cluster.host_access().ok_or("it is no box of ours")?;
+    let host_access = cluster.host_access().ok_or("this cluster is not a box")?;
     let mut command = host_access.enter_command();
     command.args(["sh", "-c", FIND, "sh", &client]).args(words);
     let output = command.stdin(Stdio::null()).output()?;

@@ -190,7 +190,7 @@ fn post_secret(object: &Value) -> Result<http::Request<Vec<u8>>, Box<dyn Error>>
 
 /// From the API server's start until it is ready, and until it has given every Secret.
 async fn time_restart(cluster: &Cluster) -> Result<(Duration, Duration), Box<dyn Error>> {
-    let host_access = cluster.host_access().ok_or("it is no box of ours")?;
+    let host_access = cluster.host_access().ok_or("this cluster is not a box")?;
     let process = "kube-apiserver";
     host_access.control_process(process, ProcessCommand::Kill)?;
     let has_ended = async || {

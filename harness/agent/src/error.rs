@@ -98,7 +98,7 @@ pub enum Error {
         source: rcgen::Error,
     },
     /// The system has no randomness to give.
-    #[error("no random bytes are to be had")]
+    #[error("the system has no random bytes")]
     Random,
 }
 

@@ -119,7 +119,9 @@ impl ProgressBoard {
             BoxProgress::MakingSeed { kubernetes } => {
                 self.show_state(
                     name,
-                    &format!("making a first state of Kubernetes {kubernetes}, once for each set of addons"),
+                    &format!(
+                        "making a template of Kubernetes {kubernetes}, once for each set of addons"
+                    ),
                 );
             }
             BoxProgress::Started { process } => {

@@ -91,7 +91,7 @@ pub enum Error {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A trusted root could not be made.
-    #[error("there is no trusted root: {why}")]
+    #[error("no trusted root: {why}")]
     TrustedRoot {
         /// The reason.
         why: String,
@@ -103,7 +103,7 @@ pub enum Error {
         why: String,
     },
     /// A thread of ours ended before its work was done.
-    #[error("a thread of our own was ended")]
+    #[error("a background thread ended early")]
     Thread {
         /// How.
         #[source]

@@ -96,7 +96,8 @@ impl TrustedParties {
         let output = output.map_err(|_| {
             unmade_error(format!("waited {} s for cosign", FETCHED_WITHIN.as_secs()))
         })?;
-        let output = output.map_err(|why| unmade_error(format!("cosign was lost: {why}")))?;
+        let output =
+            output.map_err(|why| unmade_error(format!("waiting for cosign failed: {why}")))?;
         if output.status.success() {
             return Ok(file);
         }

@@ -45,7 +45,7 @@ pub(crate) fn follow_kind<T: WatchedObject>(
     thread::spawn(move || {
         let told = |change, version| {
             tell.send(news(change, version))
-                .map_err(|_| "nobody listens".to_owned())
+                .map_err(|_| "the receiver has ended".to_owned())
         };
         loop {
             let listed =

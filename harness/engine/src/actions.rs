@@ -143,7 +143,7 @@ pub(crate) async fn take_action(cx: &mut StepContext<'_, '_>) -> Result<Observat
         Action::WaitRunning(target) => crate::started::wait_started(cx, target).await,
         Action::Reach(_) => match wire::reach_all(cx.world, &[cx.step]).await.pop() {
             Some((tried, _)) => tried,
-            None => Err(Error::scenario("nothing came of the step")),
+            None => Err(Error::scenario("the step had no answer")),
         },
         Action::OpenConnection(hold) => wire::open_held(cx, hold).await,
         Action::CheckConnection(held) => wire::use_held(cx, held).await,

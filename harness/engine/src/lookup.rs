@@ -84,7 +84,7 @@ impl LiveWorld<'_> {
         if let Some(text) = self.made_up(name)? {
             return Ok(text);
         }
-        let nothing = format!("`$({name})` stands for nothing here");
+        let nothing = format!("`$({name})` has no value here");
         let (kind, rest) = name.split_once(':').unwrap_or((name, ""));
         if model::is_address(name) {
             return self

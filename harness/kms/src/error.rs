@@ -35,7 +35,7 @@ pub enum Error {
         wanted: usize,
     },
     /// The system has no randomness to give.
-    #[error("no random bytes are to be had")]
+    #[error("the system has no random bytes")]
     Random,
     /// The server ended.
     #[error("the server failed")]

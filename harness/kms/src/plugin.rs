@@ -78,7 +78,7 @@ impl KmsPlugin {
                         Status::invalid_argument("the ciphertext is too short to be one")
                     }
                     NotOpened::Other => Status::invalid_argument(format!(
-                        "the ciphertext is none of the key `{key}`"
+                        "the ciphertext is not sealed with the key `{key}`"
                     )),
                 })?;
         record.call.ok = true;

@@ -27,15 +27,15 @@ pub enum Capability {
     ComponentLogs,
     /// Reading and changing what etcd holds, past the API server.
     Etcd,
-    /// An API server that begins with files and flags of the world's own.
+    /// An API server that starts with the world's files and flags.
     ApiServerFlags,
-    /// Components beside it that begin with flags of the world's own.
+    /// Components beside it that start with the world's flags.
     ComponentFlags,
     /// Stopping, freezing and starting single processes of the cluster.
     Processes,
     /// Cutting off, freezing and killing whole nodes.
     NodeFaults,
-    /// A key management plugin of the test's own beside the API server.
+    /// The test's key management plugin beside the API server.
     KmsPlugin,
     /// Programs that run beside the cluster's services: cosign, syft, grype.
     HostTools,
@@ -64,17 +64,17 @@ impl Capability {
             Self::ProbeImage => "the probe image cannot be loaded into this cluster".into(),
             Self::NetworkPolicy => "nothing says when NetworkPolicies are in force in this cluster".into(),
             Self::UnenforcedNetworkPolicy => {
-                "the network of this cluster may enforce NetworkPolicies, and the world expects that nobody does".into()
+                "the network of this cluster may enforce NetworkPolicies, and the world expects that it does not".into()
             }
             Self::DualStack => "this cluster is not known to have IPv6 beside IPv4".into(),
             Self::AuditLog => "the audit log of this cluster cannot be read".into(),
             Self::ComponentLogs => "the logs of this cluster's components cannot be read".into(),
-            Self::Etcd => "nobody can look into the etcd of this cluster".into(),
-            Self::ApiServerFlags => "the API server of this cluster takes no configuration of the world's own".into(),
-            Self::ComponentFlags => "the components of this cluster take no flags of the world's own".into(),
+            Self::Etcd => "the etcd of this cluster cannot be read".into(),
+            Self::ApiServerFlags => "the API server of this cluster cannot be given the world's configuration".into(),
+            Self::ComponentFlags => "the components of this cluster cannot be given the world's flags".into(),
             Self::Processes => "the processes of this cluster cannot be stopped".into(),
             Self::NodeFaults => "the nodes of this cluster cannot be cut off".into(),
-            Self::KmsPlugin => "this cluster has no KMS plugin of the test's own".into(),
+            Self::KmsPlugin => "this cluster has no test KMS plugin".into(),
             Self::HostTools => "no tool can run beside the services of this cluster".into(),
             Self::Addon(_) => {
                 format!("{self} is not looked for in a cluster that was there before")
@@ -91,7 +91,7 @@ impl fmt::Display for Capability {
             Self::Nodes(number) => write!(f, "{number} nodes"),
             Self::ProbeImage => f.write_str("the probe image"),
             Self::NetworkPolicy => f.write_str("NetworkPolicy"),
-            Self::UnenforcedNetworkPolicy => f.write_str("NetworkPolicy that nobody enforces"),
+            Self::UnenforcedNetworkPolicy => f.write_str("NetworkPolicy without enforcement"),
             Self::DualStack => f.write_str("IPv6"),
             Self::AuditLog => f.write_str("the audit log"),
             Self::ComponentLogs => f.write_str("component logs"),

@@ -265,7 +265,7 @@ impl LintNotes<'_> {
                         "`{file}` holds several objects, and step `{}` sends one",
                         step.id
                     );
-                    self.add_finding(file, what, "give each object a file of its own");
+                    self.add_finding(file, what, "give each object its own file");
                 }
             }
         }

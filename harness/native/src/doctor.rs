@@ -27,7 +27,7 @@ pub struct DoctorFinding {
     /// What was seen, and where it is not as it should be, what it is needed for.
     pub why: String,
     /// The command that fixes it, if there is one.
-    pub mend: Option<String>,
+    pub fix: Option<String>,
     /// The Debian packages that fix it.
     pub packages: Vec<&'static str>,
 }
@@ -38,7 +38,7 @@ impl DoctorFinding {
             what: what.into(),
             ok: true,
             why: why.into(),
-            mend: None,
+            fix: None,
             packages: Vec::new(),
         }
     }
@@ -50,9 +50,9 @@ impl DoctorFinding {
         }
     }
 
-    fn mended_by(self, command: &str) -> Self {
+    fn fixed_by(self, command: &str) -> Self {
         Self {
-            mend: Some(command.into()),
+            fix: Some(command.into()),
             ..self
         }
     }
@@ -64,7 +64,7 @@ impl DoctorFinding {
         );
         Self {
             packages: packages.to_vec(),
-            ..self.mended_by(&command)
+            ..self.fixed_by(&command)
         }
     }
 }
@@ -114,7 +114,7 @@ fn check_place(root: &Path, built: bool) -> Vec<DoctorFinding> {
     let writable = match tried {
         Ok(_) => DoctorFinding::good(&what, "writable"),
         Err(why) => DoctorFinding::bad(&what, why.to_string())
-            .mended_by("export GAUNTLET_CACHE=/a/folder/that/is/writable"),
+            .fixed_by("export GAUNTLET_CACHE=/a/folder/that/is/writable"),
     };
     let free = statvfs(root)
         .map(|disk| disk.blocks_available() * disk.fragment_size())
@@ -150,7 +150,7 @@ mod tests {
     fn a_finding_that_packages_mend_shows_the_whole_command() {
         let finding = DoctorFinding::bad("nft", "missing").installed_by(&["nftables"]);
         assert_eq!(
-            finding.mend.as_deref(),
+            finding.fix.as_deref(),
             Some("apt-get install -y --no-install-recommends nftables")
         );
     }
@@ -165,6 +165,6 @@ mod tests {
     #[test]
     fn a_cache_that_cannot_be_written_is_found() {
         let found = check_place(Path::new("/proc/nowhere"), true);
-        assert!(!found[0].ok && found[0].mend.is_some());
+        assert!(!found[0].ok && found[0].fix.is_some());
     }
 }

@@ -56,7 +56,7 @@ pub(crate) fn enter_command(launcher: &Path, name: &str, init: u32, path: &str) 
 pub(crate) fn run_enter(words: &[OsString]) -> io::Result<ExitCode> {
     prctl::set_pdeathsig(Signal::SIGKILL)?;
     let [name, init, caller, program @ ..] = words else {
-        return Err(io::Error::other("too few words"));
+        return Err(io::Error::other("too few arguments"));
     };
     let text = |word: &OsString| word.to_string_lossy().into_owned();
     if getppid().to_string() != text(caller) {

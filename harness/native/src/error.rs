@@ -59,9 +59,7 @@ pub enum Error {
         process: String,
     },
     /// A box does not have a node of that name, or it is the first, which is left alone.
-    #[error(
-        "nothing can be done to `{node}` of the box `{name}`: it has no such node beyond the first"
-    )]
+    #[error("the box `{name}` has no node `{node}` beyond the first: nothing can be done to it")]
     NoSuchNode {
         /// The box.
         name: String,

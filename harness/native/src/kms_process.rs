@@ -18,7 +18,7 @@ pub(crate) const FOLDER: &str = "kms";
 /// `__kms SOCKET FOLDER`.
 pub(crate) fn run_kms_plugin(words: &[OsString]) -> io::Result<ExitCode> {
     let [socket, folder] = words else {
-        return Err(io::Error::other("a socket and a folder are wanted"));
+        return Err(io::Error::other("expected SOCKET and FOLDER"));
     };
     SigSet::empty().thread_set_mask()?; // the mask comes down from a launcher that waits for signals itself
     let served = kms::serve_plugin(Path::new(socket), Path::new(folder));

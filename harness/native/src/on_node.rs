@@ -21,7 +21,7 @@ pub(crate) const ON_NODE: &str = "__on-node";
 /// host's network inherit the name from their runtime.
 pub(crate) fn run_on_node(words: &[OsString]) -> io::Result<ExitCode> {
     let [node, root, program, args @ ..] = words else {
-        return Err(io::Error::other("too few words"));
+        return Err(io::Error::other("too few arguments"));
     };
     let said = |error: crate::Error| io::Error::other(error_chain(&error));
     let node = node.to_string_lossy();

@@ -53,7 +53,7 @@ pub fn start_box(
     }
     if spec.cluster.dual_stack && !Path::new("/proc/sys/net/ipv6").exists() {
         return Err(Error::BadCluster(
-            "this kernel has no IPv6, or was told to do without".into(),
+            "this kernel has no IPv6, or has it disabled".into(),
         ));
     }
     let needed = needed_components(&spec.cluster)?;

@@ -68,7 +68,7 @@ fn random_word() -> Result<String, String> {
     let mut bytes = [0; 16];
     SystemRandom::new()
         .fill(&mut bytes)
-        .map_err(|why| format!("there are no random bytes: {why}"))?;
+        .map_err(|why| format!("the system has no random bytes: {why}"))?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 

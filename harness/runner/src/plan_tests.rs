@@ -197,7 +197,7 @@ fn a_skip_names_everything_that_is_missing() {
         (
             "cluster: { encryption: secretbox }\nworlds: { bare: {} }",
             ADMITTED,
-            "the API server of this cluster takes no configuration of the world's own",
+            "the API server of this cluster cannot be given the world's configuration",
         ),
         (
             "cluster: { enforce-network-policy: true, dual-stack: true, nodes: 2 }\nworlds: { bare: {} }",

@@ -31,8 +31,8 @@ pub(crate) fn run_doctor() -> Result<ExitReason, CommandFault> {
             "{state}  {:width$}  {}",
             finding.what, finding.why
         ));
-        if let (false, Some(mend)) = (finding.ok, &finding.mend) {
-            ui::print_result(&format!("{:9}{:width$}  mend: {mend}", "", ""));
+        if let (false, Some(fix)) = (finding.ok, &finding.fix) {
+            ui::print_result(&format!("{:9}{:width$}  fix: {fix}", "", ""));
         }
     }
     let missing = findings.iter().filter(|finding| !finding.ok).count();
@@ -47,12 +47,12 @@ pub(crate) fn run_doctor() -> Result<ExitReason, CommandFault> {
 pub(crate) fn missing_fault(findings: &[DoctorFinding]) -> CommandFault {
     let mut what = String::from("this machine cannot run a box yet");
     for finding in findings.iter().filter(|finding| !finding.ok) {
-        let mend = finding
-            .mend
+        let fix = finding
+            .fix
             .as_deref()
-            .map(|mend| format!("; mend: {mend}"))
+            .map(|fix| format!("; fix: {fix}"))
             .unwrap_or_default();
-        what.push_str(&format!("\n  {}: {}{mend}", finding.what, finding.why));
+        what.push_str(&format!("\n  {}: {}{fix}", finding.what, finding.why));
     }
     let fault = CommandFault::machine(what);
     let can_be_set_up = |finding: &DoctorFinding| {
@@ -73,14 +73,14 @@ pub(crate) fn not_built(component: &PinnedComponent) -> DoctorFinding {
         what: component.title(),
         ok: false,
         why: "it is pinned, and not built".into(),
-        mend: Some(format!("{BUILD} {}", component.title())),
+        fix: Some(format!("{BUILD} {}", component.title())),
         packages: Vec::new(),
     }
 }
 
 fn is_component(finding: &DoctorFinding) -> bool {
     finding
-        .mend
+        .fix
         .as_deref()
-        .is_some_and(|mend| mend.starts_with(BUILD))
+        .is_some_and(|fix| fix.starts_with(BUILD))
 }

@@ -142,7 +142,7 @@ fn intent_lines(loaded: &LoadedScenario, step: &ScenarioStep) -> String {
 fn step_request(identity: Option<&StepIdentity>) -> String {
     match identity {
         None => "the administrator".into(),
-        Some(StepIdentity::Anonymous) => "nobody (anonymous)".into(),
+        Some(StepIdentity::Anonymous) => "anonymous (no credentials)".into(),
         Some(StepIdentity::User { name, groups }) if groups.is_empty() => format!("user {name}"),
         Some(StepIdentity::User { name, groups }) => {
             format!("user {name} of {}", groups.join(", "))

@@ -18,7 +18,7 @@ fn components_that_are_not_built_are_named_with_the_command_that_builds_them() {
         &[
             "error: this machine cannot run a box yet\n",
             "kubernetes-1.36",
-            "mend: gauntlet components build kubernetes-1.36",
+            "fix: gauntlet components build kubernetes-1.36",
             "\nhint: `gauntlet run --setup`",
         ],
     );
@@ -39,7 +39,7 @@ fn without_tools_they_are_named() {
             &[
                 "error: this machine cannot run a box yet\n",
                 "  ip: ",
-                "; mend: apt-get install ",
+                "; fix: apt-get install ",
                 "\nhint: ",
             ],
         );
@@ -122,7 +122,7 @@ fn a_read_only_cache_is_named() {
         &[
             "missing  cache at `",
             "Read-only file system",
-            "mend: export GAUNTLET_CACHE=",
+            "fix: export GAUNTLET_CACHE=",
         ],
     );
 }

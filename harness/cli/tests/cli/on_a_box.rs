@@ -253,7 +253,7 @@ fn skipped(kubeconfig: &Path, recorded: &Scratch) {
     let ran = quick(&scratch, kubeconfig, &[]);
     ran.passes(&[
         "skipped  secrets/sealed           2 × 2 = 4 cells, 4 skipped\n",
-        "\nskipped: 2 worlds: the API server of this cluster takes no configuration of the world's own\n",
+        "\nskipped: 2 worlds: the API server of this cluster cannot be given the world's configuration\n",
         "4 passed, 4 skipped",
     ]);
     let ran = quick(&scratch, kubeconfig, &["secrets/sealed"]);

@@ -98,7 +98,7 @@ async fn agents_now(
         }
     }
     Ok(found.map_or_else(
-        || WaitLook::NotYet(format!("there is no pod of `{}`", look.pod)),
+        || WaitLook::NotYet(format!("`{}` has no pod", look.pod)),
         WaitLook::Ready,
     ))
 }

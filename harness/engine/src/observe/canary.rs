@@ -56,7 +56,7 @@ pub(super) async fn seen_canary(
             if read_since.get_or_insert_with(Instant::now).elapsed() >= hold {
                 return WaitLook::Ready(Observation::from_answer(Answer::Absent));
             }
-            WaitLook::NotYet("it is not there".into())
+            WaitLook::NotYet("not found".into())
         })
         .await
 }

@@ -136,7 +136,7 @@ impl LiveWorld<'_> {
             Ok(name)
         } else {
             Err(Error::refused_reply(
-                "an event of our own was not taken",
+                "the API server did not take the marker event",
                 &reply,
             ))
         }

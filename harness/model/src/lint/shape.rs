@@ -82,7 +82,7 @@ impl LintNotes<'_> {
         }
     }
 
-    /// A NetworkPolicy that nobody enforces changes nothing: it is only tried as the recipe that
+    /// A NetworkPolicy without enforcement changes nothing: it is only tried as the recipe that
     /// does not protect.
     fn unenforced(&mut self, name: &str, world: &ScenarioWorld) {
         let scenario = &self.loaded.scenario;

@@ -49,7 +49,7 @@ fn judge_rights(status: &str, confined: bool) -> DoctorFinding {
             "rights",
             "not root: a box makes namespaces, mounts and control groups",
         )
-        .mended_by("sudo --preserve-env=PATH,GAUNTLET_CACHE gauntlet …"),
+        .fixed_by("sudo --preserve-env=PATH,GAUNTLET_CACHE gauntlet …"),
         (true, []) if confined => DoctorFinding::good(
             "rights",
             "root, without CAP_SYS_RESOURCE: containers get everything else, and no score below zero",
@@ -57,7 +57,7 @@ fn judge_rights(status: &str, confined: bool) -> DoctorFinding {
         (true, []) => DoctorFinding::good("rights", "root"),
         (true, missing) => {
             DoctorFinding::bad("rights", format!("root without {}", missing.join(", ")))
-                .mended_by("in a container: run it with --privileged")
+                .fixed_by("in a container: run it with --privileged")
         }
     }
 }
@@ -97,7 +97,7 @@ fn check_overlay() -> DoctorFinding {
         "overlayfs",
         "this kernel lacks it: the box's root and every container's is one",
     )
-    .mended_by("modprobe overlay")
+    .fixed_by("modprobe overlay")
 }
 
 fn check_cgroups() -> DoctorFinding {
@@ -105,7 +105,7 @@ fn check_cgroups() -> DoctorFinding {
         Ok(host) if host.is_unified() => DoctorFinding::good("control groups", "version 2"),
         Ok(_) => DoctorFinding::good("control groups", "version 1"),
         Err(error) => DoctorFinding::bad("control groups", error_chain(&error))
-            .mended_by("mount -t cgroup2 none /sys/fs/cgroup"),
+            .fixed_by("mount -t cgroup2 none /sys/fs/cgroup"),
     }
 }
 
@@ -125,7 +125,7 @@ fn check_watches() -> DoctorFinding {
                 "{why}: a box takes about 20 inotify instances, and 9 more for each further node"
             ),
         )
-        .mended_by("sysctl -w fs.inotify.max_user_instances=1024"),
+        .fixed_by("sysctl -w fs.inotify.max_user_instances=1024"),
     }
 }
 
@@ -151,10 +151,10 @@ fn check_nftables() -> DoctorFinding {
 }
 
 /// Tries a line of shell in separate network namespaces.
-fn try_in_namespace(what: &str, line: &str, purpose: &str, mend: &str) -> DoctorFinding {
+fn try_in_namespace(what: &str, line: &str, purpose: &str, fix: &str) -> DoctorFinding {
     match run_quietly("unshare", &["--net", "--mount", "sh", "-c", line]) {
         Ok(()) => DoctorFinding::good(what, "tried"),
-        Err(why) => DoctorFinding::bad(what, format!("{why}: {purpose}")).mended_by(mend),
+        Err(why) => DoctorFinding::bad(what, format!("{why}: {purpose}")).fixed_by(fix),
     }
 }
 
@@ -172,7 +172,7 @@ fn run_quietly(program: &str, args: &[&str]) -> Result<(), String> {
     Err(said
         .lines()
         .next()
-        .unwrap_or("it failed without a word")
+        .unwrap_or("it failed without output")
         .to_owned())
 }
 
@@ -193,8 +193,8 @@ mod tests {
         let user = "Uid:\t1000\t1000\t1000\t1000\nCapEff:\t0000000000000000\n";
         assert!(
             judge_rights(user, true)
-                .mend
-                .is_some_and(|mend| mend.starts_with("sudo"))
+                .fix
+                .is_some_and(|fix| fix.starts_with("sudo"))
         );
     }
 }

@@ -60,7 +60,7 @@ fn run_apt(args: &[&str], command: String) -> Result<(), Error> {
             .trim()
             .lines()
             .last()
-            .unwrap_or("it said nothing")
+            .unwrap_or("it printed nothing")
             .to_owned(),
     })
 }

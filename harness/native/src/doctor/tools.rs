@@ -33,9 +33,7 @@ pub(super) fn check_tools(built: bool) -> Vec<DoctorFinding> {
 fn check_program(name: &str, purpose: &str, package: &'static str) -> DoctorFinding {
     match find_program(name) {
         Some(path) => DoctorFinding::good(name, path.display().to_string()),
-        None => {
-            DoctorFinding::bad(name, format!("it is not there: {purpose}")).installed_by(&[package])
-        }
+        None => DoctorFinding::bad(name, format!("not found: {purpose}")).installed_by(&[package]),
     }
 }
 
@@ -55,7 +53,7 @@ fn check_go() -> DoctorFinding {
 fn check_cargo() -> DoctorFinding {
     match find_program("cargo") {
         Some(path) => DoctorFinding::good("cargo", path.display().to_string()),
-        None => DoctorFinding::bad("cargo", "it is not there: the probe is built with it").mended_by(
+        None => DoctorFinding::bad("cargo", "not found: the probe is built with it").fixed_by(
             "install Rust from https://rustup.rs, or import built components: gauntlet components import FILE",
         ),
     }
@@ -68,10 +66,10 @@ fn judge_go(said: &str) -> DoctorFinding {
         Some(version) if version >= GO_THAT_FETCHES => {
             DoctorFinding::good("go", format!("{said}: it fetches the newer release that the components ask for"))
         }
-        Some(_) => DoctorFinding::bad("go", format!("{said}: the components ask for 1.26")).mended_by(
+        Some(_) => DoctorFinding::bad("go", format!("{said}: the components ask for 1.26")).fixed_by(
             "install Go 1.26 from https://go.dev/dl, or import built components: gauntlet components import FILE",
         ),
-        None => DoctorFinding::bad("go", "it is not there: the components are built with it").installed_by(install),
+        None => DoctorFinding::bad("go", "not found: the components are built with it").installed_by(install),
     }
 }
 

@@ -119,7 +119,7 @@ impl BoxReadiness<'_> {
                 &work, &node,
             ) {
                 Ok(Some(_)) => WaitLook::Ready(()),
-                Ok(None) => WaitLook::NotYet(format!("{node} has not said anything")),
+                Ok(None) => WaitLook::NotYet(format!("{node} has not reported yet")),
                 Err(why) => WaitLook::NotYet(error_chain(&why)),
             })?;
             any = true;
@@ -404,7 +404,7 @@ fn node_is_ready(api: &BoxApi, name: &str, since: &str) -> WaitLook<()> {
             WaitLook::Ready(())
         }
         Some(ready) => WaitLook::NotYet(format!("{}: {}", ready["reason"], ready["message"])),
-        None => WaitLook::NotYet("it has not said".into()),
+        None => WaitLook::NotYet("it has not reported yet".into()),
     }
 }
 

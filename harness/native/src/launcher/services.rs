@@ -66,7 +66,9 @@ impl ServiceWatches {
                     match outcome.try_recv() {
                         Ok(answered) => WaitLook::Ready(answered),
                         Err(TryRecvError::Empty) => WaitLook::NotYet("it has not".into()),
-                        Err(TryRecvError::Disconnected) => WaitLook::NotYet("nobody looks".into()),
+                        Err(TryRecvError::Disconnected) => {
+                            WaitLook::NotYet("the watching thread has ended".into())
+                        }
                     }
                 })?;
             let at = answered.map_err(|late| StartAborted::Failed(late.to_string()))?;

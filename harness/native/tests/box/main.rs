@@ -175,10 +175,10 @@ static FIT: LazyLock<Result<(), Failed>> = LazyLock::new(|| {
     let faults: Vec<String> = findings
         .map(|finding| {
             format!(
-                "{}: {} (mend: {})",
+                "{}: {} (fix: {})",
                 finding.what,
                 finding.why,
-                finding.mend.unwrap_or_default()
+                finding.fix.unwrap_or_default()
             )
         })
         .collect();

@@ -62,7 +62,7 @@ impl NetworkVerdict {
 impl fmt::Display for FreeReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NoPod => "no pod of its own network",
+            Self::NoPod => "not a pod with its own network",
             Self::NotIsolated => "not isolated",
             Self::Itself => "the pod itself",
             Self::OwnNode => "the pod's own node",

@@ -25,7 +25,9 @@ pub(super) fn run_forge(words: &[&str]) -> Result<String, String> {
         return Err("what? `agent-forge KIND --manager HOST`".into());
     };
     let mut options = CommandOptions::read(rest)?;
-    let host = options.text("manager").ok_or("to whom? `--manager HOST`")?;
+    let host = options
+        .text("manager")
+        .ok_or("missing option: `--manager HOST`")?;
     let (port, dir) = (options.value_or("port", 1514)?, options.dir("/agent"));
     options.check_end()?;
     let messages = forged_messages(kind, &dir)?;
@@ -80,7 +82,7 @@ fn forged_messages(kind: &str, dir: &Path) -> Result<Vec<Vec<u8>>, String> {
         }
         "junk" => vec![framed(b"\x16\x03\x01 not what was meant"), framed(b"!!!")],
         "ping" => vec![framed(frame::PING)],
-        _ => return Err(format!("`{kind}` is nothing that can be forged")),
+        _ => return Err(format!("`{kind}` cannot be forged")),
     })
 }
 

@@ -33,7 +33,7 @@ impl CommandOptions {
     pub(super) fn value<T: FromStr>(&mut self, name: &str) -> Result<Option<T>, String> {
         let parse = |text: String| {
             text.parse()
-                .map_err(|_| format!("`--{name} {text}`: that cannot be"))
+                .map_err(|_| format!("`--{name} {text}`: not a valid value"))
         };
         self.text(name).map(parse).transpose()
     }

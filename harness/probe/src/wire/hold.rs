@@ -45,7 +45,7 @@ pub(crate) fn hold_connection(
     let said = child.stdout.take().ok_or("the process has no output")?;
     BufReader::new(said)
         .read_line(&mut first)
-        .map_err(|why| format!("nothing came of it: {why}"))?;
+        .map_err(|why| format!("the process gave no answer: {why}"))?;
     if first.is_empty() {
         Err(format!("`{name}` is held already, or could not be"))
     } else {
@@ -72,7 +72,7 @@ fn socket_path(name: &str) -> Result<SocketAddr, String> {
 /// # Errors
 /// When no process holds it.
 pub(crate) fn use_held(name: &str) -> Result<ProbeReport, String> {
-    let nobody = |why: std::io::Error| format!("nobody holds `{name}`: {why}");
+    let nobody = |why: std::io::Error| format!("no process holds `{name}`: {why}");
     let mut stream = UnixStream::connect_addr(&socket_path(name)?).map_err(nobody)?;
     let mut said = Vec::new();
     stream.read_to_end(&mut said).map_err(nobody)?;
@@ -224,7 +224,7 @@ mod tests {
         assert!(
             use_held("test-nobody")
                 .unwrap_err()
-                .starts_with("nobody holds `test-nobody`")
+                .starts_with("no process holds `test-nobody`")
         );
         assert!(hold_connection("test-udp", "udp://127.0.0.1:1", SOON, SOON).is_err());
     }

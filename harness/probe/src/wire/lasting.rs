@@ -71,7 +71,7 @@ pub(crate) fn try_until_lasting(
         }
     }
     last.map(|report| that_lasts(report, false))
-        .ok_or_else(|| format!("no attempt at `{text}` came to an end"))
+        .ok_or_else(|| format!("no attempt at `{text}` ended"))
 }
 
 /// The same report, and whether it stays so.

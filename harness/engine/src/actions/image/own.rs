@@ -145,7 +145,7 @@ impl LiveWorld<'_> {
         let text = match &asked.root {
             TrustedRoot::File(file) => self.case.file_text(file)?,
             TrustedRoot::Absent if needed => {
-                let said = "there is no trusted root at hand, and none is fetched".into();
+                let said = "no trusted root is available, and none is fetched".into();
                 return Ok(Err(VerifyRejection {
                     why: RejectionReason::NoTrustedRoot,
                     said,
