@@ -10,6 +10,8 @@ mod counts;
 mod dependencies;
 #[path = "repository/layers.rs"]
 mod layers;
+#[path = "repository/programs.rs"]
+mod programs;
 
 use std::path::{Path, PathBuf};
 

@@ -39,7 +39,7 @@ pub(crate) fn members() -> Vec<PathBuf> {
 }
 
 /// The Rust text below a folder, without its comments.
-fn code(dir: &Path) -> String {
+pub(crate) fn code(dir: &Path) -> String {
     let mut all = String::new();
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();

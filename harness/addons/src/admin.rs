@@ -36,7 +36,7 @@ impl Admin {
     /// The same, with one more header in each request.
     pub(crate) fn with_header(&self, name: &'static str, value: &str) -> Self {
         let mut caller = self.0.clone();
-        caller.headers.push((name, value.to_owned()));
+        caller.headers.push((name.to_owned(), value.to_owned()));
         Self(caller)
     }
 

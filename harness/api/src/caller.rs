@@ -21,7 +21,7 @@ pub struct Caller {
     /// The client.
     pub client: Client,
     /// More headers of each request, such as those of impersonation.
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(String, String)>,
     /// Its `User-Agent`: an audit log tells by it whose request it was.
     pub agent: String,
     /// How long the server may take for one reply.
@@ -33,8 +33,8 @@ pub struct Caller {
 pub struct ApiExchange {
     /// The request.
     pub call: ApiCall,
-    /// The impersonation headers.
-    pub headers: Vec<(&'static str, String)>,
+    /// The headers that say who asks.
+    pub headers: Vec<(String, String)>,
     /// The reply.
     pub reply: ApiReply,
     /// From the first byte out to the last byte in.
@@ -115,7 +115,7 @@ impl Caller {
             builder = builder.header("content-type", *media);
         }
         self.headers.iter().fold(builder, |builder, (name, value)| {
-            builder.header(*name, value)
+            builder.header(name, value)
         })
     }
 

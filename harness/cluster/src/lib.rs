@@ -38,6 +38,8 @@ const AGENT: &str = "gauntlet-cluster";
 pub struct Cluster {
     config: Config,
     admin: Client,
+    /// The authenticating proxy's, where the cluster has one that is ours.
+    proxy: Option<Client>,
     facts: ClusterProfile,
     ours: Option<native::RunningBox>,
     /// Whether it began with a first state of the caller's.
@@ -82,6 +84,8 @@ impl Cluster {
             .await?
             .config;
         let admin = connect::make_client(config.clone())?;
+        let proxy = connect::read_kubeconfig(Some(&running.front_proxy), None).await?;
+        let proxy = connect::make_client(proxy.config)?;
         let mut facts =
             ClusterProfile::ask_cluster(&admin, &config.cluster_url.to_string()).await?;
         facts.audit = running
@@ -94,6 +98,7 @@ impl Cluster {
         Ok(Self {
             config,
             admin,
+            proxy: Some(proxy),
             facts,
             ours: Some(running),
             begun,
@@ -127,6 +132,7 @@ impl Cluster {
         Ok(Self {
             config: found.config,
             admin,
+            proxy: None,
             facts,
             ours: None,
             begun: false,
@@ -139,6 +145,14 @@ impl Cluster {
     #[must_use]
     pub fn admin_client(&self) -> &Client {
         &self.admin
+    }
+
+    /// A client of the cluster's authenticating proxy: a request with `X-Remote-User`,
+    /// `X-Remote-Group`, `X-Remote-Uid` and `X-Remote-Extra-…` is that user's own, as far as the
+    /// API server, its audit log and all controls can tell. A box has one.
+    #[must_use]
+    pub fn authenticating_proxy(&self) -> Option<&Client> {
+        self.proxy.as_ref()
     }
 
     /// A client with this bearer token and no other credentials.

@@ -53,6 +53,7 @@ fn box_offers(capability: &Capability) -> bool {
         | Capability::NodeFaults
         | Capability::KmsPlugin
         | Capability::HostTools
+        | Capability::UserCredentials
         | Capability::Addon(_) => true,
     }
 }
@@ -76,6 +77,7 @@ impl ClusterProfile {
             | Capability::NodeFaults
             | Capability::KmsPlugin
             | Capability::HostTools
+            | Capability::UserCredentials
             | Capability::Addon(_) => false,
         }
     }

@@ -1,19 +1,33 @@
-//! The requester: the administrator who impersonates a user, a ServiceAccount with its own token,
-//! or no identity.
+//! The requester: a user, a ServiceAccount with its own token, or no identity.
 
 use std::collections::HashMap;
 
-use api::{ApiCall, Caller, TokenRequest};
+use api::{ApiCall, Caller, TokenRequest, percent_encode};
 use cluster::Cluster;
 use kube::Client;
-use model::{ImpersonateHeaders, StepIdentity};
+use model::{Capability, ImpersonateHeaders, StepIdentity};
 
 use crate::Error;
 use crate::barriers::WriteRecord;
 use crate::world::LiveWorld;
 
-const AS_USER: &str = "Impersonate-User";
-const AS_GROUP: &str = "Impersonate-Group";
+/// The headers that say who asks, without their prefix.
+#[derive(Clone, Copy)]
+enum HeaderPrefix {
+    /// What the authenticating proxy says: the request is the user's own.
+    Remote,
+    /// What a client asks for that has the right.
+    Impersonate,
+}
+
+impl HeaderPrefix {
+    fn name(self, rest: &str) -> String {
+        match self {
+            Self::Remote => format!("X-Remote-{rest}"),
+            Self::Impersonate => format!("Impersonate-{rest}"),
+        }
+    }
+}
 
 /// Whose token, and what it is good for.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -70,12 +84,20 @@ impl LiveWorld<'_> {
         let (client, headers) = match identity {
             None => (cluster.admin_client().clone(), Vec::new()),
             Some(StepIdentity::Anonymous) => (cluster.anonymous_client()?, Vec::new()),
-            Some(StepIdentity::User { name, groups }) => {
-                let mut headers = self.acting_as(name, groups);
-                if !headers.contains(&(AS_GROUP, AUTHENTICATED.into())) {
-                    headers.push((AS_GROUP, AUTHENTICATED.into()));
-                }
-                (cluster.admin_client().clone(), headers)
+            Some(StepIdentity::User {
+                name,
+                groups,
+                uid,
+                extra,
+                impersonate,
+            }) => {
+                let user = ImpersonateHeaders {
+                    user: name.clone(),
+                    groups: groups.clone(),
+                    uid: uid.clone(),
+                    extra: extra.clone(),
+                };
+                self.user_requester(&user, impersonate.as_ref())?
             }
             Some(StepIdentity::Serviceaccount {
                 name,
@@ -87,10 +109,9 @@ impl LiveWorld<'_> {
                 let namespace = namespace
                     .as_ref()
                     .map_or_else(|| self.namespace().to_owned(), |name| self.fill_text(name));
-                let headers = match impersonate {
-                    Some(ImpersonateHeaders { user, groups }) => self.acting_as(user, groups),
-                    None => Vec::new(),
-                };
+                let headers = impersonate.as_ref().map_or_else(Vec::new, |user| {
+                    self.user_headers(HeaderPrefix::Impersonate, user)
+                });
                 let token = IdentityToken {
                     namespace,
                     account: self.fill_text(name),
@@ -127,11 +148,39 @@ impl LiveWorld<'_> {
         Ok(())
     }
 
-    fn acting_as(&self, user: &str, groups: &[String]) -> Vec<(&'static str, String)> {
-        let groups = groups.iter().map(|group| (AS_GROUP, self.fill_text(group)));
-        std::iter::once((AS_USER, self.fill_text(user)))
-            .chain(groups)
-            .collect()
+    /// A user of the cluster, and the headers of its requests.
+    fn user_requester(
+        &self,
+        user: &ImpersonateHeaders,
+        acts_as: Option<&ImpersonateHeaders>,
+    ) -> Result<(Client, Vec<(String, String)>), Error> {
+        let cluster = self.lab.cluster;
+        let (client, prefix) = match (cluster.authenticating_proxy(), acts_as) {
+            (Some(proxy), _) => (proxy, HeaderPrefix::Remote),
+            (None, None) => (cluster.admin_client(), HeaderPrefix::Impersonate),
+            (None, Some(_)) => {
+                return Err(Error::unsupported(
+                    Capability::UserCredentials.describe_lack(),
+                ));
+            }
+        };
+        let mut headers = self.user_headers(prefix, user);
+        let authenticated = (prefix.name("Group"), AUTHENTICATED.to_owned());
+        if !headers.contains(&authenticated) {
+            headers.push(authenticated);
+        }
+        if let Some(other) = acts_as {
+            headers.extend(self.user_headers(HeaderPrefix::Impersonate, other));
+        }
+        Ok((client.clone(), headers))
+    }
+
+    fn user_headers(
+        &self,
+        prefix: HeaderPrefix,
+        user: &ImpersonateHeaders,
+    ) -> Vec<(String, String)> {
+        user_headers(prefix, user, |text| self.fill_text(text))
     }
 
     /// A client with a token of this ServiceAccount, one of its kind for the whole world.
@@ -159,6 +208,33 @@ impl LiveWorld<'_> {
     }
 }
 
+fn user_headers(
+    prefix: HeaderPrefix,
+    user: &ImpersonateHeaders,
+    fill: impl Fn(&str) -> String,
+) -> Vec<(String, String)> {
+    let ImpersonateHeaders {
+        user,
+        groups,
+        uid,
+        extra,
+    } = user;
+    let mut headers = vec![(prefix.name("User"), fill(user))];
+    headers.extend(
+        groups
+            .iter()
+            .map(|group| (prefix.name("Group"), fill(group))),
+    );
+    headers.extend(uid.iter().map(|uid| (prefix.name("Uid"), fill(uid))));
+    for (key, values) in extra {
+        // A key may hold what the name of a header may not; the API server decodes it.
+        let key = percent_encode(key).replace(':', "%3A");
+        let name = prefix.name(&format!("Extra-{key}"));
+        headers.extend(values.iter().map(|value| (name.clone(), fill(value))));
+    }
+    headers
+}
+
 const AUTHENTICATED: &str = "system:authenticated";
 
 #[cfg(test)]
@@ -167,6 +243,32 @@ mod tests {
 
     use super::*;
     use crate::discovery::ApiResource;
+
+    #[test]
+    fn a_user_is_told_with_each_group_and_each_value() {
+        let user = ImpersonateHeaders {
+            user: "jane".into(),
+            groups: vec!["dev".into(), "ops".into()],
+            uid: Some("7".into()),
+            extra: [("a.io/b:c".to_owned(), vec!["x".to_owned(), "y".to_owned()])].into(),
+        };
+        let told = |prefix| {
+            user_headers(prefix, &user, |text| format!("<{text}>"))
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        assert_eq!(
+            told(HeaderPrefix::Remote),
+            "X-Remote-User=<jane> X-Remote-Group=<dev> X-Remote-Group=<ops> X-Remote-Uid=<7> \
+             X-Remote-Extra-a.io%2Fb%3Ac=<x> X-Remote-Extra-a.io%2Fb%3Ac=<y>"
+        );
+        assert!(
+            told(HeaderPrefix::Impersonate)
+                .starts_with("Impersonate-User=<jane> Impersonate-Group=<dev>")
+        );
+    }
 
     #[test]
     fn a_token_ends_with_the_pod_that_it_is_bound_to() {

@@ -39,6 +39,8 @@ pub enum Capability {
     KmsPlugin,
     /// Programs that run beside the cluster's services: cosign, syft, grype.
     HostTools,
+    /// Users that authenticate, where impersonation is not enough.
+    UserCredentials,
     /// An addon.
     Addon(AddonInstall),
     /// This release of Kubernetes, `1.N`.
@@ -76,6 +78,7 @@ impl Capability {
             Self::NodeFaults => "the nodes of this cluster cannot be cut off".into(),
             Self::KmsPlugin => "this cluster has no test KMS plugin".into(),
             Self::HostTools => "no tool can run beside the services of this cluster".into(),
+            Self::UserCredentials => "no user can authenticate to this cluster".into(),
             Self::Addon(_) => {
                 format!("{self} is not looked for in a cluster that was there before")
             }
@@ -102,6 +105,7 @@ impl fmt::Display for Capability {
             Self::NodeFaults => f.write_str("node faults"),
             Self::KmsPlugin => f.write_str("a KMS plugin"),
             Self::HostTools => f.write_str("host tools"),
+            Self::UserCredentials => f.write_str("users' credentials"),
             Self::Addon(install) => install.serialize(f),
             Self::Release(release) => write!(f, "Kubernetes {release}"),
         }

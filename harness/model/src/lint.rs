@@ -7,6 +7,7 @@ use crate::names::{self, unknown_placeholder};
 use crate::{Action, LoadedScenario, ObjectManifest, ObservedRecord, ScenarioStep, ScenarioWorld};
 
 mod answers;
+mod identities;
 mod images;
 mod kinds;
 mod nodes;
@@ -41,6 +42,7 @@ pub fn lint_scenario(loaded: &LoadedScenario) -> Vec<LintFinding> {
     notes.check_nodes();
     notes.shapes();
     notes.check_steps();
+    notes.check_identities();
     notes.check_files();
     notes.check_objects();
     notes.resources();

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::names::placeholder_names;
 use crate::{
     Action, AuditShape, Capability, ClusterShape, ClusterSpec, EncryptionShape, LoadedScenario,
+    StepIdentity,
 };
 
 /// The placeholder of the image whose program speaks for a pod.
@@ -20,6 +21,12 @@ pub fn world_requirements(loaded: &LoadedScenario, world: &str) -> BTreeSet<Capa
         .steps_in(world)
         .flat_map(|step| step.action.facts().needs)
         .collect();
+    if scenario
+        .steps_in(world)
+        .any(|step| is_user_who_impersonates(step.identity.as_ref()))
+    {
+        needs.insert(Capability::UserCredentials);
+    }
     let texts: Vec<String> = scenario_texts(loaded);
     // A pod that is only admitted may name an image that does not exist.
     if needs.contains(&Capability::Nodes(1)) && mentions_any(&texts, |name| name == PROBE_IMAGE) {
@@ -50,6 +57,14 @@ pub fn world_requirements(loaded: &LoadedScenario, world: &str) -> BTreeSet<Capa
             .map(Capability::Addon),
     );
     keep_most_nodes(needs)
+}
+
+/// Whether a user acts as another one: whom the administrator impersonates cannot.
+fn is_user_who_impersonates(identity: Option<&StepIdentity>) -> bool {
+    match identity {
+        Some(StepIdentity::User { impersonate, .. }) => impersonate.is_some(),
+        None | Some(StepIdentity::Serviceaccount { .. } | StepIdentity::Anonymous) => false,
+    }
 }
 
 fn tries_the_wire(loaded: &LoadedScenario, world: &str) -> bool {

@@ -1,6 +1,6 @@
 //! The scenario file: worlds, steps, and what is intended of each cell.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
 use std::time::Duration;
 
@@ -190,8 +190,9 @@ impl Scenario {
     }
 }
 
-/// The identity of a request. Users and groups are impersonated by the administrator; a
-/// ServiceAccount asks with its own token.
+/// The identity of a request. In a box a user authenticates through an authenticating proxy, and
+/// nothing in the cluster can tell that another way led there; on another cluster the administrator
+/// impersonates the user, and the audit log says so. A ServiceAccount asks with its own token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum StepIdentity {
@@ -202,6 +203,15 @@ pub enum StepIdentity {
         /// Its groups.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         groups: Vec<String>,
+        /// The user's uid.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        uid: Option<String>,
+        /// What else the authenticator tells of the user: values by keys in lower case.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        extra: BTreeMap<String, Vec<String>>,
+        /// The user that it asks to act as, in the request itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        impersonate: Option<ImpersonateHeaders>,
     },
     /// A ServiceAccount, through a token requested for it.
     Serviceaccount {
@@ -234,4 +244,10 @@ pub struct ImpersonateHeaders {
     /// `Impersonate-Group`, once each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<String>,
+    /// `Impersonate-Uid`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
+    /// `Impersonate-Extra-KEY`, once for each value; keys are in lower case.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub extra: BTreeMap<String, Vec<String>>,
 }

@@ -521,3 +521,45 @@ fn what_an_action_cannot_answer_is_a_finding() {
         assert!(caret.contains('^') && finding.place.column > 8, "{caret}");
     }
 }
+
+#[test]
+fn a_user_that_no_step_asks_as_is_not_looked_for() {
+    let scenario = |user: &str| {
+        format!(
+            "scenario: v2\nwhy: It looks.\nworlds: {{ bare: {{}} }}\nsteps:\n\
+             - {{ id: a, as: {{ user: {{ name: jane, impersonate: {{ user: joe }} }} }}, do: {{ list: {{ resource: pods }} }}, expect: forbidden }}\n\
+             - {{ id: b, do: {{ look-for: {{ audit: {{ verb: list, {user} }} }} }}, expect: absent }}\n"
+        )
+    };
+    for known in [
+        "user: jane",
+        "impersonated: joe",
+        "user: admin",
+        "user: 'system:node:node-1'",
+    ] {
+        let told = findings(&scenario(known));
+        assert!(
+            !told.iter().any(|what| what.contains("no step asks as it")),
+            "{told:?}"
+        );
+    }
+    for unknown in ["user: jan", "impersonated: john"] {
+        let told = findings(&scenario(unknown));
+        assert!(
+            told.iter().any(|what| what.contains("no step asks as it")),
+            "{told:?}"
+        );
+    }
+}
+
+#[test]
+fn keys_of_extra_are_in_lower_case() {
+    let told = findings(
+        "scenario: v2\nwhy: It asks.\nworlds: { bare: {} }\nsteps:\n\
+         - { id: a, as: { user: { name: jane, extra: { Scopes: [x] } } }, do: { list: { resource: pods } }, expect: forbidden }\n",
+    );
+    assert!(
+        told.contains(&"step `a` has the key `Scopes` in `extra`".to_owned()),
+        "{told:?}"
+    );
+}

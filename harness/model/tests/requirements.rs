@@ -39,6 +39,7 @@ fn word(capability: &Capability) -> &'static str {
         Capability::NodeFaults => "node-faults",
         Capability::KmsPlugin => "kms-plugin",
         Capability::HostTools => "host-tools",
+        Capability::UserCredentials => "user-credentials",
         Capability::Addon(_) => "addon",
         Capability::Release(_) => "release",
     }
@@ -58,7 +59,7 @@ fn each_capability_is_asked_for_by_some_scenario() {
         }
     }
     let all = "addon api-server-flags audit-log component-flags component-logs dual-stack etcd host-tools kms-plugin \
-               network-policy node-faults nodes probe-image processes unenforced-network-policy";
+               network-policy node-faults nodes probe-image processes unenforced-network-policy user-credentials";
     assert_eq!(
         asked.keys().copied().collect::<Vec<_>>().join(" "),
         all,

@@ -41,6 +41,9 @@ const FRONT_CA: &str = "gauntlet-front-proxy-ca";
 /// The user of the kubeconfig that people get.
 pub(crate) const ADMIN: &str = "admin";
 
+/// The authenticating proxy, whose headers the API server believes.
+pub(crate) const FRONT_PROXY: &str = "front-proxy-client";
+
 /// The registry's certificate and key.
 pub(crate) const REGISTRY: &str = "registry";
 
@@ -108,8 +111,8 @@ impl BoxPki {
         let mut identities = BTreeMap::from([
             ("kube-apiserver".to_owned(), sign_identity(api, &ca)?),
             (
-                "front-proxy-client".to_owned(),
-                sign_identity(subject_name("front-proxy-client", None), &front)?,
+                FRONT_PROXY.to_owned(),
+                sign_identity(subject_name(FRONT_PROXY, None), &front)?,
             ),
             (
                 REGISTRY.to_owned(),

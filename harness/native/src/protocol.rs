@@ -72,6 +72,8 @@ pub(crate) enum StartFailure {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct ReadyBox {
     pub(crate) kubeconfig: PathBuf,
+    /// The authenticating proxy's.
+    pub(crate) front_proxy: PathBuf,
     pub(crate) server: String,
     pub(crate) logs: PathBuf,
     pub(crate) audit_log: Option<PathBuf>,

@@ -77,6 +77,9 @@ pub struct RunningBox {
     pub name: String,
     /// A kubeconfig of its administrator, readable by its owner alone.
     pub kubeconfig: PathBuf,
+    /// A kubeconfig of its authenticating proxy: the API server believes it who asks, by the headers
+    /// `X-Remote-User`, `X-Remote-Group`, `X-Remote-Uid` and `X-Remote-Extra-…`.
+    pub front_proxy: PathBuf,
     /// The API server, as `https://ADDRESS:6443`.
     pub server: String,
     /// The folder with `PROCESS.log` for each process. It goes with the box.
@@ -118,6 +121,7 @@ impl RunningBox {
         Self {
             name: name.to_owned(),
             kubeconfig: ready.kubeconfig,
+            front_proxy: ready.front_proxy,
             server: ready.server,
             logs: ready.logs,
             audit_log: ready.audit_log,

@@ -1,6 +1,6 @@
 //! `gauntlet show ID`: what a scenario tries, and the manifests as they will be sent.
 
-use model::{LoadedScenario, PlaceholderValues, ScenarioStep, StepIdentity};
+use model::{ImpersonateHeaders, LoadedScenario, PlaceholderValues, ScenarioStep, StepIdentity};
 
 use crate::args::{ScenarioFilter, ShowArguments};
 use crate::exit::ExitReason;
@@ -143,10 +143,24 @@ fn step_request(identity: Option<&StepIdentity>) -> String {
     match identity {
         None => "the administrator".into(),
         Some(StepIdentity::Anonymous) => "anonymous (no credentials)".into(),
-        Some(StepIdentity::User { name, groups }) if groups.is_empty() => format!("user {name}"),
-        Some(StepIdentity::User { name, groups }) => {
-            format!("user {name} of {}", groups.join(", "))
+        Some(StepIdentity::User {
+            name,
+            groups,
+            impersonate,
+            ..
+        }) => {
+            let mut user = format!("user {name}");
+            if !groups.is_empty() {
+                user.push_str(&format!(" of {}", groups.join(", ")));
+            }
+            user + &acting_as(impersonate.as_ref())
         }
-        Some(StepIdentity::Serviceaccount { name, .. }) => format!("ServiceAccount {name}"),
+        Some(StepIdentity::Serviceaccount {
+            name, impersonate, ..
+        }) => format!("ServiceAccount {name}{}", acting_as(impersonate.as_ref())),
     }
+}
+
+fn acting_as(other: Option<&ImpersonateHeaders>) -> String {
+    other.map_or_else(String::new, |other| format!(" as {}", other.user))
 }

@@ -107,6 +107,7 @@ fn kubelet_identities() -> Vec<String> {
         "--requestheader-allowed-names=front-proxy-client".into(),
         "--requestheader-username-headers=X-Remote-User".into(),
         "--requestheader-group-headers=X-Remote-Group".into(),
+        "--requestheader-uid-headers=X-Remote-Uid".into(),
         "--requestheader-extra-headers-prefix=X-Remote-Extra-".into(),
     ]
 }

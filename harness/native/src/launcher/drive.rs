@@ -12,7 +12,7 @@ use super::services::ServiceWatches;
 use crate::config::{self, BoxBlueprint};
 use crate::net::BoxAddresses;
 use crate::node::BoxNode;
-use crate::pki::{ADMIN, BoxPki, PkiAuthority};
+use crate::pki::{ADMIN, BoxPki, FRONT_PROXY, PkiAuthority};
 use crate::places::{HOME, WORK};
 use crate::protocol::{
     InitOrder, InitReport, LauncherReport, LauncherRequest, ReadyBox, StartPurpose,
@@ -113,11 +113,12 @@ pub(super) fn start_box(
     trace.milestone("inside");
     let mut watches =
         ServiceWatches::begin_watches(&request.cluster, addresses.inside, pki.ca(), trace.start)?;
-    let kubeconfig = write_kubeconfig(claim, &blueprint)?;
+    let kubeconfig = write_kubeconfig(claim, &blueprint, "kubeconfig", ADMIN)?;
+    let proxy = write_kubeconfig(claim, &blueprint, "front-proxy.kubeconfig", FRONT_PROXY)?;
     let api = BoxApi::new(
         &apiserver_url(&blueprint),
         pki.ca(),
-        Some(pki.identity_of(ADMIN).ok_or_else(no_admin)?),
+        Some(pki.identity_of(ADMIN).ok_or_else(|| no_identity(ADMIN))?),
     )?;
     let nodes = BoxNode::all_nodes(request.cluster.nodes).collect();
     let mut readiness = BoxReadiness {
@@ -137,7 +138,14 @@ pub(super) fn start_box(
         StartPurpose::Use => readiness.watch_on(),
     }
     Ok((
-        ready_report(request, claim, family, &blueprint, kubeconfig, trace)?,
+        ready_report(
+            request,
+            claim,
+            family,
+            &blueprint,
+            [kubeconfig, proxy],
+            trace,
+        )?,
         api,
     ))
 }
@@ -148,7 +156,7 @@ fn ready_report(
     claim: &BoxReservation,
     family: &InitConnection,
     blueprint: &BoxBlueprint,
-    kubeconfig: PathBuf,
+    [kubeconfig, front_proxy]: [PathBuf; 2],
     trace: &StartupTrace,
 ) -> Result<ReadyBox, StartAborted> {
     let logs = claim.dir.join("logs");
@@ -158,6 +166,7 @@ fn ready_report(
         .collect();
     Ok(ReadyBox {
         kubeconfig,
+        front_proxy,
         server: apiserver_url(blueprint),
         audit_log: request
             .cluster
@@ -185,8 +194,8 @@ fn ready_report(
     })
 }
 
-fn no_admin() -> StartAborted {
-    StartAborted::Failed("the box has no administrator".into())
+fn no_identity(name: &str) -> StartAborted {
+    StartAborted::Failed(format!("the box has no certificate of `{name}`"))
 }
 
 fn apiserver_url(blueprint: &BoxBlueprint) -> String {
@@ -196,10 +205,15 @@ fn apiserver_url(blueprint: &BoxBlueprint) -> String {
 fn write_kubeconfig(
     claim: &BoxReservation,
     blueprint: &BoxBlueprint,
+    file: &str,
+    identity: &str,
 ) -> Result<PathBuf, StartAborted> {
-    let admin = blueprint.pki.identity_of(ADMIN).ok_or_else(no_admin)?;
-    let path = claim.dir.join("kubeconfig");
-    let text = kubeconfig::render_kubeconfig(&apiserver_url(blueprint), blueprint.pki.ca(), admin);
+    let pki = &blueprint.pki;
+    let identity = pki
+        .identity_of(identity)
+        .ok_or_else(|| no_identity(identity))?;
+    let path = claim.dir.join(file);
+    let text = kubeconfig::render_kubeconfig(&apiserver_url(blueprint), pki.ca(), identity);
     components::cache::write_atomically(&path, text.as_bytes())?;
     Ok(path)
 }

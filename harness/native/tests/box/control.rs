@@ -1,14 +1,13 @@
 //! Ordering the processes of a box.
 
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use model::ClusterSpec;
 use native::{Error, ProcessCommand, ProcessState, ProcessStatus, RunningBox};
 use wait::WaitLook;
 
-use crate::host::{expect_nothing, kubectl, processes, wait_for_nothing};
+use crate::host::{expect_nothing, kill_process, kubectl, processes, wait_for_nothing};
 use crate::lives::{cache, holder, name, start};
 
 /// Waits until what is known of a process is as wanted.
@@ -184,13 +183,7 @@ pub(crate) fn processes_obey() {
     });
     expect_ready(&running);
     assert_eq!(running.deaths(), []);
-    assert!(
-        Command::new("kill")
-            .args(["-KILL", &pid(&name, "/kube-apiserver")])
-            .status()
-            .unwrap()
-            .success()
-    );
+    kill_process(&pid(&name, "/kube-apiserver"));
     expect_life(&running, api, has_ended);
     let deaths = running.deaths();
     assert!(

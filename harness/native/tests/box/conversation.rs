@@ -11,7 +11,7 @@ use native::RunningBox;
 use probe_protocol::{EngineQuestion, ProbeAnswer, QuestionAnswer, Reply, Request};
 use wait::WaitLook;
 
-use crate::host::{expect_nothing, kubectl};
+use crate::host::{expect_nothing, kill_process, kubectl};
 use crate::lives::{cache, name, start};
 use crate::nodes::cluster;
 
@@ -103,14 +103,7 @@ fn kill(running: &RunningBox, container: &str) {
         .unwrap();
     let group = String::from_utf8(found.stdout).unwrap();
     let processes = std::fs::read_to_string(Path::new(group.trim()).join("cgroup.procs")).unwrap();
-    assert!(
-        Command::new("kill")
-            .arg("-KILL")
-            .args(processes.split_whitespace())
-            .status()
-            .unwrap()
-            .success()
-    );
+    processes.split_whitespace().for_each(kill_process);
 }
 
 pub(crate) fn probes_are_reached_without_the_api_server() {

@@ -6,6 +6,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use native::{BoxCache, RunningBox};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use wait::WaitLook;
 
 /// Everything of a box that is on the host: processes, mounts, interface, control groups, files.
@@ -50,9 +52,24 @@ pub(crate) fn processes(group: &str) -> Vec<String> {
         })
     };
     entries
-        .filter(is_in)
+        .filter(|entry| is_in(entry) && !has_ended(entry))
         .map(|entry| format!("process {}", entry.file_name().to_string_lossy()))
         .collect()
+}
+
+/// Sends SIGKILL, without the command `kill`: not every machine has it.
+pub(crate) fn kill_process(pid: &str) {
+    let pid = Pid::from_raw(pid.parse().unwrap());
+    kill(pid, Signal::SIGKILL).unwrap();
+}
+
+/// Whether only its exit code is left: a first process that reaps nobody else's children, such as a
+/// container's without an init, keeps it.
+fn has_ended(entry: &fs::DirEntry) -> bool {
+    fs::read_to_string(entry.path().join("stat")).is_ok_and(|stat| {
+        stat.rsplit_once(") ")
+            .is_some_and(|(_, rest)| rest.starts_with(['Z', 'X']))
+    })
 }
 
 fn groups(dir: &Path, group: &str) -> Vec<String> {

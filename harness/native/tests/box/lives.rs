@@ -14,7 +14,7 @@ use native::{
 use wait::WaitLook;
 
 use crate::control::expect_life;
-use crate::host::{expect_nothing, kubectl, processes, traces, wait_for_nothing};
+use crate::host::{expect_nothing, kill_process, kubectl, processes, traces, wait_for_nothing};
 use crate::{nodes, services};
 
 /// The argument that makes this program start a box, say how far it is, and hold it.
@@ -360,11 +360,7 @@ pub(crate) fn sigkill_of_the_launcher() {
     let (cache, name) = (cache(), name("launcher"));
     let mut child = holder(&name, "up");
     let pid = std::fs::read_to_string(cache.box_dir(&name).join("launcher.pid")).unwrap();
-    let killed = Command::new("kill")
-        .args(["-KILL", pid.trim()])
-        .status()
-        .unwrap();
-    assert!(killed.success());
+    kill_process(pid.trim());
     let group = format!("gauntlet-{name}");
     wait::wait_until(
         "every process to end",

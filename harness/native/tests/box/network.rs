@@ -1,7 +1,6 @@
 //! NetworkPolicies, enforced.
 
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use model::ClusterSpec;
@@ -10,7 +9,7 @@ use probe_protocol::{ProbeReport, WatchLine};
 use wait::WaitLook;
 
 use crate::control::{expect_life, expect_ready, has_ended};
-use crate::host::{expect_nothing, kubectl, processes};
+use crate::host::{expect_nothing, kill_process, kubectl, processes};
 use crate::lives::{cache, name, start};
 
 const PODS: &str = r#"
@@ -427,13 +426,7 @@ pub(crate) fn an_enforcer_that_dies_is_reported() {
         .filter_map(|process| process.strip_prefix("process "))
         .find(is_it)
         .unwrap();
-    assert!(
-        Command::new("kill")
-            .args(["-KILL", pid])
-            .status()
-            .unwrap()
-            .success()
-    );
+    kill_process(pid);
     expect_life(&site.0, "network-policy", has_ended);
     let deaths = site.0.deaths();
     assert!(

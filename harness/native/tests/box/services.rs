@@ -1,7 +1,6 @@
 //! What stands beside a cluster: a registry, and what signs, logs and dates.
 
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use ureq::Agent;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use wait::WaitLook;
 
-use crate::host::{expect_nothing, kubectl, processes, wait_for_nothing};
+use crate::host::{expect_nothing, kill_process, kubectl, processes, wait_for_nothing};
 use crate::lives::{cache, holder, name, start};
 use crate::push::push;
 
@@ -338,13 +337,7 @@ pub(crate) fn a_registry_that_dies_is_reported() {
         .iter()
         .filter_map(|process| process.strip_prefix("process "));
     let pid = pids.find(is_registry).unwrap();
-    assert!(
-        Command::new("kill")
-            .args(["-KILL", pid])
-            .status()
-            .unwrap()
-            .success()
-    );
+    kill_process(pid);
     let waited = wait::wait_until(
         "the death to be told",
         Duration::from_secs(10),
