@@ -216,6 +216,7 @@ pub fn verify_one(
         ));
     }
     let stamped = timestamp::verify_timestamp(&bundle, wanted.root);
+    let time = stamped.as_ref().ok().copied();
     if wanted.timestamp
         && let Err(rejection) = stamped
     {
@@ -226,11 +227,7 @@ pub fn verify_one(
         RequiredSigner::Identity { subject, issuer } => {
             let certificate = bundle.certificate()?;
             let holder = certificate::parse_certificate(certificate)?;
-            certificate::check_signer_chain(
-                certificate,
-                wanted.root,
-                stamped.unwrap_or(wanted.now),
-            )?;
+            certificate::check_signer_chain(certificate, wanted.root, time.unwrap_or(wanted.now))?;
             holder.matches_signer(subject, issuer)?;
             holder.key
         }
@@ -244,7 +241,7 @@ pub fn verify_one(
         ));
     }
     if wanted.log {
-        log::check_log_entry(&bundle, wanted.root)
+        log::check_log_entry(&bundle, wanted.root, time)
     } else {
         Ok(())
     }

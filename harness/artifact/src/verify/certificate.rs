@@ -156,7 +156,7 @@ fn was_issued_by(
             format!("no certificate: {fault}"),
         )
     })?;
-    let time = UnixTime::since_unix_epoch(std::time::Duration::from_secs(time));
+    let at = UnixTime::since_unix_epoch(std::time::Duration::from_secs(time));
     let mut rejection = VerifyRejection::new(
         RejectionReason::UntrustedAuthority,
         "no authority is trusted",
@@ -169,8 +169,14 @@ fn was_issued_by(
         let Ok(anchor) = anchor_from_trusted_cert(last) else {
             continue;
         };
-        match chain_path(&leaf, &[anchor], between, time, usage) {
-            Ok(()) => return Ok(()),
+        match chain_path(&leaf, &[anchor], between, at, usage) {
+            Ok(()) if authority.was_trusted(time) => return Ok(()),
+            Ok(()) => {
+                rejection = VerifyRejection::new(
+                    RejectionReason::UntrustedAuthority,
+                    "the trusted root does not trust the authority at that time",
+                );
+            }
             Err(other) if rejection.why != RejectionReason::Expired => rejection = other,
             Err(_) => {}
         }

@@ -13,15 +13,17 @@ use super::{TrustedRoot, VerifyRejection};
 
 type Sha256Hash = [u8; 32];
 
-/// Whether one of the bundle's entries is in a log that the root knows.
+/// Whether one of the bundle's entries is in a log that the root knows, and trusted at `time`, in
+/// seconds since 1970, where a timestamp says when that was: such a log gives no time itself.
 pub(super) fn check_log_entry(
     bundle: &SigstoreBundle,
     root: &TrustedRoot,
+    time: Option<u64>,
 ) -> Result<(), VerifyRejection> {
     let mut rejection =
         VerifyRejection::new(RejectionReason::NoLogEntry, "it has no entry of a log");
     for entry in bundle.entries() {
-        match known_log(entry, bundle, root) {
+        match known_log(entry, bundle, root, time) {
             Ok(()) => return Ok(()),
             Err(said) => rejection = VerifyRejection::new(RejectionReason::UntrustedLog, said),
         }
@@ -29,12 +31,21 @@ pub(super) fn check_log_entry(
     Err(rejection)
 }
 
-fn known_log(entry: &LogEntry, bundle: &SigstoreBundle, root: &TrustedRoot) -> Result<(), String> {
+fn known_log(
+    entry: &LogEntry,
+    bundle: &SigstoreBundle,
+    root: &TrustedRoot,
+    time: Option<u64>,
+) -> Result<(), String> {
     let log = root
         .tlogs
         .iter()
         .find(|log| log.log_id.key_id == entry.log_id.key_id);
     let log = log.ok_or("the entry is of a log that is not known")?;
+    // Stricter than sigstore-go 1.3.0, which looks at this period only where the log gives a time.
+    if time.is_some_and(|time| !log.was_trusted(time)) {
+        return Err("the trusted root does not trust the log at that time".into());
+    }
     let proof = entry
         .inclusion_proof
         .as_ref()

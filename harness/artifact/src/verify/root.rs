@@ -1,10 +1,12 @@
 //! A trusted root: whose certificates, log entries and timestamps are taken.
 
 use model::RejectionReason;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::VerifyRejection;
-use super::bundle::{LogId, RawCertificate};
+use super::bundle::{Base64Bytes, LogId, RawCertificate};
 use super::key::PublicKey;
 
 /// The trusted parties of a `trusted-root.json`; none by default.
@@ -23,14 +25,49 @@ pub struct TrustedRoot {
 #[serde(rename_all = "camelCase")]
 pub(super) struct TransparencyLog {
     base_url: String,
-    pub(super) public_key: RawCertificate,
+    public_key: LogKey,
     pub(super) log_id: LogId,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LogKey {
+    raw_bytes: Base64Bytes,
+    valid_for: Option<ValidityPeriod>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RootAuthority {
     cert_chain: CertificateChain,
+    #[serde(default)]
+    valid_for: ValidityPeriod,
+}
+
+/// When one of the trusted parties is trusted; an end that is left out is open.
+#[derive(Debug, Default, Deserialize)]
+struct ValidityPeriod {
+    #[serde(default, deserialize_with = "parse_time")]
+    start: Option<OffsetDateTime>,
+    #[serde(default, deserialize_with = "parse_time")]
+    end: Option<OffsetDateTime>,
+}
+
+impl ValidityPeriod {
+    /// Whether it covers `time`, in seconds since 1970; both its ends belong to it.
+    fn covers(&self, time: u64) -> bool {
+        let time = i64::try_from(time).unwrap_or(i64::MAX);
+        self.start
+            .is_none_or(|start| start.unix_timestamp() <= time)
+            && self.end.is_none_or(|end| time <= end.unix_timestamp())
+    }
+}
+
+fn parse_time<'de, D: Deserializer<'de>>(from: D) -> Result<Option<OffsetDateTime>, D::Error> {
+    let text = Option::<String>::deserialize(from)?;
+    text.map(|text| OffsetDateTime::parse(&text, &Rfc3339))
+        .transpose()
+        .map_err(serde::de::Error::custom)
 }
 
 #[derive(Debug, Deserialize)]
@@ -44,12 +81,22 @@ impl TrustedRoot {
     /// # Errors
     /// When it is not valid.
     pub fn read(text: &str) -> Result<Self, VerifyRejection> {
-        serde_json::from_str(text).map_err(|fault| {
+        let unreadable = |fault: String| {
             VerifyRejection::new(
                 RejectionReason::NoTrustedRoot,
                 format!("the trusted root cannot be read: {fault}"),
             )
-        })
+        };
+        let root: Self =
+            serde_json::from_str(text).map_err(|fault| unreadable(fault.to_string()))?;
+        if root.tlogs.iter().all(TransparencyLog::has_beginning) {
+            Ok(root)
+        } else {
+            // sigstore-go 1.3.0 (`pkg/root/trusted_root.go`) refuses the whole root, too.
+            Err(unreadable(
+                "a log's key does not say from when it is valid".into(),
+            ))
+        }
     }
 }
 
@@ -66,9 +113,25 @@ impl TransparencyLog {
     pub(super) fn key(&self) -> Option<PublicKey> {
         PublicKey::from_der(&self.public_key.raw_bytes.0).ok()
     }
+
+    fn has_beginning(&self) -> bool {
+        let period = self.public_key.valid_for.as_ref();
+        period.is_some_and(|period| period.start.is_some())
+    }
+
+    /// Whether it was trusted at `time`, in seconds since 1970.
+    pub(super) fn was_trusted(&self, time: u64) -> bool {
+        let period = self.public_key.valid_for.as_ref();
+        period.is_some_and(|period| period.covers(time))
+    }
 }
 
 impl RootAuthority {
+    /// Whether it was trusted at `time`, in seconds since 1970.
+    pub(super) fn was_trusted(&self, time: u64) -> bool {
+        self.valid_for.covers(time)
+    }
+
     /// Its certificates, the root last.
     pub(super) fn chain(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
         self.cert_chain
