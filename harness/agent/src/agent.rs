@@ -2,6 +2,7 @@
 
 mod config;
 mod enrolment;
+mod follow;
 mod produce;
 mod session;
 mod state;
@@ -16,6 +17,7 @@ pub use state::{AgentActivity, AttemptStage, ConnectionStatus};
 
 use crate::buffer::{BufferLevel, EventBuffer};
 use crate::{AgentEvent, AgentKey, AgentLog, Error, StopSignal};
+use follow::FollowedFiles;
 use session::ManagerLink;
 use state::AttemptFailure;
 
@@ -115,12 +117,16 @@ impl WazuhAgent {
                 .iter()
                 .map(|_| self.spawn_thread(Self::produce_events)),
         );
-        threads.extend(
-            self.config
-                .logs
-                .iter()
-                .map(|_| self.spawn_thread(Self::follow_files)),
-        );
+        if let Some(place) = &self.config.logs {
+            let log = AgentLog::new(
+                "wazuh-logcollector",
+                Some(self.config.dir.join("ossec.log")),
+            );
+            let followed =
+                FollowedFiles::new(place.clone(), self.config.log_queue, times.rescan, log);
+            let agent = Arc::clone(self);
+            threads.push(thread::spawn(move || agent.follow_files(followed)));
+        }
         let done = self.try_servers();
         self.stop();
         for thread in threads {

@@ -26,6 +26,17 @@ pub struct EnrolRequest {
     pub key_hash: Option<String>,
 }
 
+/// The password that a manager wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WantedPassword<'a> {
+    /// None: a request with one is refused.
+    None,
+    /// This one.
+    This(&'a str),
+    /// None, and a request with one is as good.
+    Any,
+}
+
 /// Why no key is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(
@@ -105,7 +116,7 @@ impl EnrolRequest {
     /// The reason that the agent is told.
     pub fn read(
         line: &str,
-        password: Option<&str>,
+        password: WantedPassword<'_>,
         ours: AgentVersion,
     ) -> Result<Self, EnrolRefusal> {
         let line = line.trim_end_matches(['\r', '\n', '\0']);
@@ -118,8 +129,13 @@ impl EnrolRequest {
             }
             None => (None, line),
         };
-        if password.is_some() && given != password {
-            return Err(EnrolRefusal::Password);
+        match (password, given) {
+            (WantedPassword::This(wanted), given) if given != Some(wanted) => {
+                return Err(EnrolRefusal::Password);
+            }
+            // A password that nobody asked for makes the request another one.
+            (WantedPassword::None, Some(_)) => return Err(EnrolRefusal::Request),
+            (WantedPassword::This(_) | WantedPassword::None | WantedPassword::Any, _) => {}
         }
         let rest = rest
             .strip_prefix("OSSEC A:'")
@@ -148,7 +164,7 @@ impl EnrolRequest {
             && version
                 .parse::<AgentVersion>()
                 .map_err(|_| EnrolRefusal::Request)?
-                > ours
+                .is_newer_than(ours)
         {
             return Err(EnrolRefusal::Version);
         }
@@ -222,13 +238,13 @@ mod tests {
     const OURS: AgentVersion = AgentVersion::new(4, 14, 7);
 
     fn read(line: &str) -> Result<EnrolRequest, EnrolRefusal> {
-        EnrolRequest::read(line, None, OURS)
+        EnrolRequest::read(line, WantedPassword::None, OURS)
     }
 
     #[test]
     fn a_request_with_everything() {
         let line = "OSSEC PASS: a b OSSEC A:'web-1' V:'v4.14.7' G:'default' IP:'src' K:'00'\n";
-        let request = EnrolRequest::read(line, Some("a b"), OURS).unwrap();
+        let request = EnrolRequest::read(line, WantedPassword::This("a b"), OURS).unwrap();
         assert_eq!(request.to_string(), line);
         assert_eq!(
             (request.name.as_str(), request.ip.as_deref()),
@@ -245,12 +261,24 @@ mod tests {
             "nonsense",
         ] {
             assert_eq!(
-                EnrolRequest::read(line, Some("x"), OURS),
+                EnrolRequest::read(line, WantedPassword::This("x"), OURS),
                 Err(EnrolRefusal::Password),
                 "{line}"
             );
         }
-        assert!(read("OSSEC PASS: whatever OSSEC A:'web-1'\n").is_ok());
+    }
+
+    #[test]
+    fn a_password_that_nobody_wants_is_refused_or_taken() {
+        let line = "OSSEC PASS: whatever OSSEC A:'web-1'\n";
+        assert_eq!(read(line), Err(EnrolRefusal::Request));
+        assert!(EnrolRequest::read(line, WantedPassword::Any, OURS).is_ok());
+    }
+
+    #[test]
+    fn the_last_number_of_a_version_does_not_count() {
+        assert!(read("OSSEC A:'a1' V:'v4.14.99'").is_ok());
+        assert_eq!(read("OSSEC A:'a1' V:'v5.0.0'"), Err(EnrolRefusal::Version));
     }
 
     #[test]
@@ -306,7 +334,7 @@ mod tests {
         #[test]
         fn whatever_is_said_does_not_panic(head in "(OSSEC |OSSEC PASS: |OSSEC A:'|OSSEC K:'|ERROR: )?", text in "\\PC{0,60}['\\n]?") {
             let line = format!("{head}{text}");
-            let _ = EnrolRequest::read(&line, Some("x"), OURS);
+            let _ = EnrolRequest::read(&line, WantedPassword::This("x"), OURS);
             let _ = read(&line);
             let _ = EnrolReply::read(&line);
         }
@@ -314,7 +342,7 @@ mod tests {
         #[test]
         fn requests_come_back(name in "[a-z0-9.-]{2,20}", password in prop::option::of("[!-&(-~]{1,12}"), ip in prop::option::of("any|src|10\\.0\\.0\\.1")) {
             let request = EnrolRequest { password: password.clone(), name, ip, version: Some("v4.9.0".into()), ..EnrolRequest::default() };
-            prop_assert_eq!(EnrolRequest::read(&request.to_string(), password.as_deref(), OURS).unwrap(), request);
+            prop_assert_eq!(EnrolRequest::read(&request.to_string(), password.as_deref().map_or(WantedPassword::None, WantedPassword::This), OURS).unwrap(), request);
         }
     }
 }

@@ -6,6 +6,9 @@ use std::path::PathBuf;
 /// Why something was not done, or not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// Counters cannot be verified by several workers: the manager does not start.
+    #[error("Message id verification can't be guaranteed when worker_pool is greater than 1.")]
+    WorkerPool,
     /// A file could not be used.
     #[error("failed to {doing} `{}`", path.display())]
     File {

@@ -29,7 +29,7 @@ mod wire;
 pub use buffer::{BufferLevel, BufferLimits, EventBuffer};
 pub use control::{FromAgent, FromManager};
 pub use counters::{MessageCounter, ReceivedCounter, SentCounter};
-pub use enrol::{EnrolRefusal, EnrolReply, EnrolRequest};
+pub use enrol::{EnrolRefusal, EnrolReply, EnrolRequest, WantedPassword};
 pub use error::Error;
 pub use event::{AgentEvent, EventMark};
 pub use keys::{AgentKey, SealingSecret, is_name};

@@ -27,6 +27,7 @@ enum LogSeverity {
     Info,
     Warning,
     Error,
+    Critical,
 }
 
 impl AgentLog {
@@ -59,6 +60,11 @@ impl AgentLog {
         self.write_line(LogSeverity::Error, &text);
     }
 
+    /// Why it does not start.
+    pub fn critical(&self, text: impl Display) {
+        self.write_line(LogSeverity::Critical, &text);
+    }
+
     /// A log that cannot be written does not end the program.
     fn write_line(&self, severity: LogSeverity, text: &dyn Display) {
         let Ok(to) = self.to.lock() else { return };
@@ -68,6 +74,7 @@ impl AgentLog {
             LogSeverity::Info => "INFO",
             LogSeverity::Warning => "WARNING",
             LogSeverity::Error => "ERROR",
+            LogSeverity::Critical => "CRITICAL",
         };
         let stamp = OffsetDateTime::now_utc().format(STAMP).unwrap_or_default();
         let line = format!("{stamp} {}: {word}: {text}\n", self.tag);

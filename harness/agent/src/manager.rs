@@ -72,6 +72,11 @@ impl WazuhManager {
         let dir = &config.dir;
         std::fs::create_dir_all(dir).map_err(Error::file("create", dir))?;
         let log = dir.join("ossec.log");
+        if config.verify_counters && config.worker_pool > 1 {
+            let remoted = AgentLog::new("wazuh-remoted", Some(log));
+            remoted.critical(Error::WorkerPool);
+            return Err(Error::WorkerPool);
+        }
         let tcp = config
             .tcp
             .then(|| bind_listeners(config.port))

@@ -119,10 +119,12 @@ fn agent_of(dir: &Path, manager: &WazuhManager) -> AgentConfig {
             resolve_tries: 1,
             resolve_pause: short,
             poll: short,
+            rescan: short,
             state: short,
         },
         live: None,
         logs: None,
+        log_queue: 1024,
         resolve,
     }
 }
@@ -482,7 +484,8 @@ fn a_key_that_the_manager_does_not_know_gets_no_answer() {
         Running::of(config).failed(),
         (AttemptStage::Key, reason.into())
     );
-    assert!(log(dir.path(), "manager").contains("(1213): Message from '127.0.0.1' not allowed."));
+    let line = "(1408): Invalid ID 007 for the source ip: '127.0.0.1' (name 'unknown').";
+    assert!(log(dir.path(), "manager").contains(line));
     manager.stop();
 }
 
@@ -691,18 +694,21 @@ fn log_files_are_followed() {
             }
         )
     };
-    std::fs::write(logs.join("a.log"), (1..=20).map(line).collect::<String>()).unwrap();
+    std::fs::write(logs.join("a.log"), line(0)).unwrap();
     let running = Running::of(AgentConfig {
         logs: Some(logs.clone()),
         ..agent_of(dir.path(), &manager)
     });
-    until("the first lines", || {
-        (tally(dir.path(), "app").received() == 20).then_some(())
-    });
+    running.connected();
     let mut file = std::fs::File::options()
         .append(true)
         .open(logs.join("a.log"))
         .unwrap();
+    file.write_all((1..=20).map(line).collect::<String>().as_bytes())
+        .unwrap();
+    until("the first lines", || {
+        (tally(dir.path(), "app").received() == 20).then_some(())
+    });
     file.write_all(line(21).as_bytes()).unwrap();
     let all = until("one more", || {
         Some(tally(dir.path(), "app")).filter(|tally| tally.received() == 21)
@@ -744,6 +750,7 @@ fn a_message_that_comes_again_counts_twice_unless_counters_are_verified() {
         let dir = tempfile::tempdir().unwrap();
         let manager = start(manager::ManagerConfig {
             verify_counters,
+            worker_pool: 1,
             ..manager_in(dir.path())
         });
         Running::of(agent_of(dir.path(), &manager)).connected();
@@ -877,4 +884,27 @@ fn an_agent_survives_a_manager_that_speaks_nonsense() {
         drop(running);
         manager.stop();
     }
+}
+
+#[test]
+fn several_workers_cannot_verify_counters() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = manager::ManagerConfig {
+        verify_counters: true,
+        ..manager_in(dir.path())
+    };
+    let refused = manager::WazuhManager::new(config.clone()).err();
+    assert!(
+        matches!(refused, Some(agent::Error::WorkerPool)),
+        "{refused:?}"
+    );
+    let line = "wazuh-remoted: CRITICAL: Message id verification can't be guaranteed when worker_pool is greater than 1.";
+    assert!(log(dir.path(), "manager").contains(line));
+    assert!(
+        manager::WazuhManager::new(manager::ManagerConfig {
+            worker_pool: 1,
+            ..config
+        })
+        .is_ok()
+    );
 }

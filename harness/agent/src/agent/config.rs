@@ -52,6 +52,8 @@ pub struct AgentConfig {
     pub live: Option<LiveEvents>,
     /// A log file to follow, or a folder: every `.log` file below it.
     pub logs: Option<PathBuf>,
+    /// How many of their lines wait while there is no connection (`logcollector.queue_size`).
+    pub log_queue: usize,
     /// How names are resolved.
     pub resolve: ResolveName,
 }
@@ -131,8 +133,10 @@ pub struct AgentTimes {
     pub resolve_tries: u32,
     /// Between two of these.
     pub resolve_pause: Duration,
-    /// Between two looks at log files.
+    /// Between two looks into log files.
     pub poll: Duration,
+    /// Between two looks for new log files.
+    pub rescan: Duration,
     /// Between two state files.
     pub state: Duration,
 }
@@ -157,6 +161,7 @@ impl AgentTimes {
             resolve_tries: self.resolve_tries,
             resolve_pause: of(self.resolve_pause),
             poll: of(self.poll),
+            rescan: of(self.rescan),
             state: of(self.state),
         }
     }
@@ -177,6 +182,7 @@ impl Default for AgentTimes {
             resolve_tries: 4,
             resolve_pause: Duration::from_secs(1),
             poll: Duration::from_secs(2),
+            rescan: Duration::from_secs(64),
             state: Duration::from_secs(5),
         }
     }

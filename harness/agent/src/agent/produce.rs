@@ -1,24 +1,15 @@
 //! Where events come from, and how they leave: the agent's own, log files, and the buffer before
 //! the connection.
 
-use std::collections::HashMap;
-use std::fs::File;
-use std::io::{BufRead, BufReader, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::follow::FollowedFiles;
 use super::session::SendPace;
 use super::{
     AttemptStage, ConnectionStatus, ProduceFrom, STOP_POLL_INTERVAL, WaitingEvents, WazuhAgent,
     lock_content,
 };
 use crate::{AgentEvent, EventMark};
-
-/// The longest line that is taken from a file; the rest of it is the next one.
-const LONGEST_LINE: u64 = 32 << 10;
-
-/// How deep below a folder log files are looked for.
-const DEEPEST: usize = 6;
 
 impl WazuhAgent {
     /// Makes the agent's own events.
@@ -136,119 +127,19 @@ impl WazuhAgent {
         Some((levels, event))
     }
 
-    /// Follows log files from their beginning. While there is no connection they are not read: they
-    /// keep what they hold.
-    pub(super) fn follow_files(&self) {
-        let Some(place) = &self.config.logs else {
-            return;
-        };
-        let mut read: HashMap<PathBuf, u64> = HashMap::new();
-        while self.is_linked() {
-            for path in log_files(place) {
-                let from = read.entry(path.clone()).or_default();
-                let (lines, end) = whole_lines(&path, *from);
-                *from = end;
-                let location = path.display().to_string();
-                self.push_events(lines.into_iter().map(|text| AgentEvent {
-                    queue: '1',
-                    location: location.clone(),
-                    text,
-                }));
+    /// Follows log files: what is written to them is read whether or not there is a connection.
+    pub(super) fn follow_files(&self, mut followed: FollowedFiles) {
+        loop {
+            followed.find_new(Instant::now());
+            let lines = followed.read_lines();
+            if self.has_link() {
+                self.push_events(followed.take_queue().chain(lines));
+            } else {
+                followed.queue_lines(lines);
             }
             if self.stop.stopped_within(self.config.times.poll) {
                 return;
             }
         }
-    }
-}
-
-/// The file itself, or the log files below a folder.
-fn log_files(place: &Path) -> Vec<PathBuf> {
-    if !place.is_dir() {
-        return vec![place.to_owned()];
-    }
-    let (mut files, mut folders) = (Vec::new(), vec![(place.to_owned(), 0)]);
-    while let Some((folder, depth)) = folders.pop() {
-        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path.is_dir() && depth < DEEPEST {
-                folders.push((path, depth + 1));
-            } else if path.extension().is_some_and(|end| end == "log") {
-                files.push(path);
-            }
-        }
-    }
-    files.sort();
-    files
-}
-
-/// The whole lines of a file from a place on, and where they end. A file that cannot be read has
-/// none; one that became shorter is read from its beginning.
-fn whole_lines(path: &Path, from: u64) -> (Vec<String>, u64) {
-    let opened = File::open(path).and_then(|mut file| {
-        let from = if file.metadata()?.len() < from {
-            0
-        } else {
-            from
-        };
-        file.seek(SeekFrom::Start(from)).map(|_| (file, from))
-    });
-    let Ok((file, mut at)) = opened else {
-        return (Vec::new(), from);
-    };
-    let (mut reader, mut all) = (BufReader::new(file), Vec::new());
-    loop {
-        let mut line = Vec::new();
-        match std::io::Read::take(&mut reader, LONGEST_LINE).read_until(b'\n', &mut line) {
-            Ok(length) if line.ends_with(b"\n") || length as u64 == LONGEST_LINE => {
-                at += length as u64;
-                all.push(
-                    String::from_utf8_lossy(&line)
-                        .trim_end_matches(['\r', '\n'])
-                        .to_owned(),
-                );
-            }
-            _ => return (all, at),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::Write;
-
-    use super::*;
-
-    #[test]
-    fn only_whole_lines_are_read_and_each_once() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a.log");
-        std::fs::write(&path, "one\ntwo\nthr").unwrap();
-        let (first, at) = whole_lines(&path, 0);
-        assert_eq!((first, at), (vec!["one".to_owned(), "two".to_owned()], 8));
-        File::options()
-            .append(true)
-            .open(&path)
-            .unwrap()
-            .write_all(b"ee\n")
-            .unwrap();
-        assert_eq!(whole_lines(&path, at), (vec!["three".to_owned()], 14));
-        std::fs::write(&path, "new\n").unwrap();
-        assert_eq!(whole_lines(&path, 14), (vec!["new".to_owned()], 4));
-        assert_eq!(whole_lines(&dir.path().join("none"), 3), (Vec::new(), 3));
-    }
-
-    #[test]
-    fn log_files_are_found_below_a_folder() {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::create_dir_all(dir.path().join("ns_pod_uid/app")).unwrap();
-        std::fs::write(dir.path().join("ns_pod_uid/app/0.log"), "").unwrap();
-        std::fs::write(dir.path().join("other.txt"), "").unwrap();
-        assert_eq!(
-            log_files(dir.path()),
-            [dir.path().join("ns_pod_uid/app/0.log")]
-        );
-        let one = dir.path().join("other.txt");
-        assert_eq!(log_files(&one), [one]);
     }
 }

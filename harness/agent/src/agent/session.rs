@@ -291,6 +291,11 @@ impl WazuhAgent {
         }
     }
 
+    /// Whether there is a connection.
+    pub(super) fn has_link(&self) -> bool {
+        lock_content(&self.link).is_some()
+    }
+
     /// Waits until there is a connection; `false` where the agent is told to end first.
     pub(super) fn is_linked(&self) -> bool {
         let mut link = lock_content(&self.link);

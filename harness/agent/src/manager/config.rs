@@ -20,6 +20,9 @@ pub struct ManagerConfig {
     pub enrol_port: Option<u16>,
     /// The enrolment password, where one is wanted.
     pub password: Option<String>,
+    /// Whether it gives a key to whoever gives a password that it does not want: the real manager
+    /// does not, an impostor that is made for that does.
+    pub takes_any_password: bool,
     /// The files with its certificate and key; one that it makes itself where there are none.
     pub certificate: Option<TlsFiles>,
     /// The file with the authority of agents' certificates (`ssl_agent_ca`): agents need none
@@ -33,6 +36,9 @@ pub struct ManagerConfig {
     pub force: ForceEnrolment,
     /// Whether a message that was taken before is refused (`remoted.verify_msg_id`).
     pub verify_counters: bool,
+    /// How many threads take messages (`remoted.worker_pool`). It only decides whether counters can
+    /// be verified: messages are taken in order here.
+    pub worker_pool: u32,
     /// How long a silent connection keeps another one with the same key out.
     pub overtake: Duration,
     /// How long a silent agent counts as connected.
@@ -88,12 +94,14 @@ impl Default for ManagerConfig {
             udp: false,
             enrol_port: Some(1515),
             password: None,
+            takes_any_password: false,
             certificate: None,
             agents: None,
             keys: None,
             version: AgentVersion::KNOWN,
             force: ForceEnrolment::default(),
             verify_counters: false,
+            worker_pool: 4,
             overtake: Duration::from_secs(60),
             disconnected_after: Duration::from_secs(900),
             key_update: Duration::from_secs(10),

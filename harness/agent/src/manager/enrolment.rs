@@ -10,7 +10,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::{WazuhManager, lock_content};
 use crate::enrol::LONGEST_LINE;
-use crate::{EnrolReply, EnrolRequest};
+use crate::{EnrolReply, EnrolRequest, WantedPassword};
 
 /// How long an agent may take over an enrolment.
 const ENROLMENT_WITHIN: Duration = Duration::from_secs(10);
@@ -61,14 +61,18 @@ impl WazuhManager {
 
     fn answer_request(&self, line: &str, from: &str) -> EnrolReply {
         self.authd.info(format!("New connection from {from}"));
-        let request =
-            match EnrolRequest::read(line, self.config.password.as_deref(), self.config.version) {
-                Ok(request) => request,
-                Err(refusal) => {
-                    self.authd.error(format!("{refusal} (from {from})"));
-                    return EnrolReply::Refused(refusal.to_string());
-                }
-            };
+        let password = match (&self.config.password, self.config.takes_any_password) {
+            (Some(wanted), _) => WantedPassword::This(wanted),
+            (None, true) => WantedPassword::Any,
+            (None, false) => WantedPassword::None,
+        };
+        let request = match EnrolRequest::read(line, password, self.config.version) {
+            Ok(request) => request,
+            Err(refusal) => {
+                self.authd.error(format!("{refusal} (from {from})"));
+                return EnrolReply::Refused(refusal.to_string());
+            }
+        };
         self.authd.info(format!(
             "Received request for a new agent ({}) from: {from}",
             request.name

@@ -53,9 +53,12 @@ impl WazuhManager {
             None => keys.values().find(|key| key.ip.parse() == Ok(from)),
         };
         let Some(key) = key else {
-            self.remoted.warning(format!(
-                "(1213): Message from '{from}' not allowed. Cannot find the ID of the agent. Source agent ID is unknown."
-            ));
+            self.remoted.warning(match id {
+                Some(id) => format!("(1408): Invalid ID {id} for the source ip: '{from}' (name 'unknown')."),
+                None => format!(
+                    "(1213): Message from '{from}' not allowed. Cannot find the ID of the agent. Source agent ID is unknown."
+                ),
+            });
             return Err(MessageRefusal);
         };
         if !covers_address(&key.ip, from) {
@@ -137,9 +140,11 @@ impl WazuhManager {
                         "Couldn't retrieve version".into(),
                     )));
                 };
-                let newer = theirs > self.config.version;
+                let newer = theirs.is_newer_than(self.config.version);
                 Ok(Some(if newer {
-                    FromManager::Refused("Incompatible version".into())
+                    FromManager::Refused(
+                        "Agent version must be lower or equal to manager version".into(),
+                    )
                 } else {
                     FromManager::Ack
                 }))

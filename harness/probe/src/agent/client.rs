@@ -107,6 +107,7 @@ fn agent_config(mut options: CommandOptions) -> Result<AgentConfig, String> {
         times: agent_times(&mut options)?,
         live: live_events(&mut options)?,
         logs: options.text("log").map(Into::into),
+        log_queue: options.value_or("log-queue-size", 1024)?,
         resolve: resolve_addresses,
     };
     options.check_end()?;

@@ -1,5 +1,5 @@
-//! `emit SOURCE --events N [--rate N] [--to FILE]`: writes lines that can be counted, as an
-//! application that logs.
+//! `emit SOURCE --events N [--rate N] [--to FILE] [--stay no]`: writes lines that can be counted, as
+//! an application that logs.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -11,7 +11,7 @@ use ::agent::{EventMark, StopSignal};
 use super::CommandOptions;
 use crate::wait;
 
-/// Writes the lines, then stays until SIGTERM or SIGINT.
+/// Writes the lines, then stays until SIGTERM or SIGINT, unless it is to end.
 pub(super) fn run_emit(words: &[&str]) -> Result<String, String> {
     let [source, rest @ ..] = words else {
         return Err("whose lines? `emit SOURCE --events N`".into());
@@ -21,7 +21,7 @@ pub(super) fn run_emit(words: &[&str]) -> Result<String, String> {
         options.value_or("events", 1_u64)?,
         options.value_or("rate", 0.0_f64)?,
     );
-    let to = options.text("to");
+    let (to, stays) = (options.text("to"), options.flag("stay", true)?);
     options.check_end()?;
     let source = (*source).to_owned();
     let mut out: Box<dyn Write + Send> = match &to {
@@ -31,6 +31,11 @@ pub(super) fn run_emit(words: &[&str]) -> Result<String, String> {
         }
         None => Box::new(io::stdout()),
     };
+    if !stays {
+        return write_lines(&mut out, &source, events, rate)
+            .map(|()| String::new())
+            .map_err(|why| format!("failed to write a line: {why}"));
+    }
     wait::while_listening(move || {
         thread::spawn(move || {
             if let Err(why) = write_lines(&mut out, &source, events, rate) {
