@@ -163,10 +163,21 @@ fn wait_until_shown(reply: &ApiReply, control: &PolicyBarrier<'_>, name: &str) -
         return was_taken(reply)
             && json_of(reply).is_some_and(|lease| lease["metadata"]["labels"][EFFECT] == "yes");
     }
+    // A policy refuses everything while the API server does not know the kind of its parameters, or
+    // has not seen them yet: it is not in force for that (kubernetes 1.36
+    // `apiserver/pkg/admission/plugin/policy`). Parameters of the world's own may never be there.
+    let said = json_of(reply).and_then(|status| status["message"].as_str());
+    let says = |part: &str| said.is_none_or(|said| said.contains(part));
     match model::read_reply(ReplyContext::Change, reply) {
         Verdict::Answered(Answer::Denied {
             by: Refuser::Policy(by),
-        }) => by == name || Some(by.as_str()) == control.name,
+        }) if by == name => !says("failed to configure "),
+        Verdict::Answered(Answer::Denied {
+            by: Refuser::Policy(by),
+        }) => {
+            Some(by.as_str()) == control.name
+                && !says("failed to find resource referenced by paramKind")
+        }
         _ => false,
     }
 }
@@ -265,4 +276,42 @@ fn policy_binding(sentinels: &SentinelObjects, control: &PolicyBarrier<'_>, name
     }
     let kind = format!("{}Binding", control.kind);
     json!({"apiVersion": control.version, "kind": kind, "metadata": {"name": name}, "spec": spec})
+}
+
+#[cfg(test)]
+mod tests {
+    use model::ReplyBody;
+
+    use super::*;
+
+    /// A custom resource's definition that was just written is not known to policies yet.
+    #[test]
+    fn a_policy_that_lacks_its_parameters_kind_is_not_in_force() {
+        let control = PolicyBarrier {
+            kind: VALIDATING,
+            version: "admissionregistration.k8s.io/v1".into(),
+            param: None,
+            name: Some("own"),
+        };
+        let shows = |policy: &str, said: &str| {
+            let message = format!(
+                "leases.coordination.k8s.io \"x\" is forbidden: ValidatingAdmissionPolicy '{policy}' with binding '{policy}' denied request: {said}"
+            );
+            let reply = ApiReply::Http {
+                code: 422,
+                body: ReplyBody::Json(json!({
+                    "kind": "Status", "status": "Failure", "reason": "Invalid", "code": 422, "message": message
+                })),
+                warnings: Vec::new(),
+            };
+            wait_until_shown(&reply, &control, "sentinel")
+        };
+        assert!(shows("sentinel", "this is a sentinel"));
+        assert!(shows("own", "no leases here"));
+        let unknown = "failed to configure binding: failed to find resource referenced by paramKind: 'a/v1, Kind=B'";
+        let missing = "failed to configure binding: no params found for policy binding with `Deny` parameterNotFoundAction";
+        assert!(!shows("sentinel", unknown) && !shows("own", unknown));
+        assert!(!shows("sentinel", missing) && shows("own", missing));
+        assert!(!shows("another", "no leases here"));
+    }
 }
