@@ -16,5 +16,5 @@ mod yaml;
 pub use error::Error;
 pub use redact::{all_rules, redact_text};
 pub use snapshot::GoldenFile;
-pub use store::{GoldenStore, OutcomeComparison, OutcomeSource, PendingFile};
+pub use store::{GoldenStore, OutcomeComparison, OutcomeSource, PendingFile, first_sentence};
 pub use table::{OutcomeTable, render_outcome};

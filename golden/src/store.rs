@@ -109,11 +109,16 @@ impl GoldenStore {
             .transpose()
     }
 
-    /// Compares `outcome` with what is recorded. Worlds that were not tried are not compared.
+    /// Compares `outcome`, and what the scenario's `why` begins with, with what is recorded. Worlds
+    /// that were not tried are not compared.
     ///
     /// # Errors
     /// When the recorded file cannot be read, or is not one of ours.
-    pub fn compare(&self, outcome: &RecordedOutcome) -> Result<OutcomeComparison, Error> {
+    pub fn compare(
+        &self,
+        outcome: &RecordedOutcome,
+        why: &str,
+    ) -> Result<OutcomeComparison, Error> {
         let path = self.path(&outcome.id)?;
         let Some(recorded) = self.snapshot(&path)? else {
             return Ok(OutcomeComparison::New);
@@ -123,7 +128,12 @@ impl GoldenStore {
             let table = OutcomeTable::parse(&old).map_err(|what| Error::Format { path, what })?;
             old = table.only_worlds(&tried).body();
         }
-        let new = render_outcome(outcome);
+        let mut new = render_outcome(outcome);
+        let (described, description) = (recorded.description, first_sentence(why));
+        if described != description {
+            old = format!("description: {described}\n{old}");
+            new = format!("description: {description}\n{new}");
+        }
         Ok(if old == new {
             OutcomeComparison::Same
         } else {
@@ -300,7 +310,8 @@ fn check_fit(outcome: &RecordedOutcome) -> Result<(), Error> {
     Ok(())
 }
 
-fn first_sentence(why: &str) -> String {
+/// The first sentence of a `why`, on one line.
+pub fn first_sentence(why: &str) -> String {
     let line = why.split_whitespace().collect::<Vec<_>>().join(" ");
     let end = line.find(". ").map_or(line.len(), |at| at + 1);
     line[..end].to_owned()

@@ -46,6 +46,21 @@ fn every_scenario_has_an_outcome_and_every_outcome_a_scenario() {
 }
 
 #[test]
+fn every_outcome_is_described_as_its_scenario_is_now() {
+    for loaded in library() {
+        let Some(snapshot) = store().recorded(&loaded.id).unwrap() else {
+            continue;
+        };
+        assert_eq!(
+            snapshot.description,
+            golden::first_sentence(&loaded.scenario.why),
+            "{}: `gauntlet run`, then `gauntlet accept`",
+            loaded.id
+        );
+    }
+}
+
+#[test]
 fn nothing_waits_to_be_accepted_in_a_commit() {
     let tracked = |text: &str| text.lines().any(|line| line == "*.snap.new");
     assert!(tracked(

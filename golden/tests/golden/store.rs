@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use super::outcome;
 
 const ID: &str = "pod-security/privileged";
+const WHY: &str = "A privileged container owns\nits node. More text.";
 
 fn empty() -> (TempDir, GoldenStore) {
     let folder = tempfile::tempdir().unwrap();
@@ -21,7 +22,7 @@ fn empty() -> (TempDir, GoldenStore) {
 fn source() -> OutcomeSource {
     OutcomeSource {
         command: format!("gauntlet run {ID}"),
-        why: "A privileged container owns\nits node. More text.".into(),
+        why: WHY.into(),
         file: format!("scenarios/{ID}/scenario.yaml"),
     }
 }
@@ -46,7 +47,7 @@ fn names(dir: &Path) -> Vec<String> {
 fn what_is_new_waits_and_is_the_same_once_accepted() {
     let (folder, store) = empty();
     assert_eq!(
-        store.compare(&outcome("first")).unwrap(),
+        store.compare(&outcome("first"), WHY).unwrap(),
         OutcomeComparison::New
     );
     let path = store.write_pending(&outcome("first"), &source()).unwrap();
@@ -71,7 +72,7 @@ fn what_is_new_waits_and_is_the_same_once_accepted() {
         ["privileged.snap"]
     );
     assert_eq!(
-        store.compare(&outcome("first")).unwrap(),
+        store.compare(&outcome("first"), WHY).unwrap(),
         OutcomeComparison::Same
     );
     assert!(store.pending().unwrap().is_empty());
@@ -89,7 +90,8 @@ fn the_header_says_where_it_came_from_and_why() {
 #[test]
 fn other_detail_differs_with_a_diff() {
     let (_folder, store) = recorded();
-    let OutcomeComparison::Differs { diff } = store.compare(&outcome("second")).unwrap() else {
+    let OutcomeComparison::Differs { diff } = store.compare(&outcome("second"), WHY).unwrap()
+    else {
         panic!("it differs")
     };
     assert!(
@@ -106,7 +108,7 @@ fn other_times_are_the_same() {
         panic!("tried")
     };
     cells[0].millis = 9000.0;
-    assert_eq!(store.compare(&later).unwrap(), OutcomeComparison::Same);
+    assert_eq!(store.compare(&later, WHY).unwrap(), OutcomeComparison::Same);
 }
 
 #[test]
@@ -159,7 +161,7 @@ fn skipped_worlds_are_not_compared_and_not_recorded() {
             why: "not for this cluster".into(),
         },
     );
-    assert_eq!(store.compare(&part).unwrap(), OutcomeComparison::Same);
+    assert_eq!(store.compare(&part, WHY).unwrap(), OutcomeComparison::Same);
     assert!(store.write_pending(&part, &source()).is_err());
     let mut other = outcome("second");
     other.worlds.insert(
@@ -169,7 +171,7 @@ fn skipped_worlds_are_not_compared_and_not_recorded() {
         },
     );
     assert!(matches!(
-        store.compare(&other).unwrap(),
+        store.compare(&other, WHY).unwrap(),
         OutcomeComparison::Differs { .. }
     ));
 }
@@ -222,7 +224,10 @@ fn links_out_of_the_folder_are_refused() {
     )
     .unwrap();
     linked.id = "pod-security/linked".into();
-    assert!(matches!(store.compare(&linked), Err(Error::Outside { .. })));
+    assert!(matches!(
+        store.compare(&linked, WHY),
+        Err(Error::Outside { .. })
+    ));
     store.write_pending(&linked, &source()).unwrap();
     assert!(matches!(
         store.accept("pod-security/linked"),
@@ -263,7 +268,7 @@ fn a_file_that_is_not_a_snapshot_is_named() {
     let (_folder, store) = recorded();
     let path = store.path(ID).unwrap();
     fs::write(&path, "no header\n").unwrap();
-    let error = store.compare(&outcome("first")).unwrap_err();
+    let error = store.compare(&outcome("first"), WHY).unwrap_err();
     assert!(
         matches!(&error, Error::Format { path: named, .. } if *named == path),
         "{error}"
@@ -286,4 +291,25 @@ fn a_file_in_the_folders_place_is_named() {
         store.write_pending(&outcome("x"), &source()),
         Err(Error::Write { .. })
     ));
+}
+
+#[test]
+fn another_beginning_of_the_why_differs() {
+    let (_folder, store) = recorded();
+    let other = WHY.replace("More text", "Other text");
+    assert_eq!(
+        store.compare(&outcome("first"), &other).unwrap(),
+        OutcomeComparison::Same
+    );
+    let OutcomeComparison::Differs { diff } = store
+        .compare(&outcome("first"), "It is no longer so. More text.")
+        .unwrap()
+    else {
+        panic!("a stale description was taken");
+    };
+    assert!(
+        diff.contains("-description: A privileged container owns its node.")
+            && diff.contains("+description: It is no longer so."),
+        "{diff}"
+    );
 }

@@ -61,7 +61,10 @@ impl RunAnnouncer {
         if tried.status() != ReportStatus::Passed {
             return false;
         }
-        match self.store.compare(&tried.outcome) {
+        match self
+            .store
+            .compare(&tried.outcome, &tried.scenario.scenario.why)
+        {
             Ok(OutcomeComparison::Same) => tried.golden = GoldenResult::Same,
             Ok(OutcomeComparison::New | OutcomeComparison::Differs { .. }) | Err(_) => {
                 return false;

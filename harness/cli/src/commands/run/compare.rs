@@ -28,7 +28,7 @@ fn compare_one(
     tried: &ScenarioResult,
 ) -> Result<GoldenResult, Error> {
     let outcome = &tried.outcome;
-    let golden = match store.compare(outcome)? {
+    let golden = match store.compare(outcome, &tried.scenario.scenario.why)? {
         OutcomeComparison::Same => {
             store.drop_pending(&outcome.id)?;
             return Ok(GoldenResult::Same);
