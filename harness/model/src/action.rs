@@ -51,6 +51,9 @@ pub enum Action {
     },
     /// DELETE an object.
     Delete(ObjectTarget),
+    /// DELETE the collection of its kind, narrowed to this object by a field selector: the verb
+    /// `deletecollection`, a request without a name.
+    DeleteCollection(ObjectTarget),
     /// GET an object, or one of its subresources (`pod/x/log`, `pod/x/status`).
     Get(ObjectTarget),
     /// GET a collection.

@@ -71,6 +71,7 @@ impl Action {
             | Self::Update(_)
             | Self::Patch { .. }
             | Self::Delete(_)
+            | Self::DeleteCollection(_)
             | Self::Label { .. }
             | Self::Evict(_)
             | Self::EphemeralContainer { .. }

@@ -56,9 +56,10 @@ impl Action {
                 reads = vec![with.as_str()];
                 ActionWrites::Object(target)
             }
-            Self::Delete(target) | Self::Label { target, .. } | Self::Scale { target, .. } => {
-                ActionWrites::Object(target)
-            }
+            Self::Delete(target)
+            | Self::DeleteCollection(target)
+            | Self::Label { target, .. }
+            | Self::Scale { target, .. } => ActionWrites::Object(target),
             Self::EphemeralContainer { with, .. } => {
                 reads = vec![with.as_str()];
                 ActionWrites::Namespace

@@ -99,9 +99,10 @@ fn action_needs_no_node(action: &Action) -> bool {
             subresource,
             ..
         } => is_api_alone(target) && subresource.is_none(),
-        Action::Delete(target) | Action::Label { target, .. } | Action::Get(target) => {
-            is_api_alone(target)
-        }
+        Action::Delete(target)
+        | Action::DeleteCollection(target)
+        | Action::Label { target, .. }
+        | Action::Get(target) => is_api_alone(target),
         Action::List {
             resource, watch, ..
         } => !watch && !resource.starts_with("node"),

@@ -222,6 +222,7 @@ fn of_action(action: &Action) -> CodeFiles {
         | Action::Update(_)
         | Action::Patch { .. }
         | Action::Delete(_)
+        | Action::DeleteCollection(_)
         | Action::Label { .. }
         | Action::Scale { .. }
         | Action::Evict(_)

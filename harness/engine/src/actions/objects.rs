@@ -106,14 +106,19 @@ pub(super) async fn scale_object(
 pub(super) async fn delete_object(
     cx: &mut StepContext<'_, '_>,
     target: &ObjectTarget,
+    as_collection: bool,
 ) -> Result<Observation, Error> {
     let object = cx.target_object(target).await?;
     cx.remember(&object).await;
     let who = cx.requester().await?;
-    let tried = Observation::from_exchange(
-        who.send_call(ApiCall::delete(object.path()).dry_run(cx.step.dry_run))
-            .await,
-    );
+    let call = if as_collection {
+        let collection = object.resource.collection_path(Some(&object.namespace));
+        ApiCall::delete(collection)
+            .with_query("fieldSelector", &format!("metadata.name={}", object.name))
+    } else {
+        ApiCall::delete(object.path())
+    };
+    let tried = Observation::from_exchange(who.send_call(call.dry_run(cx.step.dry_run)).await);
     if tried.was_taken() && !cx.step.dry_run && object.resource.kind != "Namespace" {
         cx.world.barrier.add_object(object.gone_reply());
     }
