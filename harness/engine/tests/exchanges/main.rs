@@ -173,7 +173,8 @@ impl Recorded {
         let seen: BTreeMap<String, String> = seen.collect();
         let mut left = Vec::new();
         while let Some(event) = told.recv().await {
-            if let EngineEvent::LeftBehind { what, .. } = event {
+            if let EngineEvent::LeftBehind { what, .. } | EngineEvent::SentinelLeft { what } = event
+            {
                 left.push(script::without_random_names(&what));
             }
         }
