@@ -37,5 +37,5 @@ mod webhook;
 pub(crate) use network::are_enforced;
 pub(crate) use plan::{WriteRecord, acts_at_once, wait_in_force};
 pub(crate) use policy::make_keepalive;
-pub(crate) use sentinels::SentinelObjects;
+pub(crate) use sentinels::{NAMESPACE_GOES_WITHIN, SentinelObjects};
 pub(crate) use token::bound_tokens;

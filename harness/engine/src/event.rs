@@ -61,6 +61,11 @@ pub enum EngineEvent {
         /// What, and why.
         what: String,
     },
+    /// What showed that controls are in force is still there after the last world.
+    SentinelLeft {
+        /// What, and why.
+        what: String,
+    },
     /// A world is tried once more, because some of its cells are not as intended.
     SecondLook {
         /// The scenario.

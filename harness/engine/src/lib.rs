@@ -88,9 +88,13 @@ pub async fn run_trials(
         planted: lab.planted.clone(),
         granted: None,
     };
-    lab.canaries
-        .finish_removals(&waiter, cluster.facts().ephemeral)
-        .await;
+    let left = lab
+        .canaries
+        .finish_removals(&waiter, cluster.facts().ephemeral);
+    for what in left.await {
+        let what = lab.planted.conceal_values(&what);
+        lab.send_event(EngineEvent::SentinelLeft { what });
+    }
     trials
         .into_iter()
         .zip(outcomes)

@@ -197,7 +197,7 @@ steps: [{id: one, namespace: NAMESPACE, do: {delete: configmap/a}, expect: admit
     async fn order(namespace: &str) -> Vec<&'static str> {
         let exchange = |ask: &str, code| Exchange {
             ask: ask.into(),
-            replies: vec![Reply { code, body: None }],
+            replies: vec![Reply::of_code(code)],
         };
         let (begin, end) = (
             "POST /api/v1/namespaces",

@@ -82,6 +82,10 @@ impl RunLedger {
                 self.leaks.push(format!("{id} in {world}: {what}"));
                 None
             }
+            EngineEvent::SentinelLeft { what } => {
+                self.leaks.push(what.clone());
+                None
+            }
             EngineEvent::WorldDone { id, world, outcome } => self.close_world(id, world, outcome),
             EngineEvent::CellDone { .. }
             | EngineEvent::Waiting { .. }

@@ -39,14 +39,14 @@ pub(super) async fn wait_for_roles(
             sentinel_binding("RoleBinding", "Role", &name),
         )
         .await?;
-    is_allowed(sentinels, waiter, &name, Some(sentinels.namespace())).await?;
+    let shown = is_allowed(sentinels, waiter, &name, Some(sentinels.namespace())).await;
     sentinels.remove_parts(
         ["rolebindings", "roles"]
             .iter()
             .map(|plural| format!("{}/{name}", at(plural)))
             .collect(),
     );
-    Ok(())
+    shown
 }
 
 pub(super) async fn cluster_roles(
@@ -88,9 +88,9 @@ pub(super) async fn cluster_roles(
             sentinel_binding("ClusterRoleBinding", "ClusterRole", &name),
         )
         .await?;
-    is_allowed(sentinels, waiter, &name, None).await?;
+    let shown = is_allowed(sentinels, waiter, &name, None).await;
     sentinels.remove_parts(paths);
-    Ok(())
+    shown
 }
 
 fn sentinel_role(kind: &str, name: &str, labels: Value) -> Value {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub(crate) use addons::IN_FORCE_WITHIN;
@@ -19,6 +19,9 @@ use crate::wait::{ConditionWait, WaitLook, WaitReporter};
 /// The label by which a sentinel's policy or webhook picks its own Lease.
 pub(crate) const LABEL: &str = addons::SENTINEL_LABEL;
 
+/// How long a namespace may take to go.
+pub(crate) const NAMESPACE_GOES_WITHIN: Duration = Duration::from_secs(120);
+
 const LEASES: &str = "/apis/coordination.k8s.io/v1";
 
 /// The sentinels of one run.
@@ -28,6 +31,8 @@ pub(crate) struct SentinelObjects {
     counter: AtomicU64,
     home: OnceCell<()>,
     removals: Mutex<JoinSet<()>>,
+    /// The paths of what could not be deleted, and does not go with the namespace.
+    stuck: Arc<Mutex<Vec<String>>>,
     anchors: KeepalivePolicies,
 }
 
@@ -42,6 +47,7 @@ impl SentinelObjects {
             counter: AtomicU64::new(1),
             home: OnceCell::new(),
             removals: Mutex::default(),
+            stuck: Arc::default(),
             anchors: KeepalivePolicies::default(),
         }
     }
@@ -127,42 +133,73 @@ impl SentinelObjects {
 
     /// Takes parts of a sentinel away, in the background.
     pub(crate) fn remove_parts(&self, paths: Vec<String>) {
-        let own = self.own.clone();
+        let (own, stuck) = (self.own.clone(), Arc::clone(&self.stuck));
+        let within = format!("/namespaces/{}/", self.namespace);
         let mut removals = self.removals.lock().unwrap_or_else(PoisonError::into_inner);
         while removals.try_join_next().is_some() {}
         removals.spawn(async move {
             for path in paths {
-                own.send_call(ApiCall::delete(path)).await;
+                let is_gone = delete_object(&own, &path).await.is_ok();
+                if !is_gone && !path.contains(&within) {
+                    let mut stuck = stuck.lock().unwrap_or_else(PoisonError::into_inner);
+                    stuck.push(path);
+                }
             }
         });
     }
 
-    /// Waits for every removal, and takes the anchors and the namespace away.
-    /// An ephemeral cluster takes the namespace along by itself.
-    pub(crate) async fn finish_removals(&self, waiter: &WaitReporter, ephemeral: bool) {
+    /// Waits for every removal, and takes the anchors and the namespace away: what is left, each
+    /// with the reason. An ephemeral cluster takes everything along by itself.
+    pub(crate) async fn finish_removals(
+        &self,
+        waiter: &WaitReporter,
+        ephemeral: bool,
+    ) -> Vec<String> {
         let anchors = std::mem::take(&mut *self.anchors.lock().await);
         self.remove_parts(anchors.into_values().flatten().collect());
         let removals =
             std::mem::take(&mut *self.removals.lock().unwrap_or_else(PoisonError::into_inner));
         removals.join_all().await;
-        if !self.home.initialized() || ephemeral {
-            return;
+        if ephemeral {
+            return Vec::new();
+        }
+        let stuck = std::mem::take(&mut *self.stuck.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut left = Vec::new();
+        for path in stuck {
+            // What a control of a world kept from being deleted can go after the last world.
+            left.extend(delete_object(&self.own, &path).await.err());
+        }
+        left.extend(self.remove_namespace(waiter).await.err());
+        left
+    }
+
+    async fn remove_namespace(&self, waiter: &WaitReporter) -> Result<(), String> {
+        if !self.home.initialized() {
+            return Ok(());
         }
         let path = format!("/api/v1/namespaces/{}", self.namespace);
         self.own.send_call(ApiCall::delete(path.as_str())).await;
         let wait = ConditionWait {
             what: "the sentinels' namespace to go",
-            within: IN_FORCE_WITHIN,
+            within: NAMESPACE_GOES_WITHIN,
             every: Duration::from_millis(100),
         };
-        let _ = waiter
-            .wait_until(wait, async || {
-                match status_code(&self.own.send_call(ApiCall::get(path.as_str())).await.reply) {
-                    Some(404) => WaitLook::Ready(()),
-                    other => WaitLook::NotYet(format!("{other:?}")),
-                }
-            })
-            .await;
+        let gone = waiter.wait_until(wait, async || {
+            match status_code(&self.own.send_call(ApiCall::get(path.as_str())).await.reply) {
+                Some(404) => WaitLook::Ready(()),
+                other => WaitLook::NotYet(format!("{other:?}")),
+            }
+        });
+        gone.await.map_err(|why| why.in_one_line())
+    }
+}
+
+/// Deletes an object, or says why it is still there.
+async fn delete_object(own: &Caller, path: &str) -> Result<(), String> {
+    let reply = own.send_call(ApiCall::delete(path)).await.reply;
+    match status_code(&reply) {
+        Some(200..=299 | 404) => Ok(()),
+        _ => Err(format!("{path} was not deleted: {}", reply_message(&reply))),
     }
 }
 

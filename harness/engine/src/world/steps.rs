@@ -257,7 +257,7 @@ steps:
     fn exchange(ask: &str, code: u16) -> Exchange {
         Exchange {
             ask: ask.into(),
-            replies: vec![Reply { code, body: None }],
+            replies: vec![Reply::of_code(code)],
         }
     }
 

@@ -7,7 +7,7 @@ use futures::future::join_all;
 
 use super::LiveWorld;
 use crate::Error;
-use crate::barriers::wait_in_force;
+use crate::barriers::{NAMESPACE_GOES_WITHIN, wait_in_force};
 use crate::wait::{ConditionWait, WaitLook};
 
 /// How long an object may take to go once it was deleted.
@@ -277,7 +277,7 @@ impl LiveWorld<'_> {
         let what = format!("namespace {name} to go");
         let wait = ConditionWait {
             what: &what,
-            within: Duration::from_secs(120),
+            within: NAMESPACE_GOES_WITHIN,
             every: Duration::from_millis(200),
         };
         let gone = self

@@ -14,6 +14,9 @@ pub(crate) fn parse_scenario(text: &str, files: &[(&str, &str)]) -> LoadedScenar
     LoadedScenario::read("test/case".into(), folder.path().to_owned()).unwrap()
 }
 
+#[path = "../../tests/exchanges/server.rs"]
+mod server;
+
 /// An API server that answers from a script; the tests with recorded exchanges use it as well.
 #[path = "../../tests/exchanges/script.rs"]
 pub(crate) mod script;

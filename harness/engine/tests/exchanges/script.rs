@@ -8,11 +8,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use cluster::Cluster;
-use regex::Regex;
+use futures::future::BoxFuture;
+use regex::{NoExpand, Regex};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+
+use super::server::{Answerer, ApiRequest, attach_cluster, start_server};
 
 /// A request, and the answers to it: in turn, the last one again and again.
 #[derive(Clone, Debug, Deserialize)]
@@ -25,12 +26,19 @@ pub(crate) struct Exchange {
 
 /// An answer. Without a body it is the request's own, or what an API server says of what is not
 /// there.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Reply {
     pub(crate) code: u16,
+    /// How many times in a row.
+    #[serde(default = "once")]
+    pub(crate) times: usize,
     #[serde(default)]
     pub(crate) body: Option<Value>,
+}
+
+fn once() -> usize {
+    1
 }
 
 /// What the server serves: group, plural, kind, and whether it is in namespaces.
@@ -71,15 +79,21 @@ const KINDS: [(&str, &str, &str, bool); 9] = [
     ),
 ];
 
+/// What a cluster makes in every namespace.
+const WITH_EACH_NAMESPACE: [&str; 2] = ["/serviceaccounts/default", "/configmaps/kube-root-ca.crt"];
+
 /// What any server says, where a script says nothing else.
-fn usual(ask: &str) -> Option<Value> {
+pub(crate) fn usual(ask: &str) -> Option<Value> {
     Some(match ask {
         "GET /version" => json!({"gitVersion": "v1.36.3"}),
         "GET /api/v1/nodes" => json!({"items": []}),
         "GET /api" => discovery(true),
         "GET /apis" => discovery(false),
-        "GET /api/v1/namespaces/$(namespace)/serviceaccounts/default"
-        | "GET /api/v1/namespaces/$(namespace)/configmaps/kube-root-ca.crt" => json!({}),
+        _ if ask.starts_with("GET ")
+            && WITH_EACH_NAMESPACE.iter().any(|end| ask.ends_with(end)) =>
+        {
+            json!({})
+        }
         _ => return None,
     })
 }
@@ -94,7 +108,7 @@ fn discovery(core: bool) -> Value {
     json!({"kind": "APIGroupDiscoveryList", "items": kinds.collect::<Vec<_>>()})
 }
 
-/// The names of one request: what stands in the script, and what was asked.
+/// The random names of a run: what stands in the script, and what was asked.
 type Names = BTreeMap<&'static str, String>;
 
 /// A server that runs until its runtime ends.
@@ -103,47 +117,29 @@ pub(crate) struct ApiServer {
     script: Arc<Mutex<Script>>,
 }
 
+#[derive(Default)]
 struct Script {
     exchanges: Vec<(Exchange, usize)>,
+    /// Those that were asked last: an answer can name what its request does not.
+    names: Names,
     asked: Vec<String>,
     unknown: Vec<String>,
 }
 
 impl ApiServer {
     pub(crate) async fn start(exchanges: Vec<Exchange>) -> Self {
-        let exchanges = exchanges
-            .into_iter()
-            .map(|exchange| (exchange, 0))
-            .collect();
+        let exchanges = exchanges.into_iter().map(|exchange| (exchange, 0));
         let script = Arc::new(Mutex::new(Script {
-            exchanges,
-            asked: Vec::new(),
-            unknown: Vec::new(),
+            exchanges: exchanges.collect(),
+            ..Script::default()
         }));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let shared = Arc::clone(&script);
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, Arc::clone(&shared)));
-            }
-        });
+        let address = start_server(Arc::new(Arc::clone(&script))).await;
         Self { address, script }
     }
 
     /// The cluster that it is, with its kubeconfig in this folder.
     pub(crate) async fn cluster(&self, folder: &Path) -> Cluster {
-        let kubeconfig = json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "script",
-            "clusters": [{"name": "script", "cluster": {"server": format!("http://{}", self.address)}}],
-            "users": [{"name": "script", "user": {}}],
-            "contexts": [{"name": "script", "context": {"cluster": "script", "user": "script"}}],
-        });
-        let path = folder.join("kubeconfig");
-        std::fs::write(&path, kubeconfig.to_string()).unwrap();
-        Cluster::attach_existing(Some(&path), None, true)
-            .await
-            .unwrap()
+        attach_cluster(self.address, folder).await
     }
 
     /// What it was asked, in order, each as it stands in a script.
@@ -151,71 +147,64 @@ impl ApiServer {
         self.script.lock().unwrap().asked.clone()
     }
 
-    /// What it was asked without an answer in the script, and what it was not asked.
+    /// What it was asked without an answer in the script, and the answers that it never gave.
     pub(crate) fn complaints(&self) -> Vec<String> {
         let script = self.script.lock().unwrap();
         let unknown = script
             .unknown
             .iter()
             .map(|ask| format!("not in the script: {ask}"));
-        let unused = script.exchanges.iter().filter(|(_, count)| *count == 0);
-        unknown
-            .chain(unused.map(|(exchange, _)| format!("never asked: {}", exchange.ask)))
-            .collect()
+        let unused = script
+            .exchanges
+            .iter()
+            .filter(|(exchange, count)| *count <= exchange.before_last());
+        let unused = unused.map(|(exchange, count)| {
+            let (ask, wanted) = (&exchange.ask, exchange.before_last() + 1);
+            format!("asked {count} times, and not {wanted} times: {ask}")
+        });
+        unknown.chain(unused).collect()
     }
 }
 
-/// Answers one connection's requests.
-async fn serve(stream: TcpStream, script: Arc<Mutex<Script>>) {
-    let mut stream = BufReader::new(stream);
-    while let Some((ask, body)) = request(&mut stream).await {
-        let (code, reply) = script.lock().unwrap().answer(&ask, &body);
-        let reply = reply.to_string();
-        let head = format!(
-            "HTTP/1.1 {code} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-            reply.len()
-        );
-        if stream
-            .get_mut()
-            .write_all(format!("{head}{reply}").as_bytes())
-            .await
-            .is_err()
-        {
-            return;
+impl Answerer for Arc<Mutex<Script>> {
+    fn answer<'a>(&'a self, request: &'a ApiRequest) -> BoxFuture<'a, (u16, Value)> {
+        let answer = self.lock().unwrap().answer(&request.ask(), &request.body);
+        Box::pin(async { answer })
+    }
+}
+
+impl Reply {
+    /// One with this code, once, and without a body of its own.
+    pub(crate) fn of_code(code: u16) -> Self {
+        Self {
+            code,
+            times: 1,
+            body: None,
         }
     }
 }
 
-/// Method and path of the next request, without the query, and its body.
-async fn request(stream: &mut BufReader<TcpStream>) -> Option<(String, Value)> {
-    let (mut first, mut length) = (String::new(), 0);
-    stream.read_line(&mut first).await.ok()?;
-    loop {
-        let mut line = String::new();
-        if stream.read_line(&mut line).await.ok()? == 0 {
-            return None;
-        }
-        if line.trim().is_empty() {
-            break;
-        }
-        if let Some(count) = line.to_lowercase().strip_prefix("content-length:") {
-            length = count.trim().parse().ok()?;
-        }
+impl Exchange {
+    /// How many times it is asked before the last reply comes.
+    fn before_last(&self) -> usize {
+        let replies = self.replies.iter().rev().skip(1);
+        replies.map(|reply| reply.times).sum()
     }
-    let mut body = vec![0; length];
-    stream.read_exact(&mut body).await.ok()?;
-    let mut words = first.split_whitespace();
-    let (method, path) = (words.next()?, words.next()?);
-    let path = path.split('?').next().unwrap_or(path);
-    Some((
-        format!("{method} {path}"),
-        serde_json::from_slice(&body).unwrap_or_default(),
-    ))
+
+    /// The reply to the request after this many; the last one again and again.
+    fn reply_after(&self, mut count: usize) -> &Reply {
+        let found = self.replies.iter().find(|reply| {
+            let is_it = count < reply.times;
+            count = count.saturating_sub(reply.times);
+            is_it
+        });
+        found.or(self.replies.last()).unwrap()
+    }
 }
 
 impl Script {
     fn answer(&mut self, ask: &str, body: &Value) -> (u16, Value) {
-        let names = names(&format!("{ask} {body}"));
+        self.names.extend(names(&format!("{ask} {body}")));
         let ask = without_random_names(ask);
         self.asked.push(ask.clone());
         if let Some((exchange, count)) = self
@@ -223,15 +212,18 @@ impl Script {
             .iter_mut()
             .find(|(exchange, _)| exchange.ask == ask)
         {
-            let reply = &exchange.replies[(*count).min(exchange.replies.len() - 1)];
+            let reply = exchange.reply_after(*count);
             *count += 1;
             let told = reply
                 .body
                 .clone()
                 .unwrap_or_else(|| usual_body(reply.code, body));
-            let told = names.iter().fold(told.to_string(), |told, (name, text)| {
-                told.replace(name, text)
-            });
+            let told = self
+                .names
+                .iter()
+                .fold(told.to_string(), |told, (name, text)| {
+                    told.replace(name, text)
+                });
             return (reply.code, serde_json::from_str(&told).unwrap());
         }
         if let Some(told) = usual(&ask) {
@@ -255,29 +247,27 @@ fn usual_body(code: u16, sent: &Value) -> Value {
     }
 }
 
+/// The random names of a run, as they stand in a script and as they are made.
+const RANDOM: [(&str, &str); 2] = [
+    ("$(sentinels)", "gauntlet-canary-[a-z0-9]{6}"),
+    ("$(namespace)", "gauntlet-[a-z0-9]{10}"),
+];
+
 /// A text as it stands in a script.
 pub(crate) fn without_random_names(text: &str) -> String {
-    names(text)
+    RANDOM
         .iter()
-        .fold(text.to_owned(), |text, (name, found)| {
-            text.replace(found, name)
+        .fold(text.to_owned(), |text, (name, pattern)| {
+            let pattern = Regex::new(pattern).unwrap();
+            pattern.replace_all(&text, NoExpand(name)).into_owned()
         })
 }
 
 /// The random names in a text.
 fn names(text: &str) -> Names {
-    let find = |pattern: &str| {
-        Regex::new(pattern)
-            .unwrap()
-            .find(text)
-            .map(|found| found.as_str().to_owned())
-    };
-    let found = [
-        ("$(sentinels)", find("gauntlet-canary-[a-z0-9]{6}")),
-        ("$(namespace)", find("gauntlet-[a-z0-9]{10}")),
-    ];
-    found
-        .into_iter()
-        .filter_map(|(name, text)| Some((name, text?)))
-        .collect()
+    let found = RANDOM.iter().filter_map(|(name, pattern)| {
+        let found = Regex::new(pattern).unwrap().find(text)?;
+        Some((*name, found.as_str().to_owned()))
+    });
+    found.collect()
 }

@@ -90,7 +90,9 @@ impl RunDisplay {
             EngineEvent::WorldDone { id, world, .. } => {
                 self.board.end_state(&format!("{id} {world}"))
             }
-            EngineEvent::WorldStarted { .. } | EngineEvent::LeftBehind { .. } => {}
+            EngineEvent::WorldStarted { .. }
+            | EngineEvent::LeftBehind { .. }
+            | EngineEvent::SentinelLeft { .. } => {}
         }
     }
 
