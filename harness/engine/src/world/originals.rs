@@ -31,6 +31,8 @@ struct Original {
 #[derive(Debug, Default)]
 pub(crate) struct Originals {
     by_path: IndexMap<String, Original>,
+    /// What may have been there, and could not be read.
+    unread: Vec<String>,
 }
 
 /// What came of putting everything back.
@@ -46,7 +48,7 @@ pub(crate) struct PutBack {
 impl Originals {
     /// Whether nothing was changed that was there before.
     pub(super) fn is_empty(&self) -> bool {
-        self.by_path.is_empty()
+        self.by_path.is_empty() && self.unread.is_empty()
     }
 }
 
@@ -69,23 +71,43 @@ impl LiveWorld<'_> {
         if is_own || is_known || name.is_empty() || self.namespaces.made_objects().contains(&path) {
             return;
         }
-        // What cannot be read is not there, or the request that follows says what is wrong.
-        if let Ok(object) = self.lab.own.fetch_body(path.as_str()).await
-            && let Entry::Vacant(place) = self.originals.by_path.entry(path)
-        {
-            place.insert(Original {
-                resource: resource.clone(),
-                namespace: namespace.to_owned(),
-                name: name.to_owned(),
-                object,
-            });
+        let reply = self
+            .lab
+            .own
+            .send_call(ApiCall::get(path.as_str()))
+            .await
+            .reply;
+        match (status_code(&reply), reply_json(&reply)) {
+            (Some(200), Some(object)) => {
+                if let Entry::Vacant(place) = self.originals.by_path.entry(path) {
+                    place.insert(Original {
+                        resource: resource.clone(),
+                        namespace: namespace.to_owned(),
+                        name: name.to_owned(),
+                        object: object.clone(),
+                    });
+                }
+            }
+            // It is not there, or nothing of its kind can be.
+            (Some(404 | 405), _) => {}
+            _ => self.originals.unread.push(format!(
+                "{path} may not be as it was: it could not be read before a change: {}",
+                reply_message(&reply)
+            )),
         }
     }
 
     /// Puts back what the world changed, the last change first, and waits until that is in force.
     pub(super) async fn put_originals_back(&mut self) -> PutBack {
         let originals = std::mem::take(&mut self.originals.by_path);
-        let (mut put_back, mut written) = (PutBack::default(), Vec::new());
+        let left = std::mem::take(&mut self.originals.unread);
+        let (mut put_back, mut written) = (
+            PutBack {
+                left,
+                is_remade: false,
+            },
+            Vec::new(),
+        );
         for (path, original) in originals.into_iter().rev() {
             match self.put_back(&path, &original).await {
                 Ok(None) => {}
