@@ -43,9 +43,12 @@ fn sort_authorities(text: &str) -> String {
             })
             .collect();
         // Nothing of a text may get lost that is built otherwise.
-        let Some(first) = starts.first().copied().filter(|_| starts.is_sorted()) else {
+        let [first, _, ..] = starts[..] else {
             return line.to_owned();
         };
+        if !starts.is_sorted() {
+            return line.to_owned();
+        }
         let ends = starts.iter().skip(1).copied().chain([line.len()]);
         let mut told: Vec<&str> = starts
             .iter()

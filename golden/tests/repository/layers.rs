@@ -5,7 +5,7 @@ use std::fs;
 
 use regex::Regex;
 
-use crate::dependencies::{members, sections};
+use crate::dependencies::{code, members, sections};
 use crate::text;
 
 /// What each crate may use, from the table; `None` where it may use all.
@@ -61,5 +61,26 @@ fn crates_use_what_the_design_lets_them_use() {
         if let Some(may) = &told[&name] {
             assert_eq!(&used, may, "what {name} uses, and what docs/design.md says");
         }
+    }
+}
+
+/// Who re-exports a whole crate gives it to all who use it, past the manifests.
+#[test]
+fn no_crate_passes_another_one_on() {
+    let names: Vec<String> = members()
+        .iter()
+        .map(|dir| dir.file_name().unwrap().to_str().unwrap().replace('-', "_"))
+        .collect();
+    let whole = Regex::new(&format!(
+        r"pub(\([a-z]+\))? use ({})(;|::\{{self|::\*| as )",
+        names.join("|")
+    ))
+    .unwrap();
+    let example = format!("pub {} components::{{self, BoxCache}};", "use");
+    assert!(whole.is_match(&example));
+    for dir in members() {
+        let code = code(&dir);
+        let found: Vec<&str> = whole.find_iter(&code).map(|found| found.as_str()).collect();
+        assert_eq!(found, Vec::<&str>::new(), "{}", dir.display());
     }
 }

@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn the_patches_fit_the_release() {
         let cache = native::BoxCache::from_env().unwrap();
-        let component = native::components::find_titled("gatekeeper-3.23.1").unwrap();
+        let component = components::find_titled("gatekeeper-3.23.1").unwrap();
         if !cache.is_built(component) {
             return;
         }

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use cluster::{Cluster, HostAccess};
+use components::PinnedComponent;
 use futures::future::try_join_all;
 use native::BoxCache;
-use native::components::PinnedComponent;
 
 use crate::admin::Admin;
 use crate::first_state::{AddonWorkload, ObjectInputs, is_secret};

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use cluster::Cluster;
+use components::PinnedComponent;
 use model::{AddonInstall, AddonVersion, ClusterSpec, PureAddon};
-use native::components::PinnedComponent;
 use native::{BoxCache, BoxProgress};
 
 use crate::first_state::first_state;
@@ -68,7 +68,7 @@ pub(crate) fn own_component(
     version: &AddonVersion,
 ) -> Result<&'static PinnedComponent, Error> {
     let title = version.components.first().copied().unwrap_or_default();
-    native::components::find_titled(title).map_err(|source| Error::Component {
+    components::find_titled(title).map_err(|source| Error::Component {
         addon: addon.name,
         source: source.into(),
     })

@@ -104,14 +104,14 @@ impl From<golden::Error> for CommandFault {
     }
 }
 
-impl From<native::components::Error> for CommandFault {
-    fn from(error: native::components::Error) -> Self {
+impl From<components::Error> for CommandFault {
+    fn from(error: components::Error) -> Self {
         Self::from(&error)
     }
 }
 
-impl From<&native::components::Error> for CommandFault {
-    fn from(error: &native::components::Error) -> Self {
+impl From<&components::Error> for CommandFault {
+    fn from(error: &components::Error) -> Self {
         Self::from_error(of_component(error), error, error.hint())
     }
 }
@@ -174,8 +174,8 @@ impl From<addons::Error> for CommandFault {
     }
 }
 
-fn of_component(error: &native::components::Error) -> ExitReason {
-    use native::components::Error;
+fn of_component(error: &components::Error) -> ExitReason {
+    use components::Error;
     match error {
         Error::Archive { .. } | Error::UnknownComponent(_) | Error::UnknownRelease { .. } => {
             ExitReason::Usage

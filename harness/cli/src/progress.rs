@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use components::BuildProgress;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use native::BoxProgress;
-use native::components::BuildProgress;
 
 use crate::ui;
 pub(crate) use estimate::BuildEstimate;

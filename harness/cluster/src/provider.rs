@@ -39,7 +39,7 @@ impl ClusterProvider<'_> {
 fn box_offers(capability: &Capability) -> bool {
     match capability {
         Capability::Nodes(number) => *number <= native::MOST_NODES,
-        Capability::Release(release) => native::components::kubernetes_component(release).is_ok(),
+        Capability::Release(release) => components::kubernetes_component(release).is_ok(),
         Capability::ProbeImage
         | Capability::NetworkPolicy
         | Capability::UnenforcedNetworkPolicy

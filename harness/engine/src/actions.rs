@@ -90,7 +90,50 @@ impl Observation {
         let starts = match action {
             Action::Process(process) => process.name() == storage::API_SERVER,
             Action::SetEncryption(_) | Action::Restore(_) => true,
-            _ => false,
+            Action::Create(_)
+            | Action::Apply(_)
+            | Action::Update(_)
+            | Action::Patch { .. }
+            | Action::Delete(_)
+            | Action::DeleteCollection(_)
+            | Action::Get(_)
+            | Action::List { .. }
+            | Action::Label { .. }
+            | Action::Evict(_)
+            | Action::Exec { .. }
+            | Action::EphemeralContainer { .. }
+            | Action::Bind { .. }
+            | Action::Token { .. }
+            | Action::Scale { .. }
+            | Action::Path(_)
+            | Action::WaitRunning(_)
+            | Action::Reach(_)
+            | Action::OpenConnection(_)
+            | Action::CheckConnection(_)
+            | Action::LookFor(_)
+            | Action::Build(_)
+            | Action::Push(_)
+            | Action::Copy(_)
+            | Action::Tamper(_)
+            | Action::Corrupt(_)
+            | Action::Sbom(_)
+            | Action::Attach(_)
+            | Action::Sign(_)
+            | Action::Attest(_)
+            | Action::Verify(_)
+            | Action::Scan(_)
+            | Action::ReadEtcdValue(_)
+            | Action::RewriteSecrets(_)
+            | Action::CreateSecrets(_)
+            | Action::CheckSecrets
+            | Action::Node(_)
+            | Action::Kms(_)
+            | Action::CopyEtcdValue(_)
+            | Action::Snapshot(_)
+            | Action::Rotate(_)
+            | Action::CheckPropagation(_)
+            | Action::CheckAgent(_)
+            | Action::CheckDelivery(_) => false,
         };
         let unready = self.detail.facts.contains_key(storage::NOT_READY);
         let runs = [Answer::Running, Answer::Reloaded].map(Verdict::from);
@@ -183,7 +226,7 @@ impl TargetObject {
         self.resource.object_path(&self.namespace, &self.name)
     }
 
-    fn gone_reply(&self) -> WriteRecord {
+    fn deletion_record(&self) -> WriteRecord {
         WriteRecord {
             resource: self.resource.clone(),
             namespace: self.namespace.clone(),

@@ -143,7 +143,7 @@ async fn ask_server(who: &Caller) -> Result<Vec<ApiResource>, Error> {
     Ok(core?.into_iter().chain(groups?).collect())
 }
 
-/// What is served belongs to nobody: it is asked for as nobody else than the client itself.
+/// What is served is the same for all: it is asked for without the identity of a step.
 async fn list_objects(who: &Caller, path: &str) -> Result<Vec<ApiResource>, Error> {
     let own = Caller {
         headers: Vec::new(),

@@ -46,7 +46,7 @@ impl LiveWorld<'_> {
         if let Ok(events) = self.namespace_events().await {
             files.push(("events.json".into(), pretty_json(&Value::from(events))));
         }
-        let pods = self.write_pods().await;
+        let pods = self.fetch_pods().await;
         files.extend(self.logs_of(&pods).await);
         files.push(("pods.json".into(), pretty_json(&Value::from(pods))));
         files.extend(self.component_logs().await);
@@ -55,7 +55,7 @@ impl LiveWorld<'_> {
         }
     }
 
-    async fn write_pods(&self) -> Vec<Value> {
+    async fn fetch_pods(&self) -> Vec<Value> {
         let paths = self
             .namespaces
             .all()
@@ -106,7 +106,7 @@ impl LiveWorld<'_> {
             return Vec::new();
         };
         let mut files = Vec::new();
-        for path in write_logs(folder).await {
+        for path in log_files(folder).await {
             if let Ok(bytes) = fs::read(&path).await {
                 let name = path
                     .file_name()
@@ -115,7 +115,10 @@ impl LiveWorld<'_> {
                     .into_owned();
                 files.push((
                     format!("component.{name}"),
-                    last_lines(&String::from_utf8_lossy(&bytes), LOG_LINES).to_owned(),
+                    redaction::replace_tokens(last_lines(
+                        &String::from_utf8_lossy(&bytes),
+                        LOG_LINES,
+                    )),
                 ));
             }
         }
@@ -123,7 +126,7 @@ impl LiveWorld<'_> {
     }
 }
 
-async fn write_logs(folder: &Path) -> Vec<PathBuf> {
+async fn log_files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let Ok(mut entries) = fs::read_dir(folder).await else {
         return found;

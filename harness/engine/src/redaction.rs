@@ -124,6 +124,15 @@ pub(crate) fn secret_keys(secret: &Value) -> String {
 /// texts is kept.
 pub(crate) fn redact_text(said: &str) -> String {
     const MOST: usize = 4000;
+    let out = replace_tokens(said);
+    match out.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &out[..end]),
+        None => out,
+    }
+}
+
+/// The same text with `<token>` for what looks like a signed token.
+pub(crate) fn replace_tokens(said: &str) -> String {
     let mut out = String::with_capacity(said.len());
     let mut rest = said;
     while let Some(start) = rest.find("eyJ") {
@@ -139,10 +148,7 @@ pub(crate) fn redact_text(said: &str) -> String {
         rest = &tail[token.len()..];
     }
     out.push_str(rest);
-    match out.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}…", &out[..end]),
-        None => out,
-    }
+    out
 }
 
 #[cfg(test)]

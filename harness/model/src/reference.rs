@@ -35,6 +35,7 @@ const EXAMPLES: &[&str] = &[
     "update: pod.yaml",
     "patch: { target: pod/web, with: patch.yaml }",
     "delete: pod/web",
+    "delete-collection: pod/web",
     "label: { target: pod/web, set: { a: b } }",
     "evict: web",
     "ephemeral-container: { pod: web, with: debug.yaml }",

@@ -43,10 +43,10 @@ pub fn object_scope(object: &Value) -> ImpactScope {
             named && collects_only_ours(object) && !feeds_aggregation(object)
         }
         KindIsolation::ClusterRoleBinding => {
-            named && widest_scope(&object["subjects"], subject_is_ours)
+            named && all_are_ours(&object["subjects"], subject_is_ours)
         }
         KindIsolation::PolicyBinding => named && selects_only_us(&object["spec"]["matchResources"]),
-        KindIsolation::Webhooks => named && widest_scope(&object["webhooks"], selects_only_us),
+        KindIsolation::Webhooks => named && all_are_ours(&object["webhooks"], selects_only_us),
         KindIsolation::Stated(ReachRule(is_confined)) => named && is_confined(object),
     };
     if confined {
@@ -80,7 +80,8 @@ pub(crate) fn is_our_image(glob: &Value) -> bool {
             .is_some_and(|glob| images.iter().any(|image| glob.starts_with(image)))
 }
 
-pub(crate) fn widest_scope(list: &Value, test: fn(&Value) -> bool) -> bool {
+/// Whether every item of a list passes; a list that is not there has none that does not.
+pub(crate) fn all_are_ours(list: &Value, test: fn(&Value) -> bool) -> bool {
     list.as_array().is_none_or(|items| items.iter().all(test))
 }
 
@@ -103,7 +104,7 @@ fn is_bound_to_ours(volume: &Value) -> bool {
 
 /// An aggregated role that can only collect roles whose label names the world.
 fn collects_only_ours(role: &Value) -> bool {
-    widest_scope(
+    all_are_ours(
         &role["aggregationRule"]["clusterRoleSelectors"],
         |selector| {
             selector["matchLabels"]

@@ -44,7 +44,7 @@ mod spec;
 mod start;
 mod template;
 
-pub use components::{self, BoxCache};
+pub use components::BoxCache;
 pub use config::COUNTER;
 pub use control::{ProcessCommand, ProcessState, ProcessStatus};
 pub use enforcer::{InForce, SeenVersions};

@@ -27,7 +27,7 @@ pub enum Stage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultReason {
-    /// The peer's kernel says that nobody listens.
+    /// The peer's kernel says that nothing listens there.
     Refused,
     /// Nothing came in time.
     TimedOut,
@@ -52,7 +52,7 @@ pub enum FaultReason {
     NotAsked,
     /// An answer that cannot be read.
     Malformed,
-    /// The certificate is of nobody which authority the client trusts.
+    /// The certificate is of no authority that the client trusts.
     CertificateUnknown,
     /// The certificate is not valid any more.
     CertificateExpired,

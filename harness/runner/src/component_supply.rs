@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread;
 
-use native::components::PinnedComponent;
+use components::PinnedComponent;
 use tokio::sync::watch;
 
 use crate::{BoxStarter, Error, RunEvent, RunObserver};
@@ -24,7 +24,7 @@ struct BuildStates(BTreeMap<String, BuildState>);
 enum BuildState {
     Awaited,
     Built,
-    Failed(Arc<native::components::Error>),
+    Failed(Arc<components::Error>),
 }
 
 impl ComponentSupply {

@@ -15,7 +15,7 @@ pub enum Error {
     Component(#[from] native::Error),
     /// A component could not be built.
     #[error(transparent)]
-    Build(Arc<native::components::Error>),
+    Build(Arc<components::Error>),
     /// The thread that builds components is gone, and not all are built.
     #[error("the builds of components ended early")]
     BuildsEnded,

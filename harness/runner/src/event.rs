@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use components::{BuildProgress, PinnedComponent};
 use model::{LoadedScenario, RecordedOutcome};
-use native::components::{BuildProgress, PinnedComponent};
 
 /// One thing that happened.
 #[derive(Clone, Debug)]

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cluster::ClusterProvider;
+use components::{ETCD_TOOLS, PROBE, PinnedComponent};
 use engine::WorldTrial;
 use model::{
     ActionWrites, Capability, ClusterKey, ClusterSpec, LoadedScenario, WorldOutcome,
     world_requirements,
 };
-use native::components::{ETCD_TOOLS, PROBE, PinnedComponent};
 
 use crate::Error;
 use crate::outcome::TriedWorld;
@@ -118,7 +118,7 @@ impl RunPlan {
                 .flat_map(|group| &group.needed)
                 .any(|one| std::ptr::eq(*one, *component))
         };
-        native::components::pinned_components()
+        components::pinned_components()
             .iter()
             .filter(is_needed)
             .collect()
@@ -214,13 +214,13 @@ pub fn needed_components(
         .iter()
         .any(|facts| facts.needs.contains(&Capability::Etcd))
     {
-        tools.push(native::components::only(ETCD_TOOLS)?);
+        tools.push(components::only(ETCD_TOOLS)?);
     }
     if facts
         .iter()
         .any(|facts| facts.writes == ActionWrites::Images)
     {
-        tools.push(native::components::only(PROBE)?);
+        tools.push(components::only(PROBE)?);
     }
     for tool in tools {
         if !needed.iter().any(|one| std::ptr::eq(*one, tool)) {

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use cluster::Cluster;
+use components::PinnedComponent;
 use engine::{EngineEvent, EngineOptions, RunWorkshop, WorldTrial, WorldTurns};
 use model::{ClusterSpec, LoadedScenario, WorldOutcome};
-use native::components::PinnedComponent;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::{JoinHandle, JoinSet, LocalSet};
 

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
+use components::PinnedComponent;
 use model::{Action, LoadedScenario, ObservedRecord, PureAddon, addons};
-use native::components::PinnedComponent;
 
 /// The folder of the components' modules.
 pub(super) const COMPONENTS: &str = "harness/components/modules/";

@@ -79,7 +79,7 @@ fn every_file_of_actions_and_controls_is_either_somebodys_or_common() {
 
 #[test]
 fn every_pinned_component_has_its_modules_in_a_folder_of_its_own() {
-    for component in native::components::pinned_components()
+    for component in components::pinned_components()
         .iter()
         .filter(|component| component.name != "probe")
     {

@@ -1,7 +1,7 @@
 //! `gauntlet components`: what is pinned and built; building, exporting and importing it.
 
+use components::{PinnedComponent, pinned_components};
 use native::BoxCache;
-use native::components::{PinnedComponent, pinned_components};
 
 use crate::args::{ComponentsArguments, ComponentsWhat};
 use crate::commands::lint::count_scenarios;
@@ -63,7 +63,7 @@ fn find_named(names: &[String]) -> Result<Vec<&'static PinnedComponent>, Command
             .iter()
             .find(|component| component.title() == *name || component.name == name);
         found.ok_or_else(|| {
-            CommandFault::from(native::components::Error::UnknownComponent(name.clone()))
+            CommandFault::from(components::Error::UnknownComponent(name.clone()))
                 .hint(known_components())
         })
     };

@@ -1,8 +1,8 @@
 //! `gauntlet doctor`: checks the prerequisites and prints how to fix them.
 
+use components::PinnedComponent;
 use model::ClusterSpec;
 use native::BoxCache;
-use native::components::PinnedComponent;
 use native::doctor::{DoctorFinding, check_machine};
 use native::needed_components;
 

@@ -93,7 +93,7 @@ fn unpinned_release(loaded: &LoadedScenario) -> Option<CommandFault> {
         .values()
         .map(|world| loaded.scenario.world_shape(world));
     let error = shapes
-        .map(|shape| native::components::kubernetes_component(&shape.kubernetes))
+        .map(|shape| components::kubernetes_component(&shape.kubernetes))
         .find_map(Result::err)?;
     let fault = CommandFault::usage(format!("{}: {error}", loaded.file().display()));
     Some(match error.hint() {

@@ -25,7 +25,7 @@ pub(crate) fn run_up(args: &UpArguments) -> Result<ExitReason, CommandFault> {
     };
     refuse_addons_without_node(&spec)?;
     let mut needed = native::needed_components(&spec)?;
-    let client = native::components::kubernetes_node(&spec.kubernetes)?;
+    let client = components::kubernetes_node(&spec.kubernetes)?;
     if !needed
         .iter()
         .any(|component| std::ptr::eq(*component, client))

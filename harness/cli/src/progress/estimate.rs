@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use native::components::{BuildProgress, PinnedComponent};
+use components::{BuildProgress, PinnedComponent};
 
 use super::format_seconds;
 

@@ -123,7 +123,14 @@ impl LiveWorld<'_> {
         match place {
             LeakPlace::Audit => self.audit_has_come().await,
             LeakPlace::Events => self.events_have_come().await,
-            _ => Ok(()),
+            LeakPlace::EtcdValue(_)
+            | LeakPlace::EtcdFiles
+            | LeakPlace::Snapshot(_)
+            | LeakPlace::Field { .. }
+            | LeakPlace::Reply(_)
+            | LeakPlace::ComponentLog(_)
+            | LeakPlace::PodLog(_)
+            | LeakPlace::Image(_) => Ok(()),
         }
     }
 

@@ -50,7 +50,59 @@ impl HoldTimes {
             Action::LookFor(
                 ObservedRecord::Field(_) | ObservedRecord::Object(_) | ObservedRecord::Pods(_),
             ) => Self::of_presence(within, answer),
-            _ => Self::default(),
+            Action::LookFor(
+                ObservedRecord::Audit(_)
+                | ObservedRecord::Event(_)
+                | ObservedRecord::Metric(_)
+                | ObservedRecord::Warning(_)
+                | ObservedRecord::Node(_)
+                | ObservedRecord::Canary(_)
+                | ObservedRecord::Output(_),
+            )
+            | Action::Create(_)
+            | Action::Apply(_)
+            | Action::Update(_)
+            | Action::Patch { .. }
+            | Action::Delete(_)
+            | Action::DeleteCollection(_)
+            | Action::Get(_)
+            | Action::List { .. }
+            | Action::Label { .. }
+            | Action::Evict(_)
+            | Action::Exec { .. }
+            | Action::EphemeralContainer { .. }
+            | Action::Bind { .. }
+            | Action::Token { .. }
+            | Action::Scale { .. }
+            | Action::Path(_)
+            | Action::OpenConnection(_)
+            | Action::CheckConnection(_)
+            | Action::Build(_)
+            | Action::Push(_)
+            | Action::Copy(_)
+            | Action::Tamper(_)
+            | Action::Corrupt(_)
+            | Action::Sbom(_)
+            | Action::Attach(_)
+            | Action::Sign(_)
+            | Action::Attest(_)
+            | Action::Verify(_)
+            | Action::Scan(_)
+            | Action::ReadEtcdValue(_)
+            | Action::SetEncryption(_)
+            | Action::RewriteSecrets(_)
+            | Action::CreateSecrets(_)
+            | Action::CheckSecrets
+            | Action::Process(_)
+            | Action::Node(_)
+            | Action::Kms(_)
+            | Action::CopyEtcdValue(_)
+            | Action::Snapshot(_)
+            | Action::Restore(_)
+            | Action::Rotate(_)
+            | Action::CheckPropagation(_)
+            | Action::CheckAgent(_)
+            | Action::CheckDelivery(_) => Self::default(),
         }
     }
 

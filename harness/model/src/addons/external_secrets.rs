@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::kinds::cluster_kind;
-use crate::scope::{OWN_NAMESPACE, is_ours, widest_scope};
+use crate::scope::{OWN_NAMESPACE, all_are_ours, is_ours};
 use crate::{AddonVersion, KindBarrier, KindIsolation, PureAddon, ReachRule};
 
 const GROUP: &str = "external-secrets.io";
@@ -48,6 +48,6 @@ fn goes_only_to_us(object: &Value) -> bool {
     let is_us = |selector: &Value| is_ours(&selector["matchLabels"][OWN_NAMESPACE]);
     let one = &spec["namespaceSelector"];
     (one.is_null() || is_us(one))
-        && widest_scope(&spec["namespaceSelectors"], is_us)
-        && widest_scope(&spec["namespaces"], is_ours)
+        && all_are_ours(&spec["namespaceSelectors"], is_us)
+        && all_are_ours(&spec["namespaces"], is_ours)
 }

@@ -6,12 +6,12 @@
 
 use super::is_name;
 use crate::kinds::cluster_kind;
-use crate::scope::{is_our_image, widest_scope};
+use crate::scope::{all_are_ours, is_our_image};
 use crate::{AddonVersion, KindBarrier, KindIsolation, PureAddon, ReachRule, WebhookDenial};
 
 const BARRIER: KindBarrier = KindBarrier::Addon("policy-controller");
 const GLOBS: KindIsolation = KindIsolation::Stated(ReachRule(|policy| {
-    widest_scope(&policy["spec"]["images"], |image| {
+    all_are_ours(&policy["spec"]["images"], |image| {
         is_our_image(&image["glob"])
     })
 }));

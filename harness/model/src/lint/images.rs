@@ -118,7 +118,43 @@ fn action_image(action: &Action) -> Option<&ImageName> {
         Action::Sign(sign) => &sign.image,
         Action::Attest(attest) => &attest.image,
         Action::Verify(verify) => &verify.image,
-        _ => return None,
+        Action::Create(_)
+        | Action::Apply(_)
+        | Action::Update(_)
+        | Action::Patch { .. }
+        | Action::Delete(_)
+        | Action::DeleteCollection(_)
+        | Action::Get(_)
+        | Action::List { .. }
+        | Action::Label { .. }
+        | Action::Evict(_)
+        | Action::Exec { .. }
+        | Action::EphemeralContainer { .. }
+        | Action::Bind { .. }
+        | Action::Token { .. }
+        | Action::Scale { .. }
+        | Action::Path(_)
+        | Action::WaitRunning(_)
+        | Action::Reach(_)
+        | Action::OpenConnection(_)
+        | Action::CheckConnection(_)
+        | Action::LookFor(_)
+        | Action::Scan(_)
+        | Action::ReadEtcdValue(_)
+        | Action::SetEncryption(_)
+        | Action::RewriteSecrets(_)
+        | Action::CreateSecrets(_)
+        | Action::CheckSecrets
+        | Action::Process(_)
+        | Action::Node(_)
+        | Action::Kms(_)
+        | Action::CopyEtcdValue(_)
+        | Action::Snapshot(_)
+        | Action::Restore(_)
+        | Action::Rotate(_)
+        | Action::CheckPropagation(_)
+        | Action::CheckAgent(_)
+        | Action::CheckDelivery(_) => return None,
     })
 }
 

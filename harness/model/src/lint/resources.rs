@@ -1,4 +1,4 @@
-//! Names that nobody answers to: a kind or a resource that the API server does not serve, and a
+//! Names that no server answers to: a kind or a resource that the API server does not serve, and a
 //! field or a verb that is misspelt. What is looked for under such a name is never there, and
 //! `unseen` would be believed.
 
@@ -85,7 +85,7 @@ impl LintNotes<'_> {
         self.add_finding(
             &format!("id: {}", step.id),
             format!(
-                "step `{}` names the {what} `{name}`, which nobody serves",
+                "step `{}` names the {what} `{name}`, which the API does not serve",
                 step.id
             ),
             hint,
@@ -325,11 +325,11 @@ mod tests {
         for (step, what) in [
             (
                 "{list: {resource: podz}}, expect: allowed",
-                "step `one` names the resource `podz`, which nobody serves",
+                "step `one` names the resource `podz`, which the API does not serve",
             ),
             (
                 "{look-for: {audit: {resource: pod}}}, expect: absent",
-                "step `one` names the resource `pod`, which nobody serves",
+                "step `one` names the resource `pod`, which the API does not serve",
             ),
             (
                 "{look-for: {audit: {verb: creat}}}, expect: absent",
@@ -345,11 +345,11 @@ mod tests {
             ),
             (
                 "{look-for: {object: podd/a}}, expect: absent",
-                "step `one` names the kind `podd`, which nobody serves",
+                "step `one` names the kind `podd`, which the API does not serve",
             ),
             (
                 "{get: widget.other.test/a}, expect: allowed",
-                "step `one` names the kind `widget.other.test`, which nobody serves",
+                "step `one` names the kind `widget.other.test`, which the API does not serve",
             ),
         ] {
             assert_eq!(findings(step), [what]);

@@ -103,7 +103,7 @@ impl LintNotes<'_> {
             && !scenario.world_shape(world).enforce_network_policy
         {
             let what = format!(
-                "world `{name}` applies the NetworkPolicy in `{file}`, and nobody enforces it there"
+                "world `{name}` applies the NetworkPolicy in `{file}`, and its cluster does not enforce it"
             );
             self.add_finding(name, what, "`cluster: { enforce-network-policy: true }`");
         }
@@ -128,14 +128,52 @@ fn needs_pod(step: &ScenarioStep, world: &str) -> bool {
             step.intended_verdict(world),
             Some(Answer::NotStarted { .. })
         ),
-        Action::Exec { .. } => step.intended_verdict(world) == Some(&Answer::Admitted),
+        Action::Exec { .. } => step.intended_verdict(world) == Some(&Answer::Allowed),
         Action::Reach(_)
         | Action::OpenConnection(_)
         | Action::CheckConnection(_)
         | Action::CheckAgent(_)
         | Action::CheckDelivery(_) => true,
         Action::LookFor(record) => matches!(record, ObservedRecord::Node(_)),
-        _ => false,
+        Action::Create(_)
+        | Action::Apply(_)
+        | Action::Update(_)
+        | Action::Patch { .. }
+        | Action::Delete(_)
+        | Action::DeleteCollection(_)
+        | Action::Get(_)
+        | Action::List { .. }
+        | Action::Label { .. }
+        | Action::Evict(_)
+        | Action::EphemeralContainer { .. }
+        | Action::Bind { .. }
+        | Action::Token { .. }
+        | Action::Scale { .. }
+        | Action::Path(_)
+        | Action::Build(_)
+        | Action::Push(_)
+        | Action::Copy(_)
+        | Action::Tamper(_)
+        | Action::Corrupt(_)
+        | Action::Sbom(_)
+        | Action::Attach(_)
+        | Action::Sign(_)
+        | Action::Attest(_)
+        | Action::Verify(_)
+        | Action::Scan(_)
+        | Action::ReadEtcdValue(_)
+        | Action::SetEncryption(_)
+        | Action::RewriteSecrets(_)
+        | Action::CreateSecrets(_)
+        | Action::CheckSecrets
+        | Action::Process(_)
+        | Action::Node(_)
+        | Action::Kms(_)
+        | Action::CopyEtcdValue(_)
+        | Action::Snapshot(_)
+        | Action::Restore(_)
+        | Action::Rotate(_)
+        | Action::CheckPropagation(_) => false,
     }
 }
 
@@ -220,7 +258,7 @@ mod tests {
                  - {{id: b, do: {{list: {{resource: pods}}}}, expect: allowed}}\n"
             ))
         };
-        let nobody = "world `policy` applies the NetworkPolicy in `policy.yaml`, and nobody enforces it there";
+        let nobody = "world `policy` applies the NetworkPolicy in `policy.yaml`, and its cluster does not enforce it";
         assert_eq!(with("", "{blocked: {at: connect}}"), [nobody]);
         assert_eq!(
             with(

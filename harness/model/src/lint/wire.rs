@@ -75,7 +75,7 @@ impl LintNotes<'_> {
                 "step `{}` is blocked in every world, so nothing shows that it could be open",
                 step.id
             );
-            let hint = "add a world in which it is reached; where nobody is meant to be there, say `no-listener: true`";
+            let hint = "add a world in which it is reached; where no server is meant to be there, say `no-listener: true`";
             self.add_finding(&format!("id: {}", step.id), what, hint);
         }
     }

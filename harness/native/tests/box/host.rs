@@ -121,7 +121,7 @@ pub(crate) fn kubectl(
     running: &RunningBox,
     args: &[&str],
 ) -> Result<String, String> {
-    let kubernetes = native::components::kubernetes_node(&running.kubernetes).unwrap();
+    let kubernetes = components::kubernetes_node(&running.kubernetes).unwrap();
     let output = Command::new(cache.binary_path(kubernetes, "kubectl"))
         .args(args)
         .env("KUBECONFIG", &running.kubeconfig)

@@ -1,7 +1,7 @@
 //! Whether this machine has what a box needs; with `--setup`, making it so.
 
+use ::components::PinnedComponent;
 use native::BoxCache;
-use native::components::PinnedComponent;
 use native::doctor::{DoctorFinding, check_machine};
 
 use crate::commands::{components, doctor};
