@@ -104,6 +104,13 @@ impl HostAccess<'_> {
             .map_err(|source| Error::Box { source })
     }
 
+    /// Whether a container has a process, by its id and its pod's; nothing where that cannot be
+    /// told.
+    #[must_use]
+    pub fn container_lives(&self, pod: &str, container: &str) -> Option<bool> {
+        self.running.container_lives(pod, container)
+    }
+
     /// A connection to the probe that is the first process of a container, by its id and its pod's;
     /// nothing, where none answers there.
     ///

@@ -140,6 +140,16 @@ pub(crate) fn life(pod: &Value) -> (String, u64) {
     (text_field(&pod["metadata"]["uid"]).into(), restarts.sum())
 }
 
+/// The containers that run by its status: their names and ids.
+pub(crate) fn running_containers(pod: &Value) -> impl Iterator<Item = (&str, &str)> {
+    container_statuses(pod)
+        .filter(|status| status["state"]["running"].is_object())
+        .filter_map(|status| {
+            let (_, id) = status["containerID"].as_str()?.split_once("://")?;
+            Some((status["name"].as_str().unwrap_or_default(), id))
+        })
+}
+
 /// Since when the youngest of its containers has run, to the second before; nothing where none
 /// does.
 pub(crate) fn youngest_start(pod: &Value) -> Option<OffsetDateTime> {

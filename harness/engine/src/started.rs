@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 use crate::Error;
 use crate::actions::{Observation, StepContext};
 use crate::discovery::{ApiResource, fetch_object};
-use crate::pods::{PodState, life, pod_state, youngest_start};
+use crate::pods::{PodState, life, pod_state, running_containers, youngest_start};
 use crate::wait::{ConditionWait, WaitLook};
 use crate::world::LiveWorld;
 use judge::judge;
@@ -85,10 +85,14 @@ pub(crate) async fn wait_started(
                     Ok((PodState::Running, pods)) => {
                         let lives: Vec<_> = pods.iter().map(life).collect();
                         let runs_for = lasting.of(format!("{lives:?}"));
-                        if runs_for >= RUNS_FOR || cx.world.have_run_for_long(&pods) {
-                            WaitLook::Ready(StartEnd::Running)
-                        } else {
+                        if runs_for < RUNS_FOR && !cx.world.have_run_for_long(&pods) {
                             WaitLook::NotYet("running, not yet for long".into())
+                        } else if let Some(ended) = cx.world.ended_container(&pods) {
+                            WaitLook::NotYet(format!(
+                                "{ended} has ended, and the kubelet has not said so"
+                            ))
+                        } else {
+                            WaitLook::Ready(StartEnd::Running)
                         }
                     }
                     Err(fault @ (Error::ScenarioFault { .. } | Error::Unsupported { .. })) => {
@@ -162,6 +166,21 @@ impl LiveWorld<'_> {
         }
         let seen = self.hear_kubelet(seen, namespace, &pods, is_silent).await?;
         Ok((seen, pods))
+    }
+
+    /// A container that runs by its pod's status and has no process: a kubelet on a busy machine
+    /// looks late. Only a box can tell.
+    fn ended_container(&self, pods: &[Value]) -> Option<String> {
+        let host_access = self.lab.cluster.host_access()?;
+        pods.iter().find_map(|pod| {
+            let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
+            running_containers(pod)
+                .find(|(_, id)| host_access.container_lives(uid, id) == Some(false))
+                .map(|(name, _)| {
+                    let pod = pod["metadata"]["name"].as_str().unwrap_or_default();
+                    format!("container {name} of {pod}")
+                })
+        })
     }
 
     /// Whether all of these have run for a while already. In a box the kubelets' clock is ours.

@@ -30,22 +30,9 @@ impl RunningBox {
     /// # Errors
     /// When the box has ended, or the kernel does not allow entering the container's network.
     pub fn connect_probe(&self, pod: &str, container: &str) -> Result<Option<UnixStream>, Error> {
-        let is_plain = |text: &str| {
-            !text.is_empty()
-                && text
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-        };
-        if !is_plain(pod) || !is_plain(container) {
+        let Some(group) = self.container_group(pod, container) else {
             return Ok(None);
-        }
-        let folder = format!("pod{pod}");
-        let group = self
-            .cgroups
-            .iter()
-            .find_map(|root| find_folder(root, &folder, DEPTH))
-            .map(|group| group.join(container));
-        let Some(group) = group else { return Ok(None) };
+        };
         for process in list_processes(&group) {
             if let Some(stream) = connect_in_namespaces(process)?
                 && getsockopt(&stream, PeerCredentials)
@@ -55,6 +42,32 @@ impl RunningBox {
             }
         }
         Ok(None)
+    }
+
+    /// Whether a container has a process, as the kernel has it, by its id and its pod's; nothing
+    /// where the pod has no control group.
+    #[must_use]
+    pub fn container_lives(&self, pod: &str, container: &str) -> Option<bool> {
+        let group = self.container_group(pod, container)?;
+        Some(!list_processes(&group).is_empty())
+    }
+
+    /// Where the control group of a container is, or was, in its pod's.
+    fn container_group(&self, pod: &str, container: &str) -> Option<PathBuf> {
+        let is_plain = |text: &str| {
+            !text.is_empty()
+                && text
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        };
+        if !is_plain(pod) || !is_plain(container) {
+            return None;
+        }
+        let folder = format!("pod{pod}");
+        let mut roots = self.cgroups.iter();
+        roots
+            .find_map(|root| find_folder(root, &folder, DEPTH))
+            .map(|group| group.join(container))
     }
 }
 
