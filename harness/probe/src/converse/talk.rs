@@ -198,7 +198,7 @@ mod tests {
         asker.ask(1, Request::Reach(Reach::once("moon://a:1")));
         assert!(asker.fault(1).contains("moon"));
         asker.ask(2, Request::Held("nobody-holds-it".into()));
-        assert!(asker.fault(2).starts_with("nobody holds"));
+        assert!(asker.fault(2).starts_with("no process holds"));
     }
 
     #[test]
