@@ -87,57 +87,9 @@ impl Observation {
     /// One that cannot open what is stored, or whose KMS plugin does not answer, lists its Secrets
     /// again and again: its calls come by the clock, and none of them belongs to a request.
     pub(crate) fn retries_storage(&self, action: &Action) -> Option<bool> {
-        let starts = match action {
-            Action::Process(process) => process.name() == storage::API_SERVER,
-            Action::SetEncryption(_) | Action::Restore(_) => true,
-            Action::Create(_)
-            | Action::Apply(_)
-            | Action::Update(_)
-            | Action::Patch { .. }
-            | Action::Delete(_)
-            | Action::DeleteCollection(_)
-            | Action::Get(_)
-            | Action::List { .. }
-            | Action::Label { .. }
-            | Action::Evict(_)
-            | Action::Exec { .. }
-            | Action::EphemeralContainer { .. }
-            | Action::Bind { .. }
-            | Action::Token { .. }
-            | Action::Scale { .. }
-            | Action::Path(_)
-            | Action::WaitRunning(_)
-            | Action::Reach(_)
-            | Action::OpenConnection(_)
-            | Action::CheckConnection(_)
-            | Action::LookFor(_)
-            | Action::Build(_)
-            | Action::Push(_)
-            | Action::Copy(_)
-            | Action::Tamper(_)
-            | Action::Corrupt(_)
-            | Action::Sbom(_)
-            | Action::Attach(_)
-            | Action::Sign(_)
-            | Action::Attest(_)
-            | Action::Verify(_)
-            | Action::Scan(_)
-            | Action::ReadEtcdValue(_)
-            | Action::RewriteSecrets(_)
-            | Action::CreateSecrets(_)
-            | Action::CheckSecrets
-            | Action::Node(_)
-            | Action::Kms(_)
-            | Action::CopyEtcdValue(_)
-            | Action::Snapshot(_)
-            | Action::Rotate(_)
-            | Action::CheckPropagation(_)
-            | Action::CheckAgent(_)
-            | Action::CheckDelivery(_) => false,
-        };
         let unready = self.detail.facts.contains_key(storage::NOT_READY);
         let runs = [Answer::Running, Answer::Reloaded].map(Verdict::from);
-        (starts && runs.contains(&self.verdict)).then_some(unready)
+        (action.facts().starts_api_server && runs.contains(&self.verdict)).then_some(unready)
     }
 
     fn was_taken(&self) -> bool {
@@ -287,11 +239,11 @@ mod tests {
         let begun = || Observation::from_answer(Answer::Running);
         let unready = || begun().with_fact(storage::NOT_READY, "kms-providers");
         assert_eq!(
-            begun().retries_storage(&restart(storage::API_SERVER)),
+            begun().retries_storage(&restart(model::API_SERVER)),
             Some(false)
         );
         assert_eq!(
-            unready().retries_storage(&restart(storage::API_SERVER)),
+            unready().retries_storage(&restart(model::API_SERVER)),
             Some(true)
         );
         assert_eq!(
@@ -300,8 +252,7 @@ mod tests {
         );
         assert_eq!(begun().retries_storage(&restart("kms-a")), None);
         assert_eq!(
-            Observation::from_answer(Answer::Stopped)
-                .retries_storage(&restart(storage::API_SERVER)),
+            Observation::from_answer(Answer::Stopped).retries_storage(&restart(model::API_SERVER)),
             None
         );
         assert_eq!(begun().retries_storage(&Action::CheckSecrets), None);

@@ -1,6 +1,6 @@
 //! The requester: a user, a ServiceAccount with its own token, or no identity.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use api::{ApiCall, Caller, TokenRequest, percent_encode};
 use cluster::Cluster;
@@ -25,6 +25,26 @@ impl HeaderPrefix {
         match self {
             Self::Remote => format!("X-Remote-{rest}"),
             Self::Impersonate => format!("Impersonate-{rest}"),
+        }
+    }
+}
+
+/// A user as an authenticator describes it.
+#[derive(Clone, Copy)]
+struct DescribedUser<'a> {
+    name: &'a str,
+    groups: &'a [String],
+    uid: Option<&'a str>,
+    extra: &'a BTreeMap<String, Vec<String>>,
+}
+
+impl<'a> From<&'a ImpersonateHeaders> for DescribedUser<'a> {
+    fn from(headers: &'a ImpersonateHeaders) -> Self {
+        Self {
+            name: &headers.user,
+            groups: &headers.groups,
+            uid: headers.uid.as_deref(),
+            extra: &headers.extra,
         }
     }
 }
@@ -91,13 +111,13 @@ impl LiveWorld<'_> {
                 extra,
                 impersonate,
             }) => {
-                let user = ImpersonateHeaders {
-                    user: name.clone(),
-                    groups: groups.clone(),
-                    uid: uid.clone(),
-                    extra: extra.clone(),
+                let user = DescribedUser {
+                    name,
+                    groups,
+                    uid: uid.as_deref(),
+                    extra,
                 };
-                self.user_requester(&user, impersonate.as_ref())?
+                self.user_requester(user, impersonate.as_ref())?
             }
             Some(StepIdentity::Serviceaccount {
                 name,
@@ -110,7 +130,7 @@ impl LiveWorld<'_> {
                     .as_ref()
                     .map_or_else(|| self.namespace().to_owned(), |name| self.fill_text(name));
                 let headers = impersonate.as_ref().map_or_else(Vec::new, |user| {
-                    self.user_headers(HeaderPrefix::Impersonate, user)
+                    self.user_headers(HeaderPrefix::Impersonate, user.into())
                 });
                 let token = IdentityToken {
                     namespace,
@@ -151,7 +171,7 @@ impl LiveWorld<'_> {
     /// A user of the cluster, and the headers of its requests.
     fn user_requester(
         &self,
-        user: &ImpersonateHeaders,
+        user: DescribedUser<'_>,
         acts_as: Option<&ImpersonateHeaders>,
     ) -> Result<(Client, Vec<(String, String)>), Error> {
         let cluster = self.lab.cluster;
@@ -170,16 +190,12 @@ impl LiveWorld<'_> {
             headers.push(authenticated);
         }
         if let Some(other) = acts_as {
-            headers.extend(self.user_headers(HeaderPrefix::Impersonate, other));
+            headers.extend(self.user_headers(HeaderPrefix::Impersonate, other.into()));
         }
         Ok((client.clone(), headers))
     }
 
-    fn user_headers(
-        &self,
-        prefix: HeaderPrefix,
-        user: &ImpersonateHeaders,
-    ) -> Vec<(String, String)> {
+    fn user_headers(&self, prefix: HeaderPrefix, user: DescribedUser<'_>) -> Vec<(String, String)> {
         user_headers(prefix, user, |text| self.fill_text(text))
     }
 
@@ -210,16 +226,16 @@ impl LiveWorld<'_> {
 
 fn user_headers(
     prefix: HeaderPrefix,
-    user: &ImpersonateHeaders,
+    user: DescribedUser<'_>,
     fill: impl Fn(&str) -> String,
 ) -> Vec<(String, String)> {
-    let ImpersonateHeaders {
-        user,
+    let DescribedUser {
+        name,
         groups,
         uid,
         extra,
     } = user;
-    let mut headers = vec![(prefix.name("User"), fill(user))];
+    let mut headers = vec![(prefix.name("User"), fill(name))];
     headers.extend(
         groups
             .iter()
@@ -253,7 +269,7 @@ mod tests {
             extra: [("a.io/b:c".to_owned(), vec!["x".to_owned(), "y".to_owned()])].into(),
         };
         let told = |prefix| {
-            user_headers(prefix, &user, |text| format!("<{text}>"))
+            user_headers(prefix, (&user).into(), |text| format!("<{text}>"))
                 .iter()
                 .map(|(name, value)| format!("{name}={value}"))
                 .collect::<Vec<_>>()

@@ -374,4 +374,22 @@ mod tests {
             "container Error"
         );
     }
+
+    /// Only those of which a process is to be found: not one that waits or has ended.
+    #[test]
+    fn running_containers_are_told_by_name_and_id() {
+        let status = |name: &str, state: &str, id: &str| json!({"name": name, "state": {state: {}}, "containerID": id});
+        let pod = json!({"status": {
+            "initContainerStatuses": [status("first", "terminated", "containerd://a")],
+            "containerStatuses": [
+                status("main", "running", "containerd://b"),
+                status("late", "waiting", ""),
+                status("odd", "running", "no id"),
+            ],
+        }});
+        assert_eq!(
+            running_containers(&pod).collect::<Vec<_>>(),
+            [("main", "b")]
+        );
+    }
 }

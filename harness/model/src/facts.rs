@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 
 use crate::nodeless::{BEHIND_THE_API, is_api_alone};
 use crate::{
-    Action, AttestImage, CanaryMatch, Capability, EncryptStorage, LeakPlace, ObjectTarget,
-    ObservedRecord, RewriteSecrets, RotateSecret, StatementPredicate, TrustedRoot, VerifyImage,
-    WatchedValue,
+    Action, AttachSbom, AttestImage, CanaryMatch, Capability, CopyImage, EncryptStorage, ImageName,
+    LeakPlace, ObjectTarget, ObservedRecord, RewriteSecrets, RotateSecret, SignImage,
+    SpoilAttached, StatementPredicate, TamperImage, TrustedRoot, VerifyImage, WatchedValue,
+    WriteSbom,
 };
 
 /// What is known of an action.
@@ -21,7 +22,30 @@ pub struct ActionFacts<'a> {
     pub writes: ActionWrites<'a>,
     /// What it needs of the cluster beyond an API server.
     pub needs: BTreeSet<Capability>,
+    /// The image that it is about.
+    pub image: Option<&'a ImageName>,
+    /// What its answer may change to by itself.
+    pub settles: AnswerSettling,
+    /// Whether it starts an API server again.
+    pub starts_api_server: bool,
 }
+
+/// How an action's answer may still change, so that it has to last before it is believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnswerSettling {
+    /// The first answer is the answer, or the action itself waits for the last one.
+    AtOnce,
+    /// A Service becomes known to every node, a policy to every enforcer; with the seconds that the
+    /// action names itself.
+    OnTheWire(Option<u8>),
+    /// Pods start.
+    AsPodsStart,
+    /// An object or a field comes, or goes.
+    AsObjectsChange,
+}
+
+/// The process of the API server, in a box.
+pub const API_SERVER: &str = "kube-apiserver";
 
 /// What an action changes, as far as other worlds could notice it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -47,6 +71,8 @@ impl Action {
     #[must_use]
     pub fn facts(&self) -> ActionFacts<'_> {
         let (mut reads, mut texts, mut needs) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut image, mut settles) = (None, AnswerSettling::AtOnce);
+        let mut starts_api_server = false;
         let writes = match self {
             Self::Create(file) | Self::Apply(file) | Self::Update(file) => {
                 reads = vec![file.as_str()];
@@ -92,13 +118,18 @@ impl Action {
             Self::SetEncryption(EncryptStorage { with, .. }) => {
                 texts = vec![with.as_str()];
                 needs = vec![Capability::ApiServerFlags, Capability::Processes];
+                starts_api_server = true;
                 ActionWrites::Cluster
             }
             Self::RewriteSecrets(RewriteSecrets {
                 killed_after: Some(_),
-            })
-            | Self::Process(_) => {
+            }) => {
                 needs = vec![Capability::Processes];
+                ActionWrites::Cluster
+            }
+            Self::Process(process) => {
+                needs = vec![Capability::Processes];
+                starts_api_server = process.name() == API_SERVER;
                 ActionWrites::Cluster
             }
             Self::Node(_) => {
@@ -111,36 +142,44 @@ impl Action {
             }
             Self::Restore(_) => {
                 needs = vec![Capability::Etcd, Capability::Processes];
+                starts_api_server = true;
                 ActionWrites::Cluster
             }
             Self::LookFor(record) => {
                 let (writes, need) = of_record(record);
                 needs = need.into_iter().collect();
+                settles = settling_of(record);
                 writes
             }
             Self::Build(build) => {
                 texts = build.files.values().map(String::as_str).collect();
-                needs = vec![Capability::HostTools];
+                image = Some(&build.image);
                 ActionWrites::Images
             }
-            Self::Attest(AttestImage { predicate, .. }) => {
+            Self::Attest(AttestImage {
+                predicate,
+                image: about,
+                ..
+            }) => {
                 texts = predicate_file(predicate).into_iter().collect();
-                needs = vec![Capability::HostTools];
+                image = Some(about);
                 ActionWrites::Images
             }
-            Self::Verify(VerifyImage { root, .. }) => {
+            Self::Verify(VerifyImage {
+                root, image: about, ..
+            }) => {
                 texts = root_file(root).into_iter().collect();
-                needs = vec![Capability::HostTools];
+                image = Some(about);
                 ActionWrites::Nothing
             }
-            Self::Push(_)
-            | Self::Copy(_)
-            | Self::Tamper(_)
-            | Self::Corrupt(_)
-            | Self::Sbom(_)
-            | Self::Attach(_)
-            | Self::Sign(_) => {
-                needs = vec![Capability::HostTools];
+            Self::Push(about)
+            | Self::Copy(CopyImage { from: about, .. })
+            | Self::Tamper(TamperImage { image: about, .. })
+            | Self::Corrupt(SpoilAttached { image: about, .. })
+            | Self::Sbom(WriteSbom { image: about, .. })
+            | Self::Attach(AttachSbom { image: about, .. })
+            | Self::Sign(SignImage { image: about, .. }) => {
+                image = Some(about);
                 ActionWrites::Images
             }
             Self::Scan(_) => {
@@ -155,9 +194,17 @@ impl Action {
                 needs = of_path(path).into_iter().collect();
                 ActionWrites::Nothing
             }
-            Self::WaitRunning(_)
-            | Self::Reach(_)
-            | Self::OpenConnection(_)
+            Self::WaitRunning(_) => {
+                needs = vec![A_NODE];
+                settles = AnswerSettling::AsPodsStart;
+                ActionWrites::Nothing
+            }
+            Self::Reach(reach) => {
+                needs = vec![A_NODE];
+                settles = AnswerSettling::OnTheWire(reach.within);
+                ActionWrites::Nothing
+            }
+            Self::OpenConnection(_)
             | Self::CheckConnection(_)
             | Self::CheckAgent(_)
             | Self::CheckDelivery(_) => {
@@ -170,11 +217,16 @@ impl Action {
             }
             Self::List { .. } | Self::CheckPropagation(_) => ActionWrites::Nothing,
         };
+        // Images are made, signed and looked at by programs beside the cluster.
+        needs.extend(image.map(|_| Capability::HostTools));
         ActionFacts {
             reads,
             texts,
             writes,
             needs: needs.into_iter().collect(),
+            image,
+            settles,
+            starts_api_server,
         }
     }
 }
@@ -218,6 +270,21 @@ fn of_record(record: &ObservedRecord) -> (ActionWrites<'_>, Option<Capability>) 
         ObservedRecord::Object(target) => (ActionWrites::Nothing, of_field(target)),
         ObservedRecord::Pods(_) => (ActionWrites::Nothing, Some(A_NODE)),
         ObservedRecord::Warning(_) | ObservedRecord::Output(_) => (ActionWrites::Nothing, None),
+    }
+}
+
+fn settling_of(record: &ObservedRecord) -> AnswerSettling {
+    match record {
+        ObservedRecord::Field(_) | ObservedRecord::Object(_) | ObservedRecord::Pods(_) => {
+            AnswerSettling::AsObjectsChange
+        }
+        ObservedRecord::Audit(_)
+        | ObservedRecord::Event(_)
+        | ObservedRecord::Metric(_)
+        | ObservedRecord::Warning(_)
+        | ObservedRecord::Node(_)
+        | ObservedRecord::Canary(_)
+        | ObservedRecord::Output(_) => AnswerSettling::AtOnce,
     }
 }
 

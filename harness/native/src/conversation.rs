@@ -5,14 +5,12 @@ use std::fs;
 use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 
+use crate::container::list_processes;
 use crate::{Error, RunningBox, net};
-
-/// How deep the group of a pod may lie below that of its box: `node-2/kubepods/burstable/podUID`.
-const DEPTH: u8 = 4;
 
 /// As `probe` names its socket: this, and the container's mount namespace. No other container has
 /// the same, not even one in the same network.
@@ -43,48 +41,6 @@ impl RunningBox {
         }
         Ok(None)
     }
-
-    /// Whether a container has a process, as the kernel has it, by its id and its pod's; nothing
-    /// where the pod has no control group.
-    #[must_use]
-    pub fn container_lives(&self, pod: &str, container: &str) -> Option<bool> {
-        let group = self.container_group(pod, container)?;
-        Some(!list_processes(&group).is_empty())
-    }
-
-    /// Where the control group of a container is, or was, in its pod's.
-    fn container_group(&self, pod: &str, container: &str) -> Option<PathBuf> {
-        let is_plain = |text: &str| {
-            !text.is_empty()
-                && text
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-        };
-        if !is_plain(pod) || !is_plain(container) {
-            return None;
-        }
-        let folder = format!("pod{pod}");
-        let mut roots = self.cgroups.iter();
-        roots
-            .find_map(|root| find_folder(root, &folder, DEPTH))
-            .map(|group| group.join(container))
-    }
-}
-
-/// The folder of this name below another.
-fn find_folder(below: &Path, name: &str, depth: u8) -> Option<PathBuf> {
-    let found = below.join(name);
-    if found.is_dir() {
-        return Some(found);
-    }
-    let folders = fs::read_dir(below).ok().filter(|_| depth > 1)?.flatten();
-    let mut folders = folders.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-    folders.find_map(|entry| find_folder(&entry.path(), name, depth - 1))
-}
-
-fn list_processes(group: &Path) -> Vec<i32> {
-    let text = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
-    text.lines().filter_map(|line| line.parse().ok()).collect()
 }
 
 /// A connection to what listens in the namespaces of this process. One that has ended, or is not in
@@ -120,34 +76,6 @@ fn connect_in_namespaces(process: i32) -> Result<Option<UnixStream>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_pods_group_is_found_on_every_node() {
-        let root = tempfile::tempdir().unwrap();
-        for path in [
-            "kubepods/podone",
-            "kubepods/besteffort/podtwo",
-            "node-2/kubepods/burstable/podthree",
-            "system",
-        ] {
-            fs::create_dir_all(root.path().join(path).join("c1")).unwrap();
-        }
-        for (pod, wanted) in [
-            ("podone", Some("kubepods/podone")),
-            ("podtwo", Some("kubepods/besteffort/podtwo")),
-            ("podthree", Some("node-2/kubepods/burstable/podthree")),
-            ("podfour", None),
-        ] {
-            assert_eq!(
-                find_folder(root.path(), pod, DEPTH),
-                wanted.map(|path| root.path().join(path)),
-                "{pod}"
-            );
-        }
-        fs::write(root.path().join("system/cgroup.procs"), "7\n12\n").unwrap();
-        assert_eq!(list_processes(&root.path().join("system")), [7, 12]);
-        assert!(list_processes(&root.path().join("gone")).is_empty());
-    }
 
     #[test]
     fn a_process_that_has_ended_has_nothing() {

@@ -12,6 +12,7 @@
 
 mod cgroup;
 mod config;
+mod container;
 mod control;
 mod conversation;
 pub mod doctor;

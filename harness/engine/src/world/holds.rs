@@ -12,7 +12,7 @@
 
 use std::time::Duration;
 
-use model::{Action, Answer, ObservedRecord, ScenarioStep};
+use model::{Answer, AnswerSettling, ScenarioStep};
 
 /// How long a block has to last.
 const BLOCKED_FOR: Duration = Duration::from_secs(1);
@@ -41,68 +41,14 @@ impl HoldTimes {
     /// The times that let `answer` come about.
     pub(super) fn until(step: &ScenarioStep, answer: &Answer) -> Self {
         let within = step.seconds();
-        match &step.action {
-            Action::Reach(wire) => {
-                let own = wire.within.map(|own| Duration::from_secs(own.into()));
+        match step.action.facts().settles {
+            AnswerSettling::OnTheWire(own) => {
+                let own = own.map(|own| Duration::from_secs(own.into()));
                 Self::on_the_wire(own.or(within), answer)
             }
-            Action::WaitRunning(_) => Self::of_start(within, answer),
-            Action::LookFor(
-                ObservedRecord::Field(_) | ObservedRecord::Object(_) | ObservedRecord::Pods(_),
-            ) => Self::of_presence(within, answer),
-            Action::LookFor(
-                ObservedRecord::Audit(_)
-                | ObservedRecord::Event(_)
-                | ObservedRecord::Metric(_)
-                | ObservedRecord::Warning(_)
-                | ObservedRecord::Node(_)
-                | ObservedRecord::Canary(_)
-                | ObservedRecord::Output(_),
-            )
-            | Action::Create(_)
-            | Action::Apply(_)
-            | Action::Update(_)
-            | Action::Patch { .. }
-            | Action::Delete(_)
-            | Action::DeleteCollection(_)
-            | Action::Get(_)
-            | Action::List { .. }
-            | Action::Label { .. }
-            | Action::Evict(_)
-            | Action::Exec { .. }
-            | Action::EphemeralContainer { .. }
-            | Action::Bind { .. }
-            | Action::Token { .. }
-            | Action::Scale { .. }
-            | Action::Path(_)
-            | Action::OpenConnection(_)
-            | Action::CheckConnection(_)
-            | Action::Build(_)
-            | Action::Push(_)
-            | Action::Copy(_)
-            | Action::Tamper(_)
-            | Action::Corrupt(_)
-            | Action::Sbom(_)
-            | Action::Attach(_)
-            | Action::Sign(_)
-            | Action::Attest(_)
-            | Action::Verify(_)
-            | Action::Scan(_)
-            | Action::ReadEtcdValue(_)
-            | Action::SetEncryption(_)
-            | Action::RewriteSecrets(_)
-            | Action::CreateSecrets(_)
-            | Action::CheckSecrets
-            | Action::Process(_)
-            | Action::Node(_)
-            | Action::Kms(_)
-            | Action::CopyEtcdValue(_)
-            | Action::Snapshot(_)
-            | Action::Restore(_)
-            | Action::Rotate(_)
-            | Action::CheckPropagation(_)
-            | Action::CheckAgent(_)
-            | Action::CheckDelivery(_) => Self::default(),
+            AnswerSettling::AsPodsStart => Self::of_start(within, answer),
+            AnswerSettling::AsObjectsChange => Self::of_presence(within, answer),
+            AnswerSettling::AtOnce => Self::default(),
         }
     }
 

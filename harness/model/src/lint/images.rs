@@ -93,7 +93,7 @@ impl LintNotes<'_> {
 }
 
 fn needs_registry(action: &Action) -> bool {
-    !matches!(action, Action::Build(_)) && action_image(action).is_some()
+    !matches!(action, Action::Build(_)) && action.facts().image.is_some()
 }
 
 fn needs_sigstore(action: &Action) -> bool {
@@ -103,59 +103,6 @@ fn needs_sigstore(action: &Action) -> bool {
         _ => return false,
     };
     !matches!(with, ImageSigner::Key(_)) || log == Some(true) || timestamp == Some(true)
-}
-
-/// The image that an action is about.
-fn action_image(action: &Action) -> Option<&ImageName> {
-    Some(match action {
-        Action::Build(build) => &build.image,
-        Action::Push(image) => image,
-        Action::Copy(copy) => &copy.from,
-        Action::Tamper(tamper) => &tamper.image,
-        Action::Corrupt(spoil) => &spoil.image,
-        Action::Sbom(sbom) => &sbom.image,
-        Action::Attach(attach) => &attach.image,
-        Action::Sign(sign) => &sign.image,
-        Action::Attest(attest) => &attest.image,
-        Action::Verify(verify) => &verify.image,
-        Action::Create(_)
-        | Action::Apply(_)
-        | Action::Update(_)
-        | Action::Patch { .. }
-        | Action::Delete(_)
-        | Action::DeleteCollection(_)
-        | Action::Get(_)
-        | Action::List { .. }
-        | Action::Label { .. }
-        | Action::Evict(_)
-        | Action::Exec { .. }
-        | Action::EphemeralContainer { .. }
-        | Action::Bind { .. }
-        | Action::Token { .. }
-        | Action::Scale { .. }
-        | Action::Path(_)
-        | Action::WaitRunning(_)
-        | Action::Reach(_)
-        | Action::OpenConnection(_)
-        | Action::CheckConnection(_)
-        | Action::LookFor(_)
-        | Action::Scan(_)
-        | Action::ReadEtcdValue(_)
-        | Action::SetEncryption(_)
-        | Action::RewriteSecrets(_)
-        | Action::CreateSecrets(_)
-        | Action::CheckSecrets
-        | Action::Process(_)
-        | Action::Node(_)
-        | Action::Kms(_)
-        | Action::CopyEtcdValue(_)
-        | Action::Snapshot(_)
-        | Action::Restore(_)
-        | Action::Rotate(_)
-        | Action::CheckPropagation(_)
-        | Action::CheckAgent(_)
-        | Action::CheckDelivery(_) => return None,
-    })
 }
 
 /// The names of images that steps make.
@@ -176,7 +123,7 @@ fn named_images(loaded: &LoadedScenario) -> Vec<(String, ImageName)> {
     let in_steps = steps.filter_map(|step| {
         Some((
             format!("id: {}", step.id),
-            action_image(&step.action)?.clone(),
+            step.action.facts().image?.clone(),
         ))
     });
     let manifests = loaded

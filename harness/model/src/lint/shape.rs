@@ -6,7 +6,8 @@ use super::LintNotes;
 use crate::addons::{plain_registry, registry};
 use crate::names::{image_of, placeholder_names};
 use crate::{
-    Action, AddonInstall, Answer, ObservedRecord, ScenarioStep, ScenarioWorld, includes_addon,
+    Action, AddonInstall, Answer, AnswerSettling, Capability, ScenarioStep, ScenarioWorld,
+    includes_addon,
 };
 
 impl LintNotes<'_> {
@@ -123,58 +124,14 @@ fn is_made_image(name: &str) -> bool {
 
 /// Whether a step is about something that a pod does; one that is to be refused a node needs none.
 fn needs_pod(step: &ScenarioStep, world: &str) -> bool {
-    match &step.action {
-        Action::WaitRunning(_) => !matches!(
-            step.intended_verdict(world),
-            Some(Answer::NotStarted { .. })
-        ),
-        Action::Exec { .. } => step.intended_verdict(world) == Some(&Answer::Allowed),
-        Action::Reach(_)
-        | Action::OpenConnection(_)
-        | Action::CheckConnection(_)
-        | Action::CheckAgent(_)
-        | Action::CheckDelivery(_) => true,
-        Action::LookFor(record) => matches!(record, ObservedRecord::Node(_)),
-        Action::Create(_)
-        | Action::Apply(_)
-        | Action::Update(_)
-        | Action::Patch { .. }
-        | Action::Delete(_)
-        | Action::DeleteCollection(_)
-        | Action::Get(_)
-        | Action::List { .. }
-        | Action::Label { .. }
-        | Action::Evict(_)
-        | Action::EphemeralContainer { .. }
-        | Action::Bind { .. }
-        | Action::Token { .. }
-        | Action::Scale { .. }
-        | Action::Path(_)
-        | Action::Build(_)
-        | Action::Push(_)
-        | Action::Copy(_)
-        | Action::Tamper(_)
-        | Action::Corrupt(_)
-        | Action::Sbom(_)
-        | Action::Attach(_)
-        | Action::Sign(_)
-        | Action::Attest(_)
-        | Action::Verify(_)
-        | Action::Scan(_)
-        | Action::ReadEtcdValue(_)
-        | Action::SetEncryption(_)
-        | Action::RewriteSecrets(_)
-        | Action::CreateSecrets(_)
-        | Action::CheckSecrets
-        | Action::Process(_)
-        | Action::Node(_)
-        | Action::Kms(_)
-        | Action::CopyEtcdValue(_)
-        | Action::Snapshot(_)
-        | Action::Restore(_)
-        | Action::Rotate(_)
-        | Action::CheckPropagation(_) => false,
-    }
+    let facts = step.action.facts();
+    let needs_node = facts.needs.contains(&Capability::Nodes(1));
+    let is_done_by_a_pod = |answer: &Answer| {
+        answer.is_positive() || matches!(answer, Answer::Blocked { .. } | Answer::Lost)
+    };
+    // An object stands for itself, whether or not a pod of it runs.
+    let looks_at_objects = facts.settles == AnswerSettling::AsObjectsChange;
+    needs_node && !looks_at_objects && step.intended_verdict(world).is_some_and(is_done_by_a_pod)
 }
 
 #[cfg(test)]

@@ -9,12 +9,11 @@ use std::time::Duration;
 use api::{ApiCall, ApiExchange, percent_encode, was_taken};
 use cluster::ProcessCommand;
 use model::{
-    Answer, ApiReply, ConfigTakeover, EncryptStorage, EncryptionShape, FigureName, RewriteSecrets,
-    Verdict,
+    API_SERVER, Answer, ApiReply, ConfigTakeover, EncryptStorage, EncryptionShape, FigureName,
+    RewriteSecrets, Verdict,
 };
 use serde_json::Value;
 
-use super::process::API_SERVER;
 use crate::Error;
 use crate::actions::{Observation, StepContext};
 use crate::observe::MetricScrape;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use api::{ApiCall, reply_message};
 use cluster::{HostAccess, ProcessCommand, ProcessState, ProcessStatus};
-use model::{Answer, ApiReply, FigureName, ProcessChange, Refuser, ReplyBody, Verdict};
+use model::{API_SERVER, Answer, ApiReply, FigureName, ProcessChange, Refuser, ReplyBody, Verdict};
 
 use super::kms::KMS_CALLS;
 use crate::Error;
@@ -14,7 +14,6 @@ use crate::observe::MetricScrape;
 use crate::wait::{ConditionWait, WaitLook};
 use crate::world::LiveWorld;
 
-pub(crate) const API_SERVER: &str = "kube-apiserver";
 pub(crate) const ETCD: &str = "etcd";
 
 /// The fact with the checks that an API server fails for good.

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use cluster::HostAccess;
-use model::Answer;
+use model::{API_SERVER, Answer};
 
-use super::process::{API_SERVER, ETCD};
+use super::process::ETCD;
 use crate::Error;
 use crate::actions::{Observation, StepContext};
 use crate::world::LiveWorld;
