@@ -264,6 +264,12 @@ impl BoxCgroup {
         pids
     }
 
+    /// Whether no process at all is in it. Those that this process cannot see count, too: another
+    /// container may have boxes under the same tree.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.dirs.iter().all(|dir| !has_processes(dir))
+    }
+
     /// Whether it was unused for a minute.
     pub(crate) fn is_old(&self) -> bool {
         let age = |dir: &PathBuf| dir.metadata().ok()?.modified().ok()?.elapsed().ok();
@@ -329,6 +335,23 @@ fn group_processes(dir: &Path) -> Vec<i32> {
     pids
 }
 
+/// A process of another PID namespace is a `0` in a list of version 2, and not in one of version 1
+/// at all: there the number of tasks tells. A group that is gone has none; one that cannot be read
+/// may have some.
+fn has_processes(dir: &Path) -> bool {
+    let tasks = fs::read_to_string(dir.join("pids.current")).unwrap_or_default();
+    if tasks.trim().parse().is_ok_and(|tasks: u64| tasks > 0) {
+        return true;
+    }
+    match fs::read_to_string(dir.join("cgroup.procs")) {
+        Ok(text) if text.trim().is_empty() => {
+            child_groups(dir).iter().any(|dir| has_processes(dir))
+        }
+        Ok(_) => true,
+        Err(error) => error.kind() != io::ErrorKind::NotFound,
+    }
+}
+
 fn remove_tree(dir: &Path) {
     for inner in child_groups(dir) {
         remove_tree(&inner);
@@ -339,6 +362,28 @@ fn remove_tree(dir: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_of_another_container_is_seen() -> io::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let group = BoxCgroup {
+            dirs: vec![dir.path().to_owned()],
+            kubelet_root: "/gauntlet-a".into(),
+        };
+        let inner = dir.path().join("kubepods");
+        fs::create_dir(&inner)?;
+        fs::write(dir.path().join("cgroup.procs"), "")?;
+        fs::write(inner.join("cgroup.procs"), "")?;
+        assert!(group.is_empty());
+
+        fs::write(inner.join("cgroup.procs"), "0\n0\n")?;
+        assert!(!group.is_empty());
+        fs::write(inner.join("cgroup.procs"), "")?;
+        fs::write(dir.path().join("pids.current"), "1\n")?;
+        assert!(!group.is_empty());
+        assert_eq!(group.processes(), Vec::<i32>::new());
+        Ok(())
+    }
 
     const V1: &str = "\
 30 24 0:26 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755

@@ -193,7 +193,7 @@ pub fn sweep_dead(cache: &BoxCache) {
         .filter(|name| !ours.contains(name))
     {
         let group = host.box_group(&name);
-        if group.processes().is_empty() && group.is_old() {
+        if group.is_empty() && group.is_old() {
             let _ = group.remove_group(Duration::ZERO, false);
         }
     }
