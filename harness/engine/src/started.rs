@@ -73,7 +73,8 @@ pub(crate) async fn wait_started(
                     Ok((PodState::Refused { by, said, passes }, _)) => {
                         let lasted = lasting.of(by.to_string());
                         let is_over = !passes || start.elapsed() >= within;
-                        if is_over || lasted >= cx.step.holds.absence {
+                        let holds = said::believed_after(&said, cx.step.holds.absence);
+                        if is_over || lasted >= holds {
                             return WaitLook::Ready(StartEnd::Refused(by, said));
                         }
                         WaitLook::NotYet(format!("refused by {by}: {said}"))

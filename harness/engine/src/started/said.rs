@@ -1,6 +1,8 @@
 //! What controllers and kubelets say in events of pods that do not come: some of their refusals
 //! stand nowhere else.
 
+use std::time::Duration;
+
 use model::Refuser;
 use serde_json::Value;
 
@@ -20,6 +22,27 @@ const KEPT_BACK: [&str; 5] = [
     "FailedCreatePodSandBox",
     "Unhealthy",
 ];
+
+/// How a kubelet says that its copy of an object has not come yet (kubernetes 1.36
+/// `pkg/kubelet/util/manager/watch_based_manager.go`): it is late itself, or never gets the object.
+const LATE_KUBELET: [&str; 3] = [
+    "failed to sync configmap cache: timed out waiting for the condition",
+    "failed to sync secret cache: timed out waiting for the condition",
+    "not registered",
+];
+
+/// How long a kubelet may be late on a busy machine before that is an answer.
+const LATE_FOR: Duration = Duration::from_secs(20);
+
+/// How long a refusal in these words has to last before it is believed, if others are believed
+/// after `usual`.
+pub(super) fn believed_after(said: &str, usual: Duration) -> Duration {
+    if LATE_KUBELET.iter().any(|words| said.ends_with(words)) {
+        usual.max(LATE_FOR)
+    } else {
+        usual
+    }
+}
 
 impl LiveWorld<'_> {
     /// The refusal that a controller passes on in its last event, where nothing else says why pods
@@ -127,6 +150,23 @@ mod tests {
         assert_eq!(refused(&events), None);
         assert_eq!(refused(&[]), None);
     }
+
+    #[test]
+    fn a_kubelet_may_be_late_for_a_while() {
+        let usual = Duration::from_secs(1);
+        let believed = |said: &str| {
+            let said = format!("MountVolume.SetUp failed for volume \"a\" : {said}");
+            believed_after(&said, usual)
+        };
+        let late = "failed to sync configmap cache: timed out waiting for the condition";
+        assert_eq!(believed(late), LATE_FOR);
+        assert_eq!(
+            believed("object \"a\"/\"kube-root-ca.crt\" not registered"),
+            LATE_FOR
+        );
+        assert_eq!(believed("configmap \"a\" not found"), usual);
+    }
+
     /// A controller that is refused pod after pod soon has its events combined: the refusal is the
     /// same.
     #[test]

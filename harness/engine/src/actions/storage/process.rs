@@ -28,7 +28,11 @@ const KMS: &str = "kms-providers";
 
 /// Checks that fail for good where something stored cannot be opened, or a KMS plugin does not
 /// answer: an API server that fails no others is of use, and its state is told.
-const OPEN: [&str; 3] = ["informer-sync", KMS, "storage-readiness"];
+const OPEN: [&str; 2] = ["informer-sync", KMS];
+
+/// Fails meanwhile, too, but for a minute only: then the API server goes on without
+/// (`--storage-initialization-timeout`).
+const OPEN_FOR_A_MINUTE: &str = "poststarthook/storage-readiness";
 
 /// How long those may take before they count as failed, if something else says so too.
 const OPEN_FOR: Duration = Duration::from_secs(3);
@@ -235,14 +239,18 @@ impl LiveWorld<'_> {
     }
 }
 
-/// The checks that fail, from the text of `/readyz`: `[-]NAME failed: …`, one a line.
+/// The checks that fail and may do so for good, from the text of `/readyz`: `[-]NAME failed: …`, one
+/// a line.
 fn failing_checks(text: &str) -> Vec<String> {
     let names = text.lines().filter_map(|line| {
         line.strip_prefix("[-]")?
             .split_once(" failed")
             .map(|(name, _)| name)
     });
-    names.map(str::to_owned).collect()
+    names
+        .filter(|name| *name != OPEN_FOR_A_MINUTE)
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Whether the last start failed, as the box's first process says it.
