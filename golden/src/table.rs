@@ -2,9 +2,9 @@
 
 use indexmap::IndexMap;
 use model::{AnswerDetail, OutcomeCell, RecordedOutcome, WorldOutcome};
+use redact::redact_recorded;
 use serde_json::{Map, Value};
 
-use crate::redact::redact_text;
 use crate::yaml::{one_line, scalar};
 
 /// Between the names of worlds whose cells are the same.
@@ -121,18 +121,22 @@ fn merge_equal_worlds(worlds: &IndexMap<String, Value>) -> Vec<(Vec<&str>, &Valu
 
 fn entry(cell: &OutcomeCell) -> Value {
     let detail = &cell.detail;
-    let verdict = Value::String(redact_text(&format!("{}{}", cell.verdict, status(detail))));
+    let verdict = Value::String(redact_recorded(&format!(
+        "{}{}",
+        cell.verdict,
+        status(detail)
+    )));
     let mut more = Map::new();
     let mut put = |key: &str, value: Value| more.insert(key.into(), value);
     if let Some(message) = &detail.message {
-        put("message", Value::String(redact_text(message)));
+        put("message", Value::String(redact_recorded(message)));
     }
     for (key, list) in [("warnings", &detail.warnings), ("changed", &detail.changed)] {
         if !list.is_empty() {
             put(
                 key,
                 list.iter()
-                    .map(|text| Value::String(redact_text(text)))
+                    .map(|text| Value::String(redact_recorded(text)))
                     .collect(),
             );
         }
@@ -143,7 +147,7 @@ fn entry(cell: &OutcomeCell) -> Value {
             detail
                 .facts
                 .iter()
-                .map(|(key, fact)| (redact_text(key), Value::String(redact_text(fact))))
+                .map(|(key, fact)| (redact_recorded(key), Value::String(redact_recorded(fact))))
                 .collect(),
         );
     }

@@ -54,6 +54,7 @@ pub use action::{
 };
 pub use addons::{
     ADDONS, AddonVersion, PureAddon, WebhookDenial, find_addon, is_addon_milestone, one_by_one,
+    settle_addon_messages,
 };
 pub use agent::{AgentLook, ArrivedEvents, DeliveredEvents, has_event, read_agent};
 pub use answer::{Answer, ConnectionStage, RejectionReason, Verdict};
