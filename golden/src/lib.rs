@@ -12,7 +12,7 @@ mod store;
 mod table;
 mod yaml;
 
-pub use error::Error;
+pub use error::{Error, TableError};
 pub use snapshot::GoldenFile;
 pub use store::{GoldenStore, OutcomeComparison, OutcomeSource, PendingFile, first_sentence};
 pub use table::{OutcomeTable, render_outcome};

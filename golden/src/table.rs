@@ -5,6 +5,7 @@ use model::{AnswerDetail, OutcomeCell, RecordedOutcome, WorldOutcome};
 use redact::redact_recorded;
 use serde_json::{Map, Value};
 
+use crate::TableError;
 use crate::yaml::{one_line, scalar};
 
 /// Between the names of worlds whose cells are the same.
@@ -45,17 +46,22 @@ impl OutcomeTable {
     /// Reads a body back.
     ///
     /// # Errors
-    /// When it is not such a table, with the reason in a few words.
-    pub fn parse(body: &str) -> Result<Self, String> {
-        let read: IndexMap<String, IndexMap<String, Value>> =
-            serde_saphyr::from_str(body).map_err(|fault| fault.without_snippet().to_string())?;
+    /// When it is not such a table.
+    pub fn parse(body: &str) -> Result<Self, TableError> {
+        let read: IndexMap<String, IndexMap<String, Value>> = serde_saphyr::from_str(body)
+            .map_err(|fault| TableError::Yaml {
+                what: fault.without_snippet().to_string(),
+            })?;
         let mut steps = IndexMap::new();
         for (step, groups) in read {
             let mut worlds = IndexMap::new();
             for (names, entry) in groups {
                 for world in names.split(JOIN) {
                     if worlds.insert(world.to_owned(), entry.clone()).is_some() {
-                        return Err(format!("step `{step}` names world `{world}` twice"));
+                        return Err(TableError::WorldTwice {
+                            step,
+                            world: world.to_owned(),
+                        });
                     }
                 }
             }

@@ -10,6 +10,7 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::ParseWordError;
 pub use sbom::{
     AttachSbom, PackageEcosystem, SbomFormat, ScanImage, VulnerabilityAdvisory,
     VulnerabilitySeverity, WriteSbom,
@@ -37,9 +38,9 @@ pub struct ImageName {
 }
 
 impl FromStr for ImageName {
-    type Err = String;
+    type Err = ParseWordError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ParseWordError> {
         let (name, tag) = text.split_once(':').unwrap_or((text, FIRST_TAG));
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         let good = |part: &str| {
@@ -53,17 +54,18 @@ impl FromStr for ImageName {
                 tag: tag.into(),
             })
         } else {
-            Err(format!(
-                "`{text}` is not an image name: write NAME or NAME:TAG in lower case, and not `probe`"
+            Err(ParseWordError::new(
+                text,
+                "is not an image name: write NAME or NAME:TAG in lower case, and not `probe`",
             ))
         }
     }
 }
 
 impl TryFrom<String> for ImageName {
-    type Error = String;
+    type Error = ParseWordError;
 
-    fn try_from(text: String) -> Result<Self, String> {
+    fn try_from(text: String) -> Result<Self, ParseWordError> {
         text.parse()
     }
 }

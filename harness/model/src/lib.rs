@@ -62,7 +62,7 @@ pub use by::Refuser;
 pub use canary::{conceal_canary, find_canary};
 pub use capability::Capability;
 pub use cluster_spec::{ClusterKey, ClusterSpec};
-pub use error::{Error, FilePlace};
+pub use error::{Error, FilePlace, ParseWordError};
 pub use facts::{API_SERVER, ActionFacts, ActionWrites, AnswerSettling};
 pub use figure::{Figure, FigureName};
 pub use image::{
