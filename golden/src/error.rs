@@ -5,6 +5,25 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+/// The body of a golden file that is not a table.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum TableError {
+    /// It does not parse.
+    #[error("{what}")]
+    Yaml {
+        /// The fault, in a few words.
+        what: String,
+    },
+    /// A step names a world twice.
+    #[error("step `{step}` names world `{world}` twice")]
+    WorldTwice {
+        /// The step.
+        step: String,
+        /// The world.
+        world: String,
+    },
+}
+
 /// A golden file that cannot be read, written or accepted.
 #[derive(Debug, Error)]
 pub enum Error {

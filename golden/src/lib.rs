@@ -7,14 +7,12 @@
 
 mod diff;
 mod error;
-mod redact;
 mod snapshot;
 mod store;
 mod table;
 mod yaml;
 
-pub use error::Error;
-pub use redact::{all_rules, redact_text};
+pub use error::{Error, TableError};
 pub use snapshot::GoldenFile;
 pub use store::{GoldenStore, OutcomeComparison, OutcomeSource, PendingFile, first_sentence};
 pub use table::{OutcomeTable, render_outcome};

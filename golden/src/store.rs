@@ -125,7 +125,10 @@ impl GoldenStore {
         };
         let mut old = recorded.body;
         if let Some(tried) = partial(outcome) {
-            let table = OutcomeTable::parse(&old).map_err(|what| Error::Format { path, what })?;
+            let table = OutcomeTable::parse(&old).map_err(|fault| Error::Format {
+                path,
+                what: fault.to_string(),
+            })?;
             old = table.only_worlds(&tried).body();
         }
         let mut new = render_outcome(outcome);

@@ -2,9 +2,10 @@
 
 use indexmap::IndexMap;
 use model::{AnswerDetail, OutcomeCell, RecordedOutcome, WorldOutcome};
+use redact::redact_recorded;
 use serde_json::{Map, Value};
 
-use crate::redact::redact_text;
+use crate::TableError;
 use crate::yaml::{one_line, scalar};
 
 /// Between the names of worlds whose cells are the same.
@@ -45,17 +46,22 @@ impl OutcomeTable {
     /// Reads a body back.
     ///
     /// # Errors
-    /// When it is not such a table, with the reason in a few words.
-    pub fn parse(body: &str) -> Result<Self, String> {
-        let read: IndexMap<String, IndexMap<String, Value>> =
-            serde_saphyr::from_str(body).map_err(|fault| fault.without_snippet().to_string())?;
+    /// When it is not such a table.
+    pub fn parse(body: &str) -> Result<Self, TableError> {
+        let read: IndexMap<String, IndexMap<String, Value>> = serde_saphyr::from_str(body)
+            .map_err(|fault| TableError::Yaml {
+                what: fault.without_snippet().to_string(),
+            })?;
         let mut steps = IndexMap::new();
         for (step, groups) in read {
             let mut worlds = IndexMap::new();
             for (names, entry) in groups {
                 for world in names.split(JOIN) {
                     if worlds.insert(world.to_owned(), entry.clone()).is_some() {
-                        return Err(format!("step `{step}` names world `{world}` twice"));
+                        return Err(TableError::WorldTwice {
+                            step,
+                            world: world.to_owned(),
+                        });
                     }
                 }
             }
@@ -121,18 +127,22 @@ fn merge_equal_worlds(worlds: &IndexMap<String, Value>) -> Vec<(Vec<&str>, &Valu
 
 fn entry(cell: &OutcomeCell) -> Value {
     let detail = &cell.detail;
-    let verdict = Value::String(redact_text(&format!("{}{}", cell.verdict, status(detail))));
+    let verdict = Value::String(redact_recorded(&format!(
+        "{}{}",
+        cell.verdict,
+        status(detail)
+    )));
     let mut more = Map::new();
     let mut put = |key: &str, value: Value| more.insert(key.into(), value);
     if let Some(message) = &detail.message {
-        put("message", Value::String(redact_text(message)));
+        put("message", Value::String(redact_recorded(message)));
     }
     for (key, list) in [("warnings", &detail.warnings), ("changed", &detail.changed)] {
         if !list.is_empty() {
             put(
                 key,
                 list.iter()
-                    .map(|text| Value::String(redact_text(text)))
+                    .map(|text| Value::String(redact_recorded(text)))
                     .collect(),
             );
         }
@@ -143,7 +153,7 @@ fn entry(cell: &OutcomeCell) -> Value {
             detail
                 .facts
                 .iter()
-                .map(|(key, fact)| (redact_text(key), Value::String(redact_text(fact))))
+                .map(|(key, fact)| (redact_recorded(key), Value::String(redact_recorded(fact))))
                 .collect(),
         );
     }

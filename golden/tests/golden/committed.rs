@@ -3,8 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use golden::{GoldenFile, GoldenStore, OutcomeTable, redact_text};
+use golden::{GoldenFile, GoldenStore, OutcomeTable};
 use model::{LoadedScenario, ScenarioLibrary};
+use redact::redact_recorded;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -113,7 +114,7 @@ fn recorded_bodies_are_redacted_and_written_as_we_write_them() {
             "{id}: edited by hand?"
         );
         assert_eq!(
-            redact_text(&snapshot.body),
+            redact_recorded(&snapshot.body),
             snapshot.body,
             "{id}: a rule was added; run and accept it again"
         );

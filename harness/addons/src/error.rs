@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use api::reply_message;
+use error_chain::error_chain;
 use model::ApiReply;
 use thiserror::Error;
 use wait::{TimedOut, WaitLook};
@@ -170,7 +171,7 @@ impl Error {
 /// One look that failed shows that the condition does not hold yet.
 impl<T> From<Error> for WaitLook<T> {
     fn from(fault: Error) -> Self {
-        Self::NotYet(cluster::error_chain(&fault))
+        Self::NotYet(error_chain(&fault))
     }
 }
 
@@ -192,7 +193,7 @@ mod tests {
             source: Box::new(late.into()),
         };
         assert_eq!(
-            cluster::error_chain(&failed),
+            error_chain(&failed),
             "vault could not be installed: waited 60 s for Vault to answer; last seen: 503"
         );
     }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use error_chain::error_chain;
 use http::{Request, Response};
 use kube::Client;
 use kube::client::Body;
@@ -9,7 +10,7 @@ use model::ApiReply;
 use serde_json::Value;
 
 use crate::call::ApiCall;
-use crate::error::{Error, error_chain};
+use crate::error::Error;
 use crate::warning;
 
 /// How long an API server may usually take for one reply.

@@ -48,18 +48,3 @@ impl From<kube::Error> for Error {
         Self::Lost(Box::new(source))
     }
 }
-
-/// A fault with everything behind it, in one line; what a link of the chain repeats is said once.
-#[must_use]
-pub fn error_chain(fault: &dyn std::error::Error) -> String {
-    let mut text = fault.to_string();
-    let mut next = fault.source();
-    while let Some(source) = next {
-        let said = source.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        next = source.source();
-    }
-    text
-}

@@ -18,7 +18,7 @@ use k8s_openapi as _;
 
 pub use call::{APPLY, ApiCall, JSON, JSON_PATCH, MERGE, STRATEGIC_MERGE, percent_encode};
 pub use caller::{ApiExchange, Caller, REPLIES_WITHIN, read_reply};
-pub use error::{Error, error_chain};
+pub use error::Error;
 pub use kind::{collection_path, object_path, plural};
 pub use reply::{
     body, condition_status, message, reply_json, reply_message, status_code, was_taken,

@@ -329,16 +329,28 @@ impl std::fmt::Display for ShardPart {
     }
 }
 
-impl std::str::FromStr for ShardPart {
-    type Err = String;
+/// What was given is not a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NotAShard;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl std::fmt::Display for NotAShard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a part is I/N with I from 1 to N, as in `2/4`")
+    }
+}
+
+impl std::error::Error for NotAShard {}
+
+impl std::str::FromStr for ShardPart {
+    type Err = NotAShard;
+
+    fn from_str(text: &str) -> Result<Self, NotAShard> {
         let parts = text
             .split_once('/')
             .map(|(index, of)| (index.parse(), of.parse()));
         match parts {
             Some((Ok(index), Ok(of))) if 1 <= index && index <= of => Ok(Self { index, of }),
-            _ => Err("a part is I/N with I from 1 to N, as in `2/4`".into()),
+            _ => Err(NotAShard),
         }
     }
 }

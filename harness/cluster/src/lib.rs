@@ -22,7 +22,6 @@ use k8s_openapi as _;
 use kube::{Client, Config};
 use model::{ClusterSpec, FileText};
 
-pub use api::error_chain;
 pub use error::Error;
 pub use facts::{AuditAccess, ClusterProfile};
 pub use host_access::HostAccess;

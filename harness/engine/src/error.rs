@@ -2,6 +2,7 @@
 //! and what cannot be taken away is reported.
 
 use api::reply_message;
+use error_chain::error_chain;
 use std::io;
 use std::sync::Arc;
 
@@ -103,7 +104,7 @@ impl Error {
 
     /// A connection that broke before the answer had come.
     pub(crate) fn lost_connection(fault: impl std::error::Error) -> Self {
-        Self::no_reply(cluster::error_chain(&fault))
+        Self::no_reply(error_chain(&fault))
     }
 
     pub(crate) fn unexpected(said: impl Into<String>) -> Self {
@@ -160,7 +161,7 @@ impl Error {
 
     /// All of it in one line, for a verdict or a person.
     pub(crate) fn in_one_line(&self) -> String {
-        cluster::error_chain(self)
+        error_chain(self)
     }
 }
 
@@ -168,7 +169,7 @@ impl From<api::Error> for Error {
     fn from(source: api::Error) -> Self {
         match source {
             api::Error::Request(_) | api::Error::Lost(_) | api::Error::Late { .. } => {
-                Self::no_reply(cluster::error_chain(&source))
+                Self::no_reply(error_chain(&source))
             }
             api::Error::Unexpected { code: None, said } => Self::no_reply(said),
             api::Error::Unexpected {
@@ -221,7 +222,7 @@ impl From<probe_protocol::Error> for Error {
 
 impl From<model::Error> for Error {
     fn from(source: model::Error) -> Self {
-        Self::scenario(cluster::error_chain(&source))
+        Self::scenario(error_chain(&source))
     }
 }
 

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use api::{ApiExchange, percent_encode};
 use futures::future::join_all;
 use model::{ApiReply, ReplyBody};
+use redact::redact_secrets;
 use serde_json::Value;
 use tokio::fs;
 
-use crate::redaction::{self, redact_secrets};
 use crate::world::LiveWorld;
 
 /// How many lines of each component's log.
@@ -92,7 +92,7 @@ impl LiveWorld<'_> {
                 {
                     files.push((
                         format!("{name}.{container}.log"),
-                        redaction::redact_text(&said),
+                        redact::redact_pod_text(&said),
                     ));
                 }
             }
@@ -115,10 +115,7 @@ impl LiveWorld<'_> {
                     .into_owned();
                 files.push((
                     format!("component.{name}"),
-                    redaction::replace_tokens(last_lines(
-                        &String::from_utf8_lossy(&bytes),
-                        LOG_LINES,
-                    )),
+                    redact::redact_tokens(last_lines(&String::from_utf8_lossy(&bytes), LOG_LINES)),
                 ));
             }
         }
@@ -153,7 +150,7 @@ fn request_text(exchange: &ApiExchange) -> String {
     if let Some((media, body)) = &exchange.call.body {
         out.push_str(&format!(
             "Content-Type: {media}\n\n{}",
-            pretty_json(&redaction::redact_sent(&exchange.call.path, body))
+            pretty_json(&redact::redact_sent(&exchange.call.path, body))
         ));
     }
     out
@@ -173,7 +170,7 @@ fn reply_text(reply: &ApiReply) -> String {
                 .collect();
             let body = match body {
                 ReplyBody::Json(value) => pretty_json(value),
-                ReplyBody::Text(said) => redaction::redact_reply(said),
+                ReplyBody::Text(said) => redact::redact_reply(said),
             };
             format!("{code}\n{warnings}\n{body}")
         }

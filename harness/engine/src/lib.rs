@@ -20,7 +20,6 @@ mod meter;
 mod observe;
 mod pods;
 mod random;
-mod redaction;
 mod run_context;
 mod schedule;
 mod scope;

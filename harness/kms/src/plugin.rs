@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use error_chain::error_chain;
 use tonic::Status;
 
 use crate::calls::OpenCall;
@@ -106,17 +107,6 @@ impl KmsPlugin {
         }
         Ok((settings, record))
     }
-}
-
-/// The error and its sources, as one line for people.
-fn error_chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        text = format!("{text}: {source}");
-        next = source.source();
-    }
-    text
 }
 
 #[expect(

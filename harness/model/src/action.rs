@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::ParseWordError;
 use crate::agent::{AgentLook, DeliveredEvents};
 use crate::image::{
     AttachSbom, AttestImage, BuildImage, CopyImage, ImageName, ScanImage, SignImage, SpoilAttached,
@@ -239,9 +240,9 @@ pub struct ObjectTarget {
 }
 
 impl FromStr for ObjectTarget {
-    type Err = String;
+    type Err = ParseWordError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ParseWordError> {
         let mut parts = text.split('/');
         let (kind, name, subresource) = (parts.next(), parts.next(), parts.next());
         match (kind, name, parts.next()) {
@@ -254,17 +255,18 @@ impl FromStr for ObjectTarget {
                     subresource: subresource.map(Into::into),
                 })
             }
-            _ => Err(format!(
-                "`{text}` is not an object: write KIND/NAME, as in `pod/web`"
+            _ => Err(ParseWordError::new(
+                text,
+                "is not an object: write KIND/NAME, as in `pod/web`",
             )),
         }
     }
 }
 
 impl TryFrom<String> for ObjectTarget {
-    type Error = String;
+    type Error = ParseWordError;
 
-    fn try_from(text: String) -> Result<Self, String> {
+    fn try_from(text: String) -> Result<Self, ParseWordError> {
         text.parse()
     }
 }

@@ -67,6 +67,8 @@ pub struct PureAddon {
     pub without_barrier: &'static [(&'static str, &'static str)],
     /// How it says that it refused.
     pub denials: &'static [WebhookDenial],
+    /// What it says in another order or with other numbers each time, in one form.
+    pub settle_message: Option<fn(&str) -> String>,
 }
 
 /// A version of an addon.
@@ -94,6 +96,15 @@ pub struct WebhookDenial {
 #[must_use]
 pub fn find_addon(name: &str) -> Option<&'static PureAddon> {
     ADDONS.iter().copied().find(|addon| addon.name == name)
+}
+
+/// A text in which what addons say has one form: some say the same in another order each time.
+#[must_use]
+pub fn settle_addon_messages(text: &str) -> String {
+    ADDONS
+        .iter()
+        .filter_map(|addon| addon.settle_message)
+        .fold(text.to_owned(), |text, settle| settle(&text))
 }
 
 /// Whether objects of this group are put in force one by one.

@@ -23,6 +23,25 @@ impl fmt::Display for FilePlace {
     }
 }
 
+/// A word of a scenario that is not what stands at its place.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("`{text}` {fault}")]
+pub struct ParseWordError {
+    /// The word.
+    text: String,
+    /// What is wrong with it, and what to write, as in "`x` is not …".
+    fault: &'static str,
+}
+
+impl ParseWordError {
+    pub(crate) fn new(text: &str, fault: &'static str) -> Self {
+        Self {
+            text: text.to_owned(),
+            fault,
+        }
+    }
+}
+
 /// A scenario or manifest that cannot be used.
 #[derive(Debug, Error)]
 pub enum Error {

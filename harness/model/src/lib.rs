@@ -54,6 +54,7 @@ pub use action::{
 };
 pub use addons::{
     ADDONS, AddonVersion, PureAddon, WebhookDenial, find_addon, is_addon_milestone, one_by_one,
+    settle_addon_messages,
 };
 pub use agent::{AgentLook, ArrivedEvents, DeliveredEvents, has_event, read_agent};
 pub use answer::{Answer, ConnectionStage, RejectionReason, Verdict};
@@ -61,7 +62,7 @@ pub use by::Refuser;
 pub use canary::{conceal_canary, find_canary};
 pub use capability::Capability;
 pub use cluster_spec::{ClusterKey, ClusterSpec};
-pub use error::{Error, FilePlace};
+pub use error::{Error, FilePlace, ParseWordError};
 pub use facts::{API_SERVER, ActionFacts, ActionWrites, AnswerSettling};
 pub use figure::{Figure, FigureName};
 pub use image::{

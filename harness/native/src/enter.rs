@@ -16,13 +16,13 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, ExitCode, ExitStatus};
 
+use error_chain::error_chain;
 use nix::sched::{CloneFlags, setns};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::{chdir, getppid};
 
 use crate::cgroup::HostCgroups;
-use crate::error::error_chain;
 use crate::places::{HOME, OURSELVES, WORK};
 
 /// The hidden words; see [`crate::hidden_main`].

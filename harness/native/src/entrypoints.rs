@@ -6,8 +6,8 @@ use std::io;
 use std::process::ExitCode;
 
 use components::{run_armed, run_contain};
+use error_chain::error_chain;
 
-use crate::error::error_chain;
 use crate::{config, enter, init, kms_process, launcher, namespace_holder, on_node, runc};
 
 /// To be called first thing in `main` with all arguments, the program's own name included. `Some`

@@ -178,14 +178,3 @@ fn read_only(source: &io::Error) -> bool {
 fn is_busy(source: &io::Error) -> bool {
     source.kind() == io::ErrorKind::ResourceBusy
 }
-
-/// The error and its sources, as one line for people.
-pub(crate) fn error_chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        text = format!("{text}: {source}");
-        next = source.source();
-    }
-    text
-}

@@ -12,9 +12,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
+use error_chain::error_chain;
 use nix::unistd::sethostname;
 
-use crate::error::error_chain;
 use crate::protocol::{self, BoxLayout, FurtherNode, InitOrder, InitReport};
 use crate::{Error, net, rootfs, template};
 use api_gate::ApiGate;

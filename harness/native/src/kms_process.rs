@@ -5,9 +5,8 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
+use error_chain::error_chain;
 use nix::sys::signal::SigSet;
-
-use crate::error::error_chain;
 
 /// The hidden word; see [`crate::hidden_main`].
 pub(crate) const KMS: &str = "__kms";

@@ -18,11 +18,11 @@ use std::process::ExitCode;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
+use error_chain::error_chain;
 use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::setsid;
 
 use crate::Error;
-use crate::error::error_chain;
 use crate::protocol::{
     self, CallerCommand, InitOrder, LauncherReport, LauncherRequest, StartFailure,
 };

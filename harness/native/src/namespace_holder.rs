@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::io;
 use std::process::ExitCode;
 
+use error_chain::error_chain;
 use nix::sched::{CloneFlags, unshare};
 
 use crate::cgroup::HostCgroups;
@@ -20,10 +21,7 @@ pub(crate) fn run_middle(words: &[OsString]) -> io::Result<ExitCode> {
     match enter_namespaces(words) {
         Ok(()) => protocol::send_message(io::stdout(), &InitReport::Unshared)?,
         Err(error) => {
-            protocol::send_message(
-                io::stdout(),
-                &InitReport::Failed(crate::error::error_chain(&error)),
-            )?;
+            protocol::send_message(io::stdout(), &InitReport::Failed(error_chain(&error)))?;
             return Ok(ExitCode::FAILURE);
         }
     }

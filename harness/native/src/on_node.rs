@@ -6,11 +6,11 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
+use error_chain::error_chain;
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::unistd::sethostname;
 
 use crate::cgroup::HostCgroups;
-use crate::error::error_chain;
 use crate::node::NETWORKS;
 
 /// The hidden word; see [`crate::hidden_main`].

@@ -86,15 +86,6 @@ fn write_file(dir: &Path, path: &Path, text: &str) -> Result<(), String> {
     written.map_err(|why| format!("failed to write `{}`: {why}", path.display()))
 }
 
-/// A fault with all that it came from.
-fn error_chain(fault: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(fault), |fault| fault.source());
-    causes
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,11 +104,5 @@ mod tests {
         ] {
             assert!(run_agent_command(word, rest).is_err(), "{word} {rest:?}");
         }
-    }
-
-    #[test]
-    fn a_fault_is_told_with_its_causes() {
-        let fault = std::io::Error::other(std::io::Error::other("inner"));
-        assert_eq!(error_chain(&fault), "inner");
     }
 }

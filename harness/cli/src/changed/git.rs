@@ -12,7 +12,7 @@ pub(crate) fn repository_top(dir: &Path) -> Result<PathBuf, CommandFault> {
     let answer = ask_git(dir, &["rev-parse", "--show-toplevel"])?;
     answer.map(|text| PathBuf::from(text.trim_end_matches('\n'))).map_err(|why| {
         CommandFault::usage(format!("`{}` is not in a git repository that can be read", dir.display()))
-            .caused_by(why)
+            .caused_by(why.0)
             .hint("`--changed` compares with a revision of one; leave it out to choose from all scenarios")
     })
 }
@@ -37,12 +37,12 @@ pub(crate) fn changed_paths(top: &Path, revision: &str) -> Result<Vec<String>, C
             "`{revision}` is not a revision of `{}`",
             top.display()
         ))
-        .caused_by(why)
+        .caused_by(why.0)
         .hint("name a commit, a branch or a tag that this clone has, such as `HEAD~1`")
     })?;
     let base = ask_git(top, &["merge-base", commit.trim(), "HEAD"])?.map_err(|why| {
         CommandFault::usage(format!("`{revision}` and `HEAD` have no commit in common"))
-            .caused_by(why)
+            .caused_by(why.0)
             .hint("a clone without its history has none; `git fetch --unshallow` gets it")
     })?;
     let differs = [
@@ -58,8 +58,9 @@ pub(crate) fn changed_paths(top: &Path, revision: &str) -> Result<Vec<String>, C
     let mut paths = Vec::new();
     for question in [&differs[..], &untracked[..]] {
         let answer = ask_git(top, question)?;
-        let answer = answer
-            .map_err(|why| CommandFault::machine("git cannot tell what changed").caused_by(why))?;
+        let answer = answer.map_err(|why| {
+            CommandFault::machine("git cannot tell what changed").caused_by(why.0)
+        })?;
         paths.extend(
             answer
                 .split('\0')
@@ -72,8 +73,12 @@ pub(crate) fn changed_paths(top: &Path, revision: &str) -> Result<Vec<String>, C
     Ok(paths)
 }
 
-/// What git answers, or what it says is wrong.
-fn ask_git(dir: &Path, question: &[&str]) -> Result<Result<String, String>, CommandFault> {
+/// What git says is wrong with what it was asked.
+#[derive(Debug)]
+struct GitRefusal(String);
+
+/// What git answers; the outer fault is that it cannot be asked.
+fn ask_git(dir: &Path, question: &[&str]) -> Result<Result<String, GitRefusal>, CommandFault> {
     let mut git = Command::new("git");
     git.arg("-C")
         .arg(dir)
@@ -92,6 +97,6 @@ fn ask_git(dir: &Path, question: &[&str]) -> Result<Result<String, String>, Comm
     Ok(if output.status.success() {
         Ok(text(&output.stdout))
     } else {
-        Err(text(&output.stderr).trim().to_owned())
+        Err(GitRefusal(text(&output.stderr).trim().to_owned()))
     })
 }

@@ -138,14 +138,15 @@ fn report_controls(
     let mut tally = ControlTally::default();
     for (id, one) in controls {
         let outcome = |world: &String| outcomes.get(&(id.clone(), world.clone()));
-        let without = if whole {
-            control_passes(outcome(&one.of))
+        let fault_with = if whole {
+            fault_with_control(outcome(&one.of))
         } else {
-            Ok(())
+            None
         };
-        let without = without.map_or_else(ShownEffect::Undecided, |()| {
-            shown_effect(outcome(&one.world), &one.back)
-        });
+        let without = fault_with.map_or_else(
+            || shown_effect(outcome(&one.world), &one.back),
+            ShownEffect::Undecided,
+        );
         let (count, word, by) = match without {
             ShownEffect::Matters(by) => (&mut tally.matter, "matters", by),
             ShownEffect::Idle => (
@@ -164,13 +165,13 @@ fn report_controls(
     tally
 }
 
-/// Whether the world with its control is as intended: what is otherwise without it is only then on
-/// account of the control.
-fn control_passes(whole: Option<&WorldOutcome>) -> Result<(), String> {
+/// What is not as intended in the world with its control: what is otherwise without it is only on
+/// account of the control where nothing is.
+fn fault_with_control(whole: Option<&WorldOutcome>) -> Option<String> {
     match shown_effect(whole, &[]) {
-        ShownEffect::Idle => Ok(()),
+        ShownEffect::Idle => None,
         ShownEffect::Matters(seen) | ShownEffect::Undecided(seen) => {
-            Err(format!("the world fails with it, too: {seen}"))
+            Some(format!("the world fails with it, too: {seen}"))
         }
     }
 }
@@ -256,10 +257,10 @@ mod tests {
             ShownEffect::Undecided(_)
         ));
         assert_eq!(
-            control_passes(Some(&tried(&[Verdict::Answered(Answer::Admitted)]))),
-            Ok(())
+            fault_with_control(Some(&tried(&[Verdict::Answered(Answer::Admitted)]))),
+            None
         );
-        assert!(control_passes(Some(&tried(&[Verdict::Answered(Answer::Running)]))).is_err());
-        assert!(control_passes(None).is_err());
+        assert!(fault_with_control(Some(&tried(&[Verdict::Answered(Answer::Running)]))).is_some());
+        assert!(fault_with_control(None).is_some());
     }
 }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use cluster::ClusterProvider;
+use error_chain::error_chain;
 use model::LoadedScenario;
 use native::BoxCache;
 use runner::{
@@ -142,7 +143,7 @@ async fn try_on_existing(
 async fn take_down(clusters: Vec<LiveCluster>, report: &mut RunReport) {
     for cluster in clusters {
         if let Err(error) = cluster.take_down().await {
-            report.leaked.push(cluster::error_chain(&error));
+            report.leaked.push(error_chain(&error));
         }
     }
 }

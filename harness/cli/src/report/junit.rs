@@ -2,21 +2,21 @@
 
 use std::time::Duration;
 
-use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
+use quick_junit::{NonSuccessKind, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
 use super::{CellPlace, GoldenResult, ReportStatus, RunReport, ScenarioResult};
 
 /// The report as XML.
 ///
 /// # Errors
-/// When the writer fails, with its words.
-pub(crate) fn junit_xml(report: &RunReport) -> Result<String, String> {
+/// When the writer fails.
+pub(crate) fn junit_xml(report: &RunReport) -> Result<String, SerializeError> {
     let mut all = quick_junit::Report::new("gauntlet");
     all.set_time(report.elapsed);
     for tried in &report.scenarios {
         all.add_test_suite(write_suite(tried));
     }
-    all.to_string().map_err(|error| error.to_string())
+    all.to_string()
 }
 
 fn write_suite(tried: &ScenarioResult) -> TestSuite {

@@ -17,8 +17,8 @@ use api::{ApiCall, ApiExchange, Caller, REPLIES_WITHIN, percent_encode};
 
 use super::{Observation, StepContext};
 use crate::Error;
+use crate::random;
 use crate::world::LiveWorld;
-use crate::{random, redaction};
 
 /// What a command left behind.
 #[derive(Debug, Default, PartialEq)]
@@ -135,7 +135,10 @@ async fn in_time(who: &Caller, call: &ApiCall) -> (ApiReply, Option<CommandOutpu
 fn add_output(mut tried: Observation, ran: &CommandOutput, unrecorded: bool) -> Observation {
     for (key, bytes) in [("output", &ran.stdout), ("stderr", &ran.stderr)] {
         if !bytes.is_empty() && !unrecorded {
-            tried = tried.with_fact(key, redaction::redact_text(&String::from_utf8_lossy(bytes)));
+            tried = tried.with_fact(
+                key,
+                redact::redact_pod_text(&String::from_utf8_lossy(bytes)),
+            );
         }
     }
     match exit_code(&ran.status) {

@@ -6,7 +6,6 @@ use serde_json::Value;
 
 use super::{Observation, StepContext};
 use crate::Error;
-use crate::redaction;
 use crate::world::LiveWorld;
 
 /// What the cluster itself puts into every namespace, sooner or later.
@@ -24,11 +23,11 @@ pub(super) async fn get_object(
     let tried = cx.send_request(ApiCall::get(path)).await?;
     Ok(match read_body(&tried) {
         Some(ReplyBody::Json(secret)) if secret["kind"] == "Secret" => {
-            let data = redaction::secret_keys(secret);
+            let data = redact::secret_keys(secret);
             tried.with_fact("data", data)
         }
         Some(ReplyBody::Text(text)) => {
-            let output = redaction::redact_text(text);
+            let output = redact::redact_pod_text(text);
             tried.with_fact("output", output)
         }
         _ => tried,
@@ -69,7 +68,7 @@ pub(super) async fn list_objects(
     let mut data: Vec<String> = items
         .iter()
         .filter(|_| secrets)
-        .map(|item| format!("{}: {}", object_name(item), redaction::secret_keys(item)))
+        .map(|item| format!("{}: {}", object_name(item), redact::secret_keys(item)))
         .collect();
     data.sort();
     data.dedup();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use api::{ApiCall, reply_json as json_of, was_taken};
 use cluster::{HostAccess, InForce};
+use error_chain::error_chain;
 use futures::FutureExt;
 use serde_json::{Value, json};
 
@@ -69,7 +70,7 @@ pub(crate) async fn are_enforced(
                 late_node(&nodes, &wanted).map_or(WaitLook::Ready(()), WaitLook::NotYet)
             }
             Ok(None) => WaitLook::NotYet("no node enforces them".into()),
-            Err(why) => WaitLook::NotYet(cluster::error_chain(&why)),
+            Err(why) => WaitLook::NotYet(error_chain(&why)),
         })
         .await
 }

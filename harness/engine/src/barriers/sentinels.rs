@@ -170,10 +170,10 @@ impl SentinelObjects {
             left.extend(delete_object(&self.own, &path).await.err());
         }
         left.extend(self.remove_namespace(waiter).await.err());
-        left
+        left.iter().map(Error::in_one_line).collect()
     }
 
-    async fn remove_namespace(&self, waiter: &WaitReporter) -> Result<(), String> {
+    async fn remove_namespace(&self, waiter: &WaitReporter) -> Result<(), Error> {
         if !self.home.initialized() {
             return Ok(());
         }
@@ -190,16 +190,19 @@ impl SentinelObjects {
                 other => WaitLook::NotYet(format!("{other:?}")),
             }
         });
-        gone.await.map_err(|why| why.in_one_line())
+        gone.await
     }
 }
 
 /// Deletes an object, or says why it is still there.
-async fn delete_object(own: &Caller, path: &str) -> Result<(), String> {
+async fn delete_object(own: &Caller, path: &str) -> Result<(), Error> {
     let reply = own.send_call(ApiCall::delete(path)).await.reply;
     match status_code(&reply) {
         Some(200..=299 | 404) => Ok(()),
-        _ => Err(format!("{path} was not deleted: {}", reply_message(&reply))),
+        _ => Err(Error::refused_reply(
+            format!("{path} was not deleted"),
+            &reply,
+        )),
     }
 }
 

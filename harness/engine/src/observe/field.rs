@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use model::FieldMatch;
+use redact::redact_secrets;
 use serde_json::Value;
 
 use super::presence::presence;
 use crate::Error;
 use crate::actions::{Observation, StepContext};
 use crate::discovery::find_object;
-use crate::redaction::redact_secrets;
 
 /// How long a controller gets to write the field.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(1);

@@ -25,7 +25,7 @@ pub(super) fn judge(workload: &Workload) -> Look<'_> {
                 rollout.pods.len() < rollout.wanted,
             )
         }
-        Err(words) => (PodState::Pending(words), Vec::new(), false),
+        Err(unseen) => (PodState::Pending(unseen.to_string()), Vec::new(), false),
     };
     let state = match state {
         PodState::Pending(words) => given_up(workload).unwrap_or(PodState::Pending(words)),

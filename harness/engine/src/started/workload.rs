@@ -119,22 +119,32 @@ impl LiveWorld<'_> {
     }
 }
 
+/// What the controller of a workload has yet to do before its pods say how far its newest revision
+/// is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum UnseenRollout {
+    #[error("its controller has not looked at it yet")]
+    Generation,
+    #[error("its newest revision has no ReplicaSet yet")]
+    ReplicaSet,
+    #[error("it has no revision yet")]
+    Revision,
+}
+
 impl Workload {
-    /// How far its newest revision is; in words, where its controller has not looked at it yet.
-    pub(super) fn rollout(&self) -> Result<Rollout<'_>, String> {
+    /// How far its newest revision is, or what its controller has yet to do.
+    pub(super) fn rollout(&self) -> Result<Rollout<'_>, UnseenRollout> {
         let generation = |at: &Value| at.as_u64().unwrap_or_default();
         let (now, seen) = (
             generation(&self.object["metadata"]["generation"]),
             generation(&self.object["status"]["observedGeneration"]),
         );
         if self.kind != WorkloadKind::Job && seen < now {
-            return Err("its controller has not looked at it yet".into());
+            return Err(UnseenRollout::Generation);
         }
         let is_newest: Box<dyn Fn(&Value) -> bool + '_> = match self.kind {
             WorkloadKind::Deployment => {
-                let set = self
-                    .newest_set()
-                    .ok_or("its newest revision has no ReplicaSet yet")?;
+                let set = self.newest_set().ok_or(UnseenRollout::ReplicaSet)?;
                 Box::new(move |pod| is_controlled(pod, set))
             }
             WorkloadKind::StatefulSet => {
@@ -147,7 +157,7 @@ impl Workload {
                     .makers
                     .iter()
                     .max_by_key(|one| one["revision"].as_u64());
-                let revision = revision.ok_or("it has no revision yet")?;
+                let revision = revision.ok_or(UnseenRollout::Revision)?;
                 let hash = &revision["metadata"]["labels"]["controller-revision-hash"];
                 Box::new(move |pod| is_of_revision(pod, hash))
             }
@@ -270,7 +280,7 @@ mod tests {
         json!({"metadata": {"name": name, "uid": name, "labels": labels, "ownerReferences": owner}})
     }
 
-    fn told(workload: &Workload) -> Result<(usize, Vec<String>, usize), String> {
+    fn told(workload: &Workload) -> Result<(usize, Vec<String>, usize), UnseenRollout> {
         let rollout = workload.rollout()?;
         let names = rollout
             .pods
@@ -305,10 +315,10 @@ mod tests {
     #[test]
     fn a_deployments_pods_are_those_of_its_newest_template() {
         assert_eq!(told(&deployment(2)), Ok((1, vec!["new".into()], 1)));
-        assert!(told(&deployment(1)).is_err(), "its controller comes later");
+        assert_eq!(told(&deployment(1)), Err(UnseenRollout::Generation));
         let mut young = deployment(2);
         young.makers.pop();
-        assert!(told(&young).is_err(), "no set of the newest template");
+        assert_eq!(told(&young), Err(UnseenRollout::ReplicaSet));
     }
 
     #[test]

@@ -7,8 +7,11 @@
 //! hoped for, looks in the same way and order, and tells whatever lasts.
 //!
 //! What this cannot give: an absence that is expected is believed sooner than one that is not. So a
-//! Service that no node knows yet may pass for blocked for a second; the same step has to be
-//! `reached` in another world, and a pod that is the target has to answer itself.
+//! Service that a node does not know yet may pass for blocked, if it takes more than a second; the
+//! same step has to be `reached` in another world, and a pod that is the target has to answer itself,
+//! but neither shows that the Service works in this world. `ABSENT_FOR` in both cases would. It costs
+//! nine seconds in each world that intends a block; worlds wait side by side, and it still is more
+//! than a landing has left (docs/design.md, Reasons).
 
 use std::time::Duration;
 
@@ -23,10 +26,10 @@ const ABSENT_FOR: Duration = Duration::from_secs(10);
 
 /// How long a refusal to start has to last that can pass: a node that gets room, a Secret that
 /// comes.
-const REFUSAL: Duration = Duration::from_secs(2);
+const REFUSED_FOR: Duration = Duration::from_secs(2);
 
 /// The same where the pods are to run.
-const START: Duration = Duration::from_secs(20);
+const STARTS_WITHIN: Duration = Duration::from_secs(20);
 
 /// How long an answer has to stay the same until it is believed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,9 +74,9 @@ impl HoldTimes {
     /// A refusal that can pass by itself has to last.
     fn of_start(within: Option<Duration>, answer: &Answer) -> Self {
         let absence = if *answer == Answer::Running {
-            within.unwrap_or(START)
+            within.unwrap_or(STARTS_WITHIN)
         } else {
-            REFUSAL
+            REFUSED_FOR
         };
         Self {
             absence,

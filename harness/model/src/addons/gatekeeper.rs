@@ -67,6 +67,7 @@ pub static ADDON: PureAddon = PureAddon {
         policies: constraints,
         about: "Gatekeeper, by the constraint of this name (several with a comma between them).",
     }],
+    settle_message: None,
 };
 
 /// Whether a constraint matches objects of the world's namespaces alone.

@@ -70,6 +70,7 @@ pub static ADDON: PureAddon = PureAddon {
         policies,
         about: "Kyverno, by the policy of this name (several with a comma between them).",
     }],
+    settle_message: None,
 };
 
 /// What its webhooks for resources are called: `mutate.kyverno.svc-fail`,

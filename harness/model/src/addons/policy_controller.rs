@@ -44,6 +44,7 @@ pub static ADDON: PureAddon = PureAddon {
         policies,
         about: "Sigstore's policy-controller, by the policy of this name (several with a comma between them); `no matching policies` where none matched.",
     }],
+    settle_message: Some(settle_authorities),
 };
 
 /// Its webhooks for what holds images, validating and mutating alike.
@@ -84,9 +85,69 @@ fn instead(said: &str) -> Option<&'static str> {
         .then_some(NO_DIGEST)
 }
 
+/// What is said of a policy's authorities, without their numbers and in one order: they are checked
+/// side by side, and told of in whatever order they end.
+fn settle_authorities(text: &str) -> String {
+    sort_authorities(&hide_numbers(text))
+}
+
+/// `authority authority-1` with `<authority>` for what is only a number.
+fn hide_numbers(text: &str) -> String {
+    const NUMBERED: &str = "authority authority-";
+    let mut parts = text.split(NUMBERED);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest = part.trim_start_matches(|c: char| c.is_ascii_digit());
+        let goes_on = rest.starts_with(|c: char| c.is_alphanumeric() || c == '_');
+        if rest.len() == part.len() || goes_on {
+            out.push_str(NUMBERED);
+            out.push_str(part);
+        } else {
+            out.push_str("authority <authority>");
+            out.push_str(rest);
+        }
+    }
+    out
+}
+
+/// What is said of each of a policy's authorities, in the order of the alphabet.
+fn sort_authorities(text: &str) -> String {
+    const BEGINS: &str = " validation failed for authority <authority>";
+    let sorted = |line: &str| {
+        let starts: Vec<usize> = line
+            .match_indices(BEGINS)
+            .filter_map(|(at, _)| {
+                let kind = line[..at]
+                    .rfind("attestation")
+                    .max(line[..at].rfind("signature"))?;
+                Some(kind)
+            })
+            .collect();
+        // Nothing of a text may get lost that is built otherwise.
+        let [first, _, ..] = starts[..] else {
+            return line.to_owned();
+        };
+        if !starts.is_sorted() {
+            return line.to_owned();
+        }
+        let ends = starts.iter().skip(1).copied().chain([line.len()]);
+        let mut told: Vec<&str> = starts
+            .iter()
+            .zip(ends)
+            .map(|(start, end)| line.get(*start..end).unwrap_or_default().trim_end())
+            .collect();
+        told.sort_unstable();
+        format!("{}{}", &line[..first], told.join(" "))
+    };
+    if text.matches(BEGINS).nth(1).is_none() {
+        return text.to_owned();
+    }
+    text.split('\n').map(sorted).collect::<Vec<_>>().join("\n")
+}
+
 #[cfg(test)]
 mod tests {
-    use super::policies;
+    use super::{hide_numbers, policies, settle_authorities};
 
     const IMAGE: &str = "registry.box:5000/w1/app@sha256:b49242694c5092ebe21faebabde3a144cd131784a14ddaf0b308b169798e4b1c";
 
@@ -144,5 +205,33 @@ mod tests {
             assert_eq!(behind(said), None, "{said}");
         }
         assert!(policies(": failed policy: w1: spec.containers[0].image").is_empty());
+    }
+
+    #[test]
+    fn authorities_have_one_order() {
+        let told = |first: &str, second: &str| {
+            settle_authorities(&format!(
+                "refused: image attestation keyless validation failed for authority authority-{first} for x: {first} \
+                 attestation keyless validation failed for authority authority-{second} for x: {second}\nend"
+            ))
+        };
+        assert_eq!(told("0", "1"), told("1", "0"));
+        assert!(told("1", "0").starts_with("refused: image attestation keyless"));
+        assert!(told("1", "0").ends_with("\nend"));
+    }
+
+    #[test]
+    fn only_a_number_is_hidden() {
+        assert_eq!(
+            hide_numbers("for authority authority-12, authority authority-0"),
+            "for authority <authority>, authority <authority>"
+        );
+        for text in [
+            "authority authority-a",
+            "authority authority-0a",
+            "for authority-0: x",
+        ] {
+            assert_eq!(hide_numbers(text), text);
+        }
     }
 }

@@ -26,4 +26,5 @@ pub static ADDON: PureAddon = PureAddon {
     kinds: &[],
     without_barrier: &[],
     denials: &[],
+    settle_message: None,
 };

@@ -5,11 +5,11 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use error_chain::error_chain;
 use nix::sys::inotify::{InitFlags, Inotify};
 
 use super::DoctorFinding;
 use crate::cgroup::HostCgroups;
-use crate::error::error_chain;
 use crate::runc;
 
 /// What a box cannot do without.

@@ -7,11 +7,11 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use error_chain::error_chain;
 use wait::{TimedOut, WaitLook};
 
 use super::process_table::ProcessTable;
 use super::{log_tail, send_report};
-use crate::error::error_chain;
 use crate::namespace_holder::MIDDLE;
 use crate::process::BoxProcess;
 use crate::protocol::{self, CallerCommand, InitOrder, InitReport, LauncherReport};

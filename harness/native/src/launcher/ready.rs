@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
+use error_chain::error_chain;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -15,7 +16,6 @@ use super::init_connection::{InitConnection, LauncherEvent, StartAborted};
 use crate::config::{
     API_SERVER, BoxBlueprint, IMAGE_IMPORT, issuer_is_open, open_issuer, policy_reader,
 };
-use crate::error::error_chain;
 use crate::node::BoxNode;
 use crate::places;
 use crate::process::BoxProcess;

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use error_chain::error_chain;
 use nix::unistd::geteuid;
 
 use crate::cgroup::{BoxCgroup, HostCgroups};
-use crate::error::error_chain;
 use crate::net::BoxAddresses;
 use crate::protocol::{LauncherRequest, StartFailure};
 use crate::{Error, running_boxes};

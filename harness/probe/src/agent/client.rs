@@ -11,6 +11,7 @@ use ::agent::agent::{
     ProduceFrom, WazuhAgent,
 };
 use ::agent::{AgentVersion, BufferLimits, MessageCipher, TlsFiles};
+use error_chain::error_chain;
 use probe_protocol::{AgentReport, AgentStage};
 
 use super::{CommandOptions, authority_file, save_certificate};
@@ -30,7 +31,7 @@ pub(super) fn run_agent(options: CommandOptions) -> Result<String, String> {
     let (tell, ended) = std::sync::mpsc::channel();
     wait::while_listening(move || {
         thread::spawn(move || {
-            let done = runner.run().map_err(|fault| super::error_chain(&fault));
+            let done = runner.run().map_err(|fault| error_chain(&fault));
             if let Err(why) = &done {
                 eprintln!("probe: {why}");
             }
@@ -50,7 +51,7 @@ pub(super) fn print_state(mut options: CommandOptions) -> Result<AgentReport, St
     let dir = options.dir(DIR);
     options.check_end()?;
     let state = AgentActivity::load(&dir.join("wazuh-agentd.state"))
-        .map_err(|fault| super::error_chain(&fault))?;
+        .map_err(|fault| error_chain(&fault))?;
     Ok(AgentReport {
         connected: state.status == ConnectionStatus::Connected,
         acks: state.acks,

@@ -10,8 +10,9 @@ use std::time::Duration;
 use ::agent::{
     AgentEvent, AgentKey, EventMark, MessageCipher, MessageCounter, frame, seal_message,
 };
+use error_chain::error_chain;
 
-use super::{CommandOptions, error_chain};
+use super::CommandOptions;
 use crate::dns::resolve::{self, ResolverConfig as Servers};
 
 /// With two managers, this many connections all go to the same one once in half a million times.

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use ::agent::manager::{ForceEnrolment, ManagerConfig, WazuhManager};
 use ::agent::{EventJournal, StopSignal, TlsFiles, TransportProtocol};
+use error_chain::error_chain;
 use probe_protocol::{EnrolledAgent, EventCount, ManagerReport};
 
-use super::{CommandOptions, authority_file, error_chain, save_certificate};
+use super::{CommandOptions, authority_file, save_certificate};
 use crate::{tls, wait};
 
 /// Where a manager keeps everything, where nothing else is said.

@@ -38,9 +38,9 @@ pub(crate) fn write_reports(args: &RunArguments, report: &mut RunReport, evidenc
     if let Some(path) = &args.junit {
         match junit::junit_xml(report) {
             Ok(text) => write_file(path, &text, report),
-            Err(why) => report.faults.push(CommandFault::machine(format!(
-                "cannot write the JUnit report: {why}"
-            ))),
+            Err(error) => report
+                .faults
+                .push(CommandFault::machine("cannot write the JUnit report").because_of(&error)),
         }
     }
     super::print_report(

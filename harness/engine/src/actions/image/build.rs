@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use artifact::{OciImage, OciRegistry};
-use cluster::{HostAccess, error_chain};
+use cluster::HostAccess;
+use error_chain::error_chain;
 use model::{
     Answer, AttachSbom, BuildImage, CopyImage, ImageName, RejectionReason, SpoilAttached,
     TamperImage,

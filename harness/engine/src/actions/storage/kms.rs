@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use error_chain::error_chain;
 use futures::FutureExt;
 use futures::future::{LocalBoxFuture, ready};
 use kms::{KmsOperation, PluginSettings};
@@ -42,7 +43,7 @@ pub(in crate::actions) fn set_kms(
     }
     settings
         .write(&folder)
-        .map_err(|fault| Error::cannot_make(cluster::error_chain(&fault)))?;
+        .map_err(|fault| Error::cannot_make(error_chain(&fault)))?;
     Ok(Observation::from_answer(Answer::Done))
 }
 

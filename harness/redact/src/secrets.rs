@@ -4,16 +4,20 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use crate::rules::{RedactionReason, all_rules};
+
 /// `value` with the values of Secrets and tokens replaced by their sizes; lists and watch events
 /// are looked into.
-pub(crate) fn redact_secrets(value: &Value) -> Value {
+#[must_use]
+pub fn redact_secrets(value: &Value) -> Value {
     let mut value = value.clone();
     mask_values(&mut value, false);
     value
 }
 
 /// The body of a request to `path`: a patch of a Secret does not say what it patches.
-pub(crate) fn redact_sent(path: &str, body: &Value) -> Value {
+#[must_use]
+pub fn redact_sent(path: &str, body: &Value) -> Value {
     let mut body = body.clone();
     mask_values(
         &mut body,
@@ -23,12 +27,13 @@ pub(crate) fn redact_sent(path: &str, body: &Value) -> Value {
 }
 
 /// The text of a reply: a watch gives one JSON document a line.
-pub(crate) fn redact_reply(said: &str) -> String {
+#[must_use]
+pub fn redact_reply(said: &str) -> String {
     let line = |line: &str| match serde_json::from_str::<Value>(line) {
         Ok(value) if value.is_object() => redact_secrets(&value).to_string(),
         _ => line.to_owned(),
     };
-    redact_text(&said.lines().map(line).collect::<Vec<_>>().join("\n"))
+    redact_pod_text(&said.lines().map(line).collect::<Vec<_>>().join("\n"))
 }
 
 /// The whole object as `kubectl apply` keeps it.
@@ -104,7 +109,8 @@ fn sealed_note(text: &str, encoded: bool) -> String {
 const GZIP: [&[u8]; 2] = [b"\x1f\x8b", b"H4sI"];
 
 /// The keys of a Secret and the sizes of their values: `password <sealed 8 bytes>, …`.
-pub(crate) fn secret_keys(secret: &Value) -> String {
+#[must_use]
+pub fn secret_keys(secret: &Value) -> String {
     let data = secret["data"].as_object();
     let mut keys: Vec<String> = data
         .into_iter()
@@ -122,33 +128,23 @@ pub(crate) fn secret_keys(secret: &Value) -> String {
 
 /// Text that a pod said: what looks like a signed token is replaced, and only the beginning of long
 /// texts is kept.
-pub(crate) fn redact_text(said: &str) -> String {
-    const MOST: usize = 4000;
-    let out = replace_tokens(said);
-    match out.char_indices().nth(MOST) {
+#[must_use]
+pub fn redact_pod_text(said: &str) -> String {
+    const LONGEST_TEXT: usize = 4000;
+    let out = redact_tokens(said);
+    match out.char_indices().nth(LONGEST_TEXT) {
         Some((end, _)) => format!("{}…", &out[..end]),
         None => out,
     }
 }
 
-/// The same text with `<token>` for what looks like a signed token.
-pub(crate) fn replace_tokens(said: &str) -> String {
-    let mut out = String::with_capacity(said.len());
-    let mut rest = said;
-    while let Some(start) = rest.find("eyJ") {
-        let (before, tail) = rest.split_at(start);
-        let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-        let token = &tail[..tail.find(|c| !plain(c)).unwrap_or(tail.len())];
-        out.push_str(before);
-        out.push_str(if token.matches('.').count() >= 2 {
-            "<token>"
-        } else {
-            token
-        });
-        rest = &tail[token.len()..];
-    }
-    out.push_str(rest);
-    out
+/// The same text without what looks like a signed token, by the rules for secrets.
+#[must_use]
+pub fn redact_tokens(said: &str) -> String {
+    all_rules()
+        .iter()
+        .filter(|rule| rule.reason == RedactionReason::Secret)
+        .fold(said.to_owned(), |text, rule| rule.apply(&text))
 }
 
 #[cfg(test)]
@@ -233,14 +229,14 @@ mod tests {
     #[test]
     fn tokens_in_texts_are_gone() {
         assert_eq!(
-            redact_text("a eyJhbGciOi.eyJpc3Mi.c2ln\nb eyJust"),
+            redact_pod_text("a eyJhbGciOi.eyJpc3Mi.c2ln\nb eyJust"),
             "a <token>\nb eyJust"
         );
         assert_eq!(
-            redact_text("it is eyJhbGciOi.eyJpc3Mi.c2ln."),
+            redact_pod_text("it is eyJhbGciOi.eyJpc3Mi.c2ln."),
             "it is <token>"
         );
-        assert_eq!(redact_text(&"é".repeat(5000)).chars().count(), 4001);
+        assert_eq!(redact_pod_text(&"é".repeat(5000)).chars().count(), 4001);
     }
 
     #[test]

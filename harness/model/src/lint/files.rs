@@ -1,0 +1,113 @@
+//! Every file is there and used, holds objects that can be sent, and names only known placeholders.
+
+use std::collections::BTreeSet;
+
+use super::LintNotes;
+use crate::names::{self, unknown_placeholder};
+use crate::{Action, ObjectManifest};
+
+impl LintNotes<'_> {
+    pub(super) fn check_files(&mut self) {
+        let referenced = self.loaded.referenced();
+        let texts: Vec<&str> = self
+            .loaded
+            .texts()
+            .filter(|name| self.loaded.files.iter().any(|have| have == name))
+            .collect();
+        let missing = |name: &&String| {
+            !self.loaded.manifests.contains_key(*name) && !texts.contains(&name.as_str())
+        };
+        for name in referenced.iter().filter(missing) {
+            let (what, hint) = if name.contains('/') {
+                (
+                    format!("`{name}` is not a plain file name"),
+                    "keep a scenario's files in its own folder",
+                )
+            } else {
+                (
+                    format!("there is no file `{name}`"),
+                    "paths are relative to the scenario's own folder",
+                )
+            };
+            self.add_finding(name, what, hint);
+        }
+        for name in self
+            .loaded
+            .files
+            .iter()
+            .filter(|name| !referenced.contains(name))
+        {
+            let hint = "use it in a world or a step, or delete it";
+            self.add_finding("scenario:", format!("the file `{name}` is not used"), hint);
+        }
+        for step in &self.loaded.scenario.steps {
+            for file in step.action.facts().reads {
+                let many = self
+                    .loaded
+                    .manifests
+                    .get(file)
+                    .is_some_and(|all| all.len() != 1);
+                if many {
+                    let what = format!(
+                        "`{file}` holds several objects, and step `{}` sends one",
+                        step.id
+                    );
+                    self.add_finding(file, what, "give each object its own file");
+                }
+            }
+        }
+    }
+
+    pub(super) fn check_objects(&mut self) {
+        let scenario = &self.loaded.scenario;
+        let applied = scenario
+            .worlds
+            .values()
+            .flat_map(|world| world.apply.iter().map(String::as_str));
+        let sent = scenario.steps.iter().filter_map(|step| match &step.action {
+            Action::Create(file) | Action::Apply(file) | Action::Update(file) => {
+                Some(file.as_str())
+            }
+            _ => None,
+        });
+        let files: BTreeSet<&str> = applied.chain(sent).collect();
+        for file in files {
+            for fault in self
+                .loaded
+                .manifests
+                .get(file)
+                .into_iter()
+                .flatten()
+                .filter_map(ObjectManifest::manifest_fault)
+            {
+                let hint =
+                    "a manifest is one Kubernetes object: `apiVersion`, `kind`, `metadata`, …";
+                self.add_finding(file, format!("an object in `{file}` {fault}"), hint);
+            }
+        }
+        self.check_kinds();
+    }
+
+    pub(super) fn check_placeholders(&mut self) {
+        let unknown: Vec<String> = std::iter::once(self.loaded.text.as_str())
+            .filter_map(|text| unknown_placeholder(text).map(str::to_owned))
+            .chain(
+                self.loaded
+                    .manifests
+                    .values()
+                    .flatten()
+                    .filter_map(|manifest| {
+                        unknown_placeholder(&manifest.object.to_string()).map(str::to_owned)
+                    }),
+            )
+            .collect();
+        for name in unknown {
+            let hint = format!("there are {}", names::ALL);
+            self.add_finding(
+                &format!("$({name})"),
+                format!("`$({name})` is not a placeholder"),
+                hint,
+            );
+        }
+    }
+}

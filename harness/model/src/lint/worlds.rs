@@ -1,0 +1,100 @@
+//! A scenario has a world without controls, and every other world has an effect against it.
+
+use super::{LintNotes, NAME_HINT, is_name};
+use crate::ScenarioWorld;
+
+impl LintNotes<'_> {
+    pub(super) fn check_worlds(&mut self) {
+        let scenario = &self.loaded.scenario;
+        if !scenario.worlds.contains_key("bare") {
+            self.add_finding(
+                "worlds:",
+                "no world is named `bare`".into(),
+                "add `bare: {}`: every control is judged against it",
+            );
+        }
+        if scenario
+            .worlds
+            .get("bare")
+            .is_some_and(|bare| bare.ineffective)
+        {
+            self.add_finding(
+                "bare",
+                "`bare` is what others are compared with; it cannot be ineffective".into(),
+                "drop the key",
+            );
+        }
+        for name in scenario.worlds.keys().filter(|name| !is_name(name)) {
+            self.add_finding(name, format!("`{name}` is not a name"), NAME_HINT);
+        }
+        if scenario.steps.is_empty() {
+            self.add_finding(
+                "steps",
+                "the scenario has no steps".into(),
+                "a scenario tries at least one thing",
+            );
+        }
+    }
+
+    pub(super) fn check_effects(&mut self) {
+        let scenario = &self.loaded.scenario;
+        for (name, world) in &scenario.worlds {
+            let mine: Vec<_> = scenario
+                .steps_in(name)
+                .map(|step| step.intended_verdict(name))
+                .collect();
+            if !mine.iter().flatten().any(|answer| answer.is_positive()) {
+                let hint = "add a step that is admitted, allowed, running, verified or found here: a dead cluster refuses everything";
+                self.add_finding(name, format!("world `{name}` shows nothing positive"), hint);
+            }
+            if name != "bare" && scenario.worlds.contains_key("bare") {
+                let mut both = scenario
+                    .steps_in(name)
+                    .filter(|step| scenario.takes_step("bare", &step.id));
+                self.check_effect(
+                    name,
+                    world,
+                    both.any(|step| step.intended_verdict(name) != step.intended_verdict("bare")),
+                );
+            }
+        }
+    }
+
+    fn check_effect(&mut self, name: &str, world: &ScenarioWorld, changes: bool) {
+        match (changes, world.ineffective) {
+            (false, false) => {
+                let hint = "a control that is real changes a cell; one that is not is declared `ineffective: true`";
+                self.add_finding(
+                    name,
+                    format!("world `{name}` changes no cell against `bare`"),
+                    hint,
+                );
+            }
+            (true, true) => {
+                let hint = "drop `ineffective: true`, or correct the expectation";
+                self.add_finding(
+                    name,
+                    format!("world `{name}` is declared ineffective, yet changes a cell"),
+                    hint,
+                );
+            }
+            _ => {}
+        }
+        let bare_skips = self
+            .loaded
+            .scenario
+            .worlds
+            .get("bare")
+            .map(|bare| bare.skip_steps.as_slice())
+            .unwrap_or_default();
+        let nothing = world.apply.is_empty() && world.cluster.is_none() && world.install.is_empty();
+        if name != "bare" && nothing && world.skip_steps == bare_skips {
+            let hint = "give it something to `apply` or to `install`, a `cluster` of another shape, or steps to `skip-steps`";
+            self.add_finding(
+                name,
+                format!("world `{name}` is `bare` under another name"),
+                hint,
+            );
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What came of the worlds of one cluster, and of several.
+
+use engine::WorldTrial;
+use model::WorldOutcome;
+
+use crate::outcome::{TriedWorld, WHY_NO_CLUSTER};
+use crate::{ClusterFacts, Error, LiveCluster};
+
+/// What came of worlds on one cluster.
+pub(super) struct TriedOnCluster {
+    pub(super) worlds: Vec<TriedWorld>,
+    /// Those that need another cluster.
+    pub(super) untried: Vec<WorldTrial>,
+    pub(super) facts: ClusterFacts,
+}
+
+/// What becomes of a world for which there is only a cluster that an earlier one left changed.
+pub(super) fn without_a_cluster() -> WorldOutcome {
+    WorldOutcome::Broken {
+        why: "a world before it left this cluster other than it was".into(),
+    }
+}
+
+pub(super) fn into_untried(trial: WorldTrial) -> TriedWorld {
+    (trial.scenario.id.clone(), trial.world, without_a_cluster())
+}
+
+/// What came of some of the clusters of a run.
+#[derive(Default)]
+pub(super) struct RunPart {
+    pub(super) worlds: Vec<TriedWorld>,
+    pub(super) clusters: Vec<ClusterFacts>,
+    pub(super) errors: Vec<Error>,
+    pub(super) live: Vec<LiveCluster>,
+}
+
+impl RunPart {
+    /// What becomes of worlds whose cluster never was.
+    pub(super) fn without_cluster(trials: Vec<WorldTrial>, error: Error) -> Self {
+        let broken = || WorldOutcome::Broken {
+            why: WHY_NO_CLUSTER.into(),
+        };
+        let worlds = trials
+            .into_iter()
+            .map(|trial| (trial.scenario.id.clone(), trial.world, broken()))
+            .collect();
+        Self {
+            worlds,
+            errors: vec![error],
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn add(&mut self, part: Self) {
+        self.worlds.extend(part.worlds);
+        self.clusters.extend(part.clusters);
+        self.errors.extend(part.errors);
+        self.live.extend(part.live);
+    }
+}
