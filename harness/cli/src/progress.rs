@@ -124,6 +124,9 @@ impl ProgressBoard {
                     ),
                 );
             }
+            BoxProgress::Waiting { what } => {
+                self.show_state(name, &format!("waiting for {what}"));
+            }
             BoxProgress::Started { process } => {
                 self.redraw(name, &format!("box {name}: started {process}"));
             }

@@ -140,6 +140,14 @@ impl HostCgroups {
     }
 }
 
+/// The box that a process belongs to, by the text of its `/proc/PID/cgroup`.
+pub(crate) fn box_of_groups(groups: &str) -> Option<&str> {
+    let paths = groups.lines().filter_map(|line| line.splitn(3, ':').nth(2));
+    paths
+        .flat_map(|path| path.split('/'))
+        .find_map(|folder| folder.strip_prefix(PREFIX))
+}
+
 /// A line of `/proc/self/mountinfo` that mounts control groups.
 struct CgroupMount<'a> {
     path: PathBuf,

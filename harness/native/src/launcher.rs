@@ -5,6 +5,7 @@
 
 mod drive;
 mod init_connection;
+mod inotify_wait;
 mod layout;
 mod process_table;
 mod ready;
@@ -23,6 +24,7 @@ use nix::unistd::setsid;
 
 use crate::Error;
 use crate::error::error_chain;
+use crate::inotify::{self, InotifyUse};
 use crate::protocol::{
     self, CallerCommand, InitOrder, LauncherReport, LauncherRequest, StartFailure,
 };
@@ -43,7 +45,7 @@ pub(crate) fn run_launcher() -> io::Result<ExitCode> {
     let (to_main, words) = channel();
     watch_signals(signals, to_main.clone());
     watch_caller(to_main.clone());
-    match BoxReservation::reserve_box(&request) {
+    match BoxReservation::reserve_box(&request, &words) {
         Ok(claim) => {
             let family = InitConnection::new(words, to_main);
             Ok(live_box(&request, claim, family))
@@ -70,7 +72,7 @@ fn live_box(
         });
     let why = match outcome {
         Ok(()) | Err(StartAborted::Asked) => None,
-        Err(StartAborted::Failed(why)) => Some(why),
+        Err(StartAborted::Failed(why)) => Some(name_inotify_holders(why)),
     };
     let gone = take_down(claim, family);
     match why.or(gone.err().map(|error| error_chain(&error))) {
@@ -79,6 +81,14 @@ fn live_box(
             send_report(&LauncherReport::Failed(StartFailure::Other(why)));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Adds who holds inotify instances to a complaint that may be about them.
+fn name_inotify_holders(why: String) -> String {
+    match InotifyUse::read_machine() {
+        Some(held) if inotify::is_exhausted(&why) => format!("{why}\ninotify instances: {held}"),
+        _ => why,
     }
 }
 

@@ -22,6 +22,7 @@ mod error;
 mod fault_injection;
 mod image;
 mod init;
+mod inotify;
 mod kms_process;
 mod kubeconfig;
 mod launcher;

@@ -16,6 +16,11 @@ pub enum BoxProgress {
         /// The Kubernetes release, `1.36.3`.
         kubernetes: String,
     },
+    /// The start waits for something that others hold.
+    Waiting {
+        /// For what, and who holds it.
+        what: String,
+    },
     /// A process of the box was started.
     Started {
         /// The process, such as `kube-apiserver`.

@@ -65,6 +65,8 @@ pub(crate) enum LauncherReport {
 pub(crate) enum StartFailure {
     NameTaken,
     NotRoot,
+    /// It got no inotify instances: what it waited for, and who holds them.
+    NoInotify(String),
     Other(String),
 }
 

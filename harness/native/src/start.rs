@@ -222,6 +222,10 @@ impl StartFailure {
         match self {
             Self::NameTaken => Error::NameTaken(name.to_owned()),
             Self::NotRoot => Error::NotRoot,
+            Self::NoInotify(why) => Error::NoInotify {
+                name: name.to_owned(),
+                why,
+            },
             Self::Other(why) => Error::Start {
                 name: name.to_owned(),
                 why,
