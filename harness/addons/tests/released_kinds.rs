@@ -44,9 +44,10 @@ fn built_trial(title: &'static str) -> Trial {
         BoxCache::from_env().ok()?.is_built(component).then_some(())
     };
     let must_run = std::env::var_os(ALL_BUILT).is_some();
-    Trial::test(format!("the_release_serves_what_is_listed::{title}"), move || {
-        Ok(expect_as_listed(title)?)
-    })
+    Trial::test(
+        format!("the_release_serves_what_is_listed::{title}"),
+        move || Ok(expect_as_listed(title)?),
+    )
     .with_ignored_flag(is_built().is_none() && !must_run)
 }
 
@@ -59,10 +60,16 @@ fn expect_all_known(addon: &PureAddon) -> Result<(), String> {
     let of_groups = |group: &str| served.iter().filter(move |(listed, _)| listed == group);
     for (group, kind) in &served {
         let is = |known: &(&str, &str)| *known == (group.as_str(), kind.as_str());
-        let known = addon.kinds.iter().any(|known| is(&(known.group, known.kind)));
+        let known = addon
+            .kinds
+            .iter()
+            .any(|known| is(&(known.group, known.kind)));
         let closed = addon.without_barrier.iter().any(is);
         if known == closed {
-            return Err(format!("{addon}: {kind} of {group} is in the table {}", if known { "twice" } else { "nowhere" }));
+            return Err(format!(
+                "{addon}: {kind} of {group} is in the table {}",
+                if known { "twice" } else { "nowhere" }
+            ));
         }
     }
     for (group, kind) in addon.without_barrier {
@@ -78,7 +85,9 @@ fn expect_as_listed(title: &str) -> Result<(), String> {
     let component = find_titled(title).map_err(|error| error.to_string())?;
     let cache = BoxCache::from_env().map_err(|error| error.to_string())?;
     if !cache.is_built(component) {
-        return Err(format!("{title} is not built, and {ALL_BUILT} says that everything is"));
+        return Err(format!(
+            "{title} is not built, and {ALL_BUILT} says that everything is"
+        ));
     }
     let served = released_kinds(&cache, component)?;
     if served.is_empty() {
@@ -104,19 +113,26 @@ fn expect_as_listed(title: &str) -> Result<(), String> {
 }
 
 fn list_path(title: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("kinds").join(format!("{title}.txt"))
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("kinds")
+        .join(format!("{title}.txt"))
 }
 
 fn read_list(title: &str) -> Result<BTreeSet<ServedKind>, String> {
     let path = list_path(title);
     let text = fs::read_to_string(&path).map_err(|why| {
-        format!("{}: {why}; {RECORD}=1 writes it where {title} is built", path.display())
+        format!(
+            "{}: {why}; {RECORD}=1 writes it where {title} is built",
+            path.display()
+        )
     })?;
     let kind = |line: &str| {
         let (group, kind) = line.split_once(' ')?;
         Some((group.to_owned(), kind.to_owned()))
     };
-    text.lines().map(|line| kind(line).ok_or_else(|| format!("`{line}` is not a group and a kind"))).collect()
+    text.lines()
+        .map(|line| kind(line).ok_or_else(|| format!("`{line}` is not a group and a kind")))
+        .collect()
 }
 
 fn released_kinds(
@@ -135,17 +151,27 @@ fn released_kinds(
 
 /// Group and kind of every definition in a manifest, by the first lines that say so.
 fn served_kinds(text: &str) -> Vec<ServedKind> {
-    let documents = text
-        .split("\n---\n")
-        .filter(|one| one.lines().any(|line| line == "kind: CustomResourceDefinition"));
+    let documents = text.split("\n---\n").filter(|one| {
+        one.lines()
+            .any(|line| line == "kind: CustomResourceDefinition")
+    });
     let first = |one: &str, head: &str| {
         let found = one.lines().find_map(|line| line.strip_prefix(head));
-        found.unwrap_or_default().trim().trim_matches('"').to_owned()
+        found
+            .unwrap_or_default()
+            .trim()
+            .trim_matches('"')
+            .to_owned()
     };
-    documents.map(|one| (first(one, "  group:"), first(one, "    kind:"))).collect()
+    documents
+        .map(|one| (first(one, "  group:"), first(one, "    kind:")))
+        .collect()
 }
 
 fn read_a_text() {
     let text = "kind: Namespace\n---\napiVersion: x/v1\nkind: CustomResourceDefinition\nmetadata:\n  name: a\nspec:\n  group: g.io\n  names:\n    kind: Thing\n    plural: things\n";
-    assert_eq!(served_kinds(text), [("g.io".to_owned(), "Thing".to_owned())]);
+    assert_eq!(
+        served_kinds(text),
+        [("g.io".to_owned(), "Thing".to_owned())]
+    );
 }

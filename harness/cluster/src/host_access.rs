@@ -6,8 +6,9 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use model::{NodeChange, ProcessChange, ProcessStatus};
+use native::InForce;
 use native::places;
-use native::{InForce, NodeCommand, ProcessCommand, ProcessStatus};
 use serde_json::Value;
 
 use crate::Error;
@@ -42,9 +43,9 @@ impl HostAccess<'_> {
     ///
     /// # Errors
     /// For a name that the box never had.
-    pub fn control_process(&self, process: &str, what: ProcessCommand) -> Result<(), Error> {
+    pub fn control_process(&self, change: &ProcessChange) -> Result<(), Error> {
         self.running
-            .control_process(process, what)
+            .control_process(change)
             .map_err(|source| Error::Box { source })
     }
 
@@ -52,9 +53,9 @@ impl HostAccess<'_> {
     ///
     /// # Errors
     /// For a node that the box does not have, and for the first; where the kernel does not do it.
-    pub fn command_node(&self, name: &str, what: NodeCommand) -> Result<(), Error> {
+    pub fn command_node(&self, change: &NodeChange) -> Result<(), Error> {
         self.running
-            .command_node(name, what)
+            .command_node(change)
             .map_err(|source| Error::Box { source })
     }
 

@@ -26,7 +26,7 @@ pub use api::error_chain;
 pub use error::Error;
 pub use facts::{AuditAccess, ClusterProfile};
 pub use host_access::HostAccess;
-pub use native::{InForce, NodeCommand, ProcessCommand, ProcessState, ProcessStatus};
+pub use native::InForce;
 pub use provider::ClusterProvider;
 pub use sealing::{SealingKeys, kms_endpoint};
 pub use trust::{TrustedParties, VALID_FROM};

@@ -83,8 +83,8 @@ fn follow_order(
             doors.late.set_open(open);
             return;
         }
-        InitOrder::Signal { process, what } => {
-            child_table.signal_child(&process, what);
+        InitOrder::Signal(change) => {
+            child_table.signal_child(&change);
             return;
         }
         InitOrder::Spawn(process) => {

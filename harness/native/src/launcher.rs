@@ -103,8 +103,8 @@ fn stay_up(
     loop {
         match family.next_word() {
             LauncherEvent::CallerCommand(CallerCommand::Keep) => kept = true,
-            LauncherEvent::CallerCommand(CallerCommand::ProcessCommand { process, what }) => {
-                family.control_process(&process, what)?
+            LauncherEvent::CallerCommand(CallerCommand::Process(change)) => {
+                family.control_process(&change)?
             }
             LauncherEvent::CallerGone if kept => {}
             LauncherEvent::CallerGone | LauncherEvent::Signal => return Ok(()),

@@ -48,11 +48,9 @@ mod template;
 
 pub use components::BoxCache;
 pub use config::COUNTER;
-pub use control::{ProcessCommand, ProcessState, ProcessStatus};
 pub use enforcer::{InForce, SeenVersions};
 pub use entrypoints::hidden_main;
 pub use error::Error;
-pub use fault_injection::NodeCommand;
 pub use image::probe_program;
 pub use needed::{needed_components, needs_nothing_built};
 pub use node::MOST as MOST_NODES;

@@ -6,13 +6,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use model::ClusterSpec;
+use model::{ClusterSpec, ProcessChange, ProcessStatus};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::node::BoxNode;
 use crate::process::{BoxFile, BoxProcess};
 use crate::spec::FirstObject;
-use crate::{BoxProgress, ProcessCommand, ProcessDeath, ProcessStatus};
+use crate::{BoxProgress, ProcessDeath};
 
 /// The caller to the launcher, once.
 #[derive(Debug, Serialize, Deserialize)]
@@ -40,10 +40,7 @@ pub(crate) enum CallerCommand {
     /// To let the box live on without its caller.
     Keep,
     /// An order to one process.
-    ProcessCommand {
-        process: String,
-        what: ProcessCommand,
-    },
+    Process(ProcessChange),
 }
 
 /// The launcher to the caller.
@@ -108,10 +105,7 @@ pub(crate) enum InitOrder {
         open: bool,
     },
     /// A signal for one process.
-    Signal {
-        process: String,
-        what: ProcessCommand,
-    },
+    Signal(ProcessChange),
     /// Copies a folder to another one, without holes.
     Copy {
         from: PathBuf,

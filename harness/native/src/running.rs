@@ -7,14 +7,13 @@ use std::process::{Child, ChildStdin, Command};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use model::{ProcessChange, ProcessStatus};
 use serde::{Deserialize, Serialize};
 use wait::WaitLook;
 
 use crate::config::OWN_ENCRYPTION;
 use crate::protocol::{self, CallerCommand, ReadyBox};
-use crate::{
-    Error, InForce, ProcessCommand, ProcessStatus, enter, image, kms_process, net, running_boxes,
-};
+use crate::{Error, InForce, enter, image, kms_process, net, running_boxes};
 use components::BoxCache;
 
 const ENDS_WITHIN: Duration = Duration::from_secs(40);
@@ -152,13 +151,18 @@ impl RunningBox {
     /// once: what becomes of it is told by [`RunningBox::process_status`]. An ordered end is not in
     /// [`RunningBox::deaths`].
     ///
+    /// The order concerns that process alone, not those that it has started itself. A frozen
+    /// process heeds SIGTERM once it is thawed. A process that was told to end starts again when it
+    /// has ended; for one that lives and may live, a start means nothing. Its log goes on.
+    ///
     /// A box is up before its controller manager is: one that is still starting gives up if the API
     /// server is not healthy for ten seconds. The ServiceAccount `default` in a new namespace says
     /// that it has started.
     ///
     /// # Errors
     /// [`Error::NotAttached`], and [`Error::NoSuchProcess`] for a name that the box never had.
-    pub fn control_process(&self, process: &str, what: ProcessCommand) -> Result<(), Error> {
+    pub fn control_process(&self, change: &ProcessChange) -> Result<(), Error> {
+        let process = change.name();
         let Some((_, launcher)) = &self.attached else {
             return Err(Error::NotAttached(self.name.clone()));
         };
@@ -168,10 +172,7 @@ impl RunningBox {
                 process: process.to_owned(),
             });
         }
-        let wish = CallerCommand::ProcessCommand {
-            process: process.to_owned(),
-            what,
-        };
+        let wish = CallerCommand::Process(change.clone());
         protocol::send_message(launcher, &wish).map_err(|why| Error::Launcher(why.to_string()))
     }
 

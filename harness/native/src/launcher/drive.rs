@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use model::ProcessChange;
+
 use super::init_connection::{InitConnection, StartAborted};
 use super::layout::box_layout;
 use super::ready::BoxReadiness;
@@ -18,7 +20,7 @@ use crate::protocol::{
     InitOrder, InitReport, LauncherReport, LauncherRequest, ReadyBox, StartPurpose,
 };
 use crate::template::{self, ClusterTemplate};
-use crate::{BoxProgress, ProcessCommand, kubeconfig, needed, runc};
+use crate::{BoxProgress, kubeconfig, needed, runc};
 use components::PinnedComponent;
 use enforcer::BoxApi;
 
@@ -234,7 +236,7 @@ fn save_template(
     let scheduler = nodes.take(1).map(|_| "kube-scheduler".to_owned());
     let central = ["kube-controller-manager", "kube-apiserver", "etcd"].map(str::to_owned);
     for process in on_nodes.chain(scheduler).chain(central) {
-        family.control_process(&process, ProcessCommand::Stop)?;
+        family.control_process(&ProcessChange::Stop(process.clone()))?;
         family.expect_end(&process, 3 * STEP_WITHIN, &mut report_started)?;
     }
     let home = PathBuf::from(HOME);

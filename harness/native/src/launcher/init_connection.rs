@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use model::ProcessChange;
 use wait::{TimedOut, WaitLook};
 
 use super::process_table::ProcessTable;
@@ -15,7 +16,7 @@ use crate::error::error_chain;
 use crate::namespace_holder::MIDDLE;
 use crate::process::BoxProcess;
 use crate::protocol::{self, CallerCommand, InitOrder, InitReport, LauncherReport};
-use crate::{Error, ProcessCommand, ProcessDeath, self_exe};
+use crate::{Error, ProcessDeath, self_exe};
 
 const TAIL: usize = 15;
 const ENDS_WITHIN: Duration = Duration::from_secs(10);
@@ -127,13 +128,9 @@ impl InitConnection {
     }
 
     /// Follows an order to one process.
-    pub(super) fn control_process(
-        &mut self,
-        process: &str,
-        what: ProcessCommand,
-    ) -> Result<(), StartAborted> {
+    pub(super) fn control_process(&mut self, change: &ProcessChange) -> Result<(), StartAborted> {
         self.process_table
-            .command_process(process, what)
+            .command_process(change)
             .map_or(Ok(()), |order| self.send_order(&order))
     }
 

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use model::ClusterSpec;
-use native::{NodeCommand, ProcessCommand, ProcessState, ProcessStatus, RunningBox};
+use model::{ClusterSpec, NodeChange, ProcessChange, ProcessState, ProcessStatus};
+use native::RunningBox;
 use probe_protocol::{ProbeReport, WatchLine};
 use wait::WaitLook;
 
@@ -214,9 +214,13 @@ pub(crate) fn policies_are_enforced() {
 
     // What the API server says after it was away counts.
     let api = "kube-apiserver";
-    site.0.control_process(api, ProcessCommand::Kill).unwrap();
+    site.0
+        .control_process(&ProcessChange::Kill(api.into()))
+        .unwrap();
     expect_life(&site.0, api, has_ended);
-    site.0.control_process(api, ProcessCommand::Start).unwrap();
+    site.0
+        .control_process(&ProcessChange::Start(api.into()))
+        .unwrap();
     expect_life(&site.0, api, |life| {
         *life
             == ProcessStatus {
@@ -389,15 +393,23 @@ pub(crate) fn every_node_enforces() {
     );
 
     // A node that is away is not waited for; when it is back, it is.
-    site.0.command_node("node-2", NodeCommand::CutOff).unwrap();
+    site.0
+        .command_node(&NodeChange::CutOff("node-2".into()))
+        .unwrap();
     site.enforce(&deny("server", "Ingress"), "server");
     assert_eq!(isolated(), [1]);
-    site.0.command_node("node-2", NodeCommand::Rejoin).unwrap();
+    site.0
+        .command_node(&NodeChange::Rejoin("node-2".into()))
+        .unwrap();
     site.enforce(LET_IN, "server");
     assert_eq!(isolated(), [1, 1]);
-    site.0.command_node("node-2", NodeCommand::Kill).unwrap();
+    site.0
+        .command_node(&NodeChange::Kill("node-2".into()))
+        .unwrap();
     assert_eq!(isolated(), [1]);
-    site.0.command_node("node-2", NodeCommand::Start).unwrap();
+    site.0
+        .command_node(&NodeChange::Start("node-2".into()))
+        .unwrap();
     expect_life(&site.0, "network-policy-2", |life| {
         *life
             == ProcessStatus {
@@ -442,7 +454,7 @@ pub(crate) fn an_enforcer_that_dies_is_reported() {
     // A pod that comes meanwhile waits for the next one.
     site.apply(&LATE.replace("TARGET", &target[0]));
     site.0
-        .control_process("network-policy", ProcessCommand::Start)
+        .control_process(&ProcessChange::Start("network-policy".into()))
         .unwrap();
     site.on(&[
         "wait",
