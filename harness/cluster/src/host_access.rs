@@ -191,6 +191,16 @@ impl HostAccess<'_> {
         packets.ok_or_else(|| uncounted(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
     }
 
+    /// The image of the program that speaks for a pod, on every node of a box.
+    pub const PROBE_IMAGE: &'static str = native::PROBE_IMAGE;
+    /// The address of the service `kubernetes`: the API server's, inside.
+    pub const API_ADDRESS: &'static str = native::API_ADDRESS;
+    /// The address that pods ask for names, whether or not a server answers there.
+    pub const DNS_ADDRESS: &'static str = native::DNS_ADDRESS;
+    /// The first node's address, the same in every box.
+    pub const NODE_ADDRESS: &'static str = native::NODE_ADDRESS;
+    /// The address of the Service `vault` where it is installed.
+    pub const VAULT_ADDRESS: &'static str = native::VAULT_ADDRESS;
     /// Where the box sees [`HostAccess::work_folder`].
     pub const INSIDE: &'static str = places::WORK_INSIDE;
     /// The folder of etcd's data, inside.

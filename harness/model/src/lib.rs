@@ -21,6 +21,7 @@ mod error;
 mod facts;
 mod figure;
 mod first_format;
+mod first_object;
 mod image;
 mod install;
 mod kinds;
@@ -65,6 +66,7 @@ pub use cluster_spec::{ClusterKey, ClusterSpec};
 pub use error::{Error, FilePlace};
 pub use facts::{API_SERVER, ActionFacts, ActionWrites, AnswerSettling};
 pub use figure::{Figure, FigureName};
+pub use first_object::FirstObject;
 pub use image::{
     AttachSbom, AttachmentDamage, AttestImage, BuildImage, CopyImage, ImageChange, ImageName,
     ImageSigner, ImageVerifier, PackageEcosystem, SbomFormat, ScanImage, SignImage,

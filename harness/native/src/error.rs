@@ -11,6 +11,9 @@ pub enum Error {
     /// A component, or the cache, failed.
     #[error(transparent)]
     Component(#[from] components::Error),
+    /// Components that are only to be used are not there.
+    #[error("not built: {0}; run `cargo run --release -- run --setup` first")]
+    NotBuilt(String),
     /// NetworkPolicies cannot be enforced, or nobody can say how far they are.
     #[error(transparent)]
     Enforcer(#[from] enforcer::Error),

@@ -59,5 +59,5 @@ pub use probe_image::PROBE_IMAGE;
 pub use progress::BoxProgress;
 pub use running::{ProcessDeath, RunningBox};
 pub use running_boxes::{BoxInfo, list_boxes, sweep_dead, take_down};
-pub use spec::{BoxSpec, FirstObject};
+pub use spec::BoxSpec;
 pub use start::{is_prepared, prepare_template, start_box};

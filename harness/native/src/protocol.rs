@@ -6,12 +6,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use model::{ClusterSpec, ProcessChange, ProcessStatus};
+use model::{ClusterSpec, FirstObject, ProcessChange, ProcessStatus};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::node::BoxNode;
 use crate::process::{BoxFile, BoxProcess};
-use crate::spec::FirstObject;
 use crate::{BoxProgress, ProcessDeath};
 
 /// The caller to the launcher, once.

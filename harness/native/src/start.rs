@@ -6,14 +6,14 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use model::{AuditShape, ClusterSpec};
+use model::{AuditShape, ClusterSpec, FirstObject};
 
 use crate::node::MOST;
 use crate::protocol::{
     self, CallerCommand, LauncherReport, LauncherRequest, StartFailure, StartPurpose,
 };
 use crate::running::{LaterEvents, RunningBox};
-use crate::spec::{BoxSpec, FirstObject};
+use crate::spec::BoxSpec;
 use crate::template::ClusterTemplate;
 use components::{BoxCache, PinnedComponent};
 

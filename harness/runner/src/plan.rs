@@ -202,8 +202,8 @@ pub fn needed_components(
     spec: &ClusterSpec,
     loaded: &LoadedScenario,
     world: &str,
-) -> Result<Vec<&'static PinnedComponent>, native::Error> {
-    let mut needed = native::needed_components(spec)?;
+) -> Result<Vec<&'static PinnedComponent>, components::Error> {
+    let mut needed = cluster::needed_components(spec)?;
     let facts: Vec<_> = loaded
         .scenario
         .steps_in(world)

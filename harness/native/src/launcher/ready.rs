@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
+use model::FirstObject;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -20,7 +21,6 @@ use crate::node::BoxNode;
 use crate::places;
 use crate::process::BoxProcess;
 use crate::protocol::{InitOrder, InitReport};
-use crate::spec::FirstObject;
 use enforcer::in_force as network_policy;
 use enforcer::{BoxApi, first_line};
 

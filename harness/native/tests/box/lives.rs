@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
 
-use model::{AuditShape, ClusterSpec, EncryptionShape, FileText, NodeChange, ProcessChange};
-use native::{BoxCache, BoxProgress, BoxSpec, Error, FirstObject, PROBE_IMAGE, RunningBox};
+use model::{AuditShape, ClusterSpec, EncryptionShape, FileText, FirstObject, NodeChange, ProcessChange};
+use native::{BoxCache, BoxProgress, BoxSpec, Error, PROBE_IMAGE, RunningBox};
 use wait::WaitLook;
 
 use crate::control::expect_life;
