@@ -267,10 +267,8 @@ pub struct FirstState {
 }
 
 /// Makes the objects of a first state.
-pub type FirstObjects = Box<
-    dyn FnOnce() -> Result<Vec<FirstObject>, Box<dyn std::error::Error + Send + Sync>>
-        + Send,
->;
+pub type FirstObjects =
+    Box<dyn FnOnce() -> Result<Vec<FirstObject>, Box<dyn std::error::Error + Send + Sync>> + Send>;
 
 /// Starts a box, from a first state where there is one; says whether it did.
 fn start_box(

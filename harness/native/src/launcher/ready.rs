@@ -250,7 +250,7 @@ impl BoxReadiness<'_> {
                     WaitLook::Ready(())
                 }
                 Ok(_) => WaitLook::NotYet("it has no rules".into()),
-                Err(why) => WaitLook::NotYet(why),
+                Err(why) => WaitLook::NotYet(error_chain(&why)),
             }
         })
     }
@@ -327,7 +327,7 @@ fn knows_its_roles(api: &BoxApi) -> WaitLook<()> {
         .find_map(|answer| match answer {
             Ok((201, read_body)) if review_allows(&read_body) => None,
             Ok((status, read_body)) => Some(format!("status {status}: {}", first_line(&read_body))),
-            Err(why) => Some(why),
+            Err(why) => Some(error_chain(&why)),
         });
     not_yet.map_or(WaitLook::Ready(()), WaitLook::NotYet)
 }
@@ -350,7 +350,7 @@ fn apiserver_answers(api: &BoxApi, path: &str) -> WaitLook<()> {
         Ok((status, read_body)) => {
             WaitLook::NotYet(format!("status {status}: {}", first_line(&read_body)))
         }
-        Err(why) => WaitLook::NotYet(why),
+        Err(why) => WaitLook::NotYet(error_chain(&why)),
     }
 }
 
@@ -361,7 +361,7 @@ fn make_object(api: &BoxApi, collection: &str, object: &Value) -> WaitLook<()> {
         Ok((status, read_body)) => {
             WaitLook::NotYet(format!("status {status}: {}", first_line(&read_body)))
         }
-        Err(why) => WaitLook::NotYet(why),
+        Err(why) => WaitLook::NotYet(error_chain(&why)),
     }
 }
 
@@ -375,14 +375,14 @@ fn in_force(api: &BoxApi, path: &str) -> WaitLook<()> {
             WaitLook::NotYet("it has no pods yet".into())
         }
         Ok(_) => WaitLook::Ready(()),
-        Err(why) => WaitLook::NotYet(why),
+        Err(why) => WaitLook::NotYet(error_chain(&why)),
     }
 }
 
 fn object_exists(api: &BoxApi, path: &str) -> WaitLook<()> {
     match api.existing_object(path) {
         Ok(_) => WaitLook::Ready(()),
-        Err(why) => WaitLook::NotYet(why),
+        Err(why) => WaitLook::NotYet(error_chain(&why)),
     }
 }
 
@@ -390,7 +390,7 @@ fn object_exists(api: &BoxApi, path: &str) -> WaitLook<()> {
 fn node_is_ready(api: &BoxApi, name: &str, since: &str) -> WaitLook<()> {
     let node = match api.existing_object(&format!("/api/v1/nodes/{name}")) {
         Ok(node) => node,
-        Err(why) => return WaitLook::NotYet(why),
+        Err(why) => return WaitLook::NotYet(error_chain(&why)),
     };
     let conditions = node["status"]["conditions"]
         .as_array()

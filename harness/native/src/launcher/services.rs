@@ -13,6 +13,7 @@ use super::drive::{StartupTrace, report_started};
 use super::init_connection::{InitConnection, StartAborted};
 use crate::Error;
 use crate::config::{HostService, cluster_services};
+use crate::error::error_chain;
 use enforcer::{BoxApi, first_line};
 
 const ANSWERS_WITHIN: Duration = Duration::from_secs(120);
@@ -88,7 +89,7 @@ fn look_at_service(api: &BoxApi, service: &HostService) -> Result<(), TimedOut> 
             Ok((status, read_body)) => {
                 WaitLook::NotYet(format!("status {status}: {}", first_line(&read_body)))
             }
-            Err(why) => WaitLook::NotYet(why),
+            Err(why) => WaitLook::NotYet(error_chain(&why)),
         },
     )
 }

@@ -6,7 +6,9 @@ use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
 
-use model::{AuditShape, ClusterSpec, EncryptionShape, FileText, FirstObject, NodeChange, ProcessChange};
+use model::{
+    AuditShape, ClusterSpec, EncryptionShape, FileText, FirstObject, NodeChange, ProcessChange,
+};
 use native::{BoxCache, BoxProgress, BoxSpec, Error, PROBE_IMAGE, RunningBox};
 use wait::WaitLook;
 
