@@ -1,6 +1,8 @@
 //! When a box can be used: what is asked, in which order, and what is started once the API server
 //! answers.
 
+mod looks;
+
 use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
@@ -21,15 +23,16 @@ use crate::node::BoxNode;
 use crate::places;
 use crate::process::BoxProcess;
 use crate::protocol::{InitOrder, InitReport};
+use enforcer::BoxApi;
 use enforcer::in_force as network_policy;
-use enforcer::{BoxApi, first_line};
+use looks::{
+    apiserver_answers, in_force, knows_its_roles, make_object, node_is_ready, object_exists,
+};
 
 const READY_WITHIN: Duration = Duration::from_secs(120);
 
 const READYZ: &str = "/readyz";
 const READYZ_MILESTONE: &str = "readyz";
-
-const REVIEWS: &str = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
 
 /// How long an API server that was started again is looked at.
 const WATCHED_FOR: Duration = Duration::from_secs(600);
@@ -311,103 +314,6 @@ fn watch_beside(
     });
 }
 
-/// Whether the API server has read its roles and bindings, those of the cluster and those of a
-/// namespace.
-fn knows_its_roles(api: &BoxApi) -> WaitLook<()> {
-    let attributes = [
-        json!({ "verb": "list", "resource": "namespaces" }),
-        json!({ "verb": "get", "resource": "configmaps", "namespace": "kube-system",
-            "name": "extension-apiserver-authentication" }),
-    ];
-    let reviews =
-        attributes.map(|attributes| access_review("system:kube-controller-manager", &attributes));
-    let not_yet = reviews
-        .iter()
-        .map(|review| api.post(REVIEWS, review))
-        .find_map(|answer| match answer {
-            Ok((201, read_body)) if review_allows(&read_body) => None,
-            Ok((status, read_body)) => Some(format!("status {status}: {}", first_line(&read_body))),
-            Err(why) => Some(error_chain(&why)),
-        });
-    not_yet.map_or(WaitLook::Ready(()), WaitLook::NotYet)
-}
-
-fn access_review(user: &str, attributes: &Value) -> Value {
-    json!({
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SubjectAccessReview",
-        "spec": { "user": user, "resourceAttributes": attributes },
-    })
-}
-
-fn review_allows(body: &str) -> bool {
-    serde_json::from_str::<Value>(body).is_ok_and(|review| review["status"]["allowed"] == true)
-}
-
-fn apiserver_answers(api: &BoxApi, path: &str) -> WaitLook<()> {
-    match api.get(path) {
-        Ok((200, _)) => WaitLook::Ready(()),
-        Ok((status, read_body)) => {
-            WaitLook::NotYet(format!("status {status}: {}", first_line(&read_body)))
-        }
-        Err(why) => WaitLook::NotYet(error_chain(&why)),
-    }
-}
-
-/// Makes an object, unless it is there.
-fn make_object(api: &BoxApi, collection: &str, object: &Value) -> WaitLook<()> {
-    match api.post(collection, object) {
-        Ok((201 | 409, _)) => WaitLook::Ready(()),
-        Ok((status, read_body)) => {
-            WaitLook::NotYet(format!("status {status}: {}", first_line(&read_body)))
-        }
-        Err(why) => WaitLook::NotYet(error_chain(&why)),
-    }
-}
-
-/// Whether what is at `path` is served; a Deployment also needs its pods.
-fn in_force(api: &BoxApi, path: &str) -> WaitLook<()> {
-    match api.existing_object(path) {
-        Ok(object)
-            if object["kind"] == "Deployment"
-                && object["status"]["replicas"] != object["spec"]["replicas"] =>
-        {
-            WaitLook::NotYet("it has no pods yet".into())
-        }
-        Ok(_) => WaitLook::Ready(()),
-        Err(why) => WaitLook::NotYet(error_chain(&why)),
-    }
-}
-
-fn object_exists(api: &BoxApi, path: &str) -> WaitLook<()> {
-    match api.existing_object(path) {
-        Ok(_) => WaitLook::Ready(()),
-        Err(why) => WaitLook::NotYet(error_chain(&why)),
-    }
-}
-
-/// Whether this start's kubelet says that the node is Ready: a seed holds what an earlier one said.
-fn node_is_ready(api: &BoxApi, name: &str, since: &str) -> WaitLook<()> {
-    let node = match api.existing_object(&format!("/api/v1/nodes/{name}")) {
-        Ok(node) => node,
-        Err(why) => return WaitLook::NotYet(error_chain(&why)),
-    };
-    let conditions = node["status"]["conditions"]
-        .as_array()
-        .map(Vec::as_slice)
-        .unwrap_or_default();
-    match conditions
-        .iter()
-        .find(|condition| condition["type"] == "Ready")
-    {
-        Some(ready) if ready["status"] == "True" && fresh_since(ready, since) => {
-            WaitLook::Ready(())
-        }
-        Some(ready) => WaitLook::NotYet(format!("{}: {}", ready["reason"], ready["message"])),
-        None => WaitLook::NotYet("it has not reported yet".into()),
-    }
-}
-
 /// A node before its kubelet has said anything.
 fn registered_node(node: BoxNode, dual_stack: bool) -> Value {
     let pods: Vec<String> = std::iter::once(node.pod_range())
@@ -421,31 +327,10 @@ fn registered_node(node: BoxNode, dual_stack: bool) -> Value {
     })
 }
 
-/// Whether a condition was written at `since` (RFC 3339, UTC, whole seconds) or later.
-pub(super) fn fresh_since(condition: &Value, since: &str) -> bool {
-    condition["lastHeartbeatTime"]
-        .as_str()
-        .is_some_and(|at| at >= since)
-}
-
 fn rfc3339_now() -> String {
     let now = OffsetDateTime::now_utc();
     now.replace_nanosecond(0)
         .unwrap_or(now)
         .format(&Rfc3339)
         .unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_an_earlier_start_said_is_not_fresh() {
-        let condition = json!({ "lastHeartbeatTime": "2026-01-02T03:04:05Z" });
-        assert!(fresh_since(&condition, "2026-01-02T03:04:05Z"));
-        assert!(!fresh_since(&condition, "2026-01-02T03:04:06Z"));
-        assert!(!fresh_since(&json!({}), "2026-01-02T03:04:05Z"));
-        assert_eq!(rfc3339_now().len(), "2026-01-02T03:04:05Z".len());
-    }
 }
