@@ -13,8 +13,8 @@ impl AgentVersion {
     /// The release whose protocol this is.
     pub const KNOWN: Self = Self::new(4, 14, 7);
 
-    /// Whether an agent of this version is too new for a manager of version `other`: the last number
-    /// does not count.
+    /// Whether an agent of this version is too new for a manager of version `other`: the last
+    /// number does not count.
     #[must_use]
     pub fn is_newer_than(self, other: Self) -> bool {
         self.0[..2] > other.0[..2]

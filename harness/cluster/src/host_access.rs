@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use model::{NodeChange, ProcessChange, ProcessStatus};
-use native::InForce;
+use native::EnforcerReport;
 use native::places;
 use serde_json::Value;
 
@@ -89,7 +89,7 @@ impl HostAccess<'_> {
     ///
     /// # Errors
     /// When a node does not say it.
-    pub fn network_policy(&self) -> Result<Option<Vec<InForce>>, Error> {
+    pub fn network_policy(&self) -> Result<Option<Vec<EnforcerReport>>, Error> {
         self.running
             .network_policy()
             .map_err(|source| Error::Box { source })
@@ -171,7 +171,7 @@ impl HostAccess<'_> {
     pub async fn packets_to_sigstore(self) -> Result<u64, Error> {
         let uncounted = |why: String| Error::Uncounted { why };
         let mut command = self.enter_command();
-        let [table, counter] = native::COUNTER;
+        let [table, counter] = native::SIGSTORE_COUNTER;
         command
             .args(["nft", "-j", "list", "counter", "inet", table, counter])
             .stdin(Stdio::null());
@@ -211,7 +211,7 @@ impl HostAccess<'_> {
     pub const CA_FILE: &'static str = places::CA_FILE;
     /// What an API server says about itself, but for two checks that wait a second for what was
     /// there before.
-    pub const READYZ_SEEDED: &'static str = places::READYZ_SEEDED;
+    pub const READYZ_FROM_TEMPLATE: &'static str = places::READYZ_FROM_TEMPLATE;
     /// The registry, with TLS.
     pub const REGISTRY: &'static str = places::REGISTRY.authority;
     /// The same registry, over plain HTTP. Go's registry clients take names below `localhost` for

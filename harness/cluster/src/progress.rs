@@ -18,7 +18,7 @@ impl From<BoxProgress> for ClusterProgress {
     fn from(step: BoxProgress) -> Self {
         match step {
             BoxProgress::Build(step) => Self::Build(step),
-            BoxProgress::MakingSeed { kubernetes } => Self::Waiting(format!(
+            BoxProgress::MakingTemplate { kubernetes } => Self::Waiting(format!(
                 "making a template of Kubernetes {kubernetes}, once for each set of addons"
             )),
             BoxProgress::Waiting { what } => Self::Waiting(format!("waiting for {what}")),

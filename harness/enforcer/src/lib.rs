@@ -54,7 +54,7 @@ use nix::sys::signal::SigSet;
 pub use api::{BoxApi, PkiIdentity, first_line};
 use enforcer::NodeEnforcer;
 pub use error::Error;
-pub use in_force::{FOLDER, InForce, SeenVersions, in_force};
+pub use in_force::{EnforcerReport, REPORT_FOLDER, SeenVersions, read_report};
 use objects::{NamespaceObject, NetworkPolicy, PodObject};
 use state::ObjectChange;
 

@@ -16,7 +16,7 @@ use crate::Error;
 use crate::api::{BoxApi, first_line};
 
 /// Watches are opened again after this many seconds, so that one on a dead connection recovers.
-const LASTS: u64 = 30;
+const WATCH_LASTS: u64 = 30;
 
 /// An API server may be away for as long as it likes: until then the last table stays in force.
 const SERVER_AWAY_AT_MOST: Duration = Duration::MAX;
@@ -86,7 +86,7 @@ fn watch_kind<T: WatchedObject>(
     told: impl Fn(ObjectChange<T>, u64) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let path = format!(
-        "{}?watch=true&allowWatchBookmarks=true&timeoutSeconds={LASTS}&resourceVersion={from}",
+        "{}?watch=true&allowWatchBookmarks=true&timeoutSeconds={WATCH_LASTS}&resourceVersion={from}",
         T::PATH
     );
     for line in BufReader::new(read_answer(api, &path)?).lines() {

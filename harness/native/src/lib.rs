@@ -3,9 +3,9 @@
 //! pinned Go modules into a cache.
 //!
 //! ```text
-//! the caller  ── start() ──▶  launcher   host's namespaces; drives the start, and cleans up after it
-//!                             └ middle   makes the namespaces; dies with the launcher
-//!                               └ init   process 1 of the box; dies with the middle, and with it every process
+//! the caller  ── start() ──▶  launcher   host's namespaces; drives the start, and cleans up after
+//! it                             └ middle   makes the namespaces; dies with the launcher
+//! └ init   process 1 of the box; dies with the middle, and with it every process
 //! ```
 //! The caller's program must call [`hidden_main`] first thing: the launcher is that same program,
 //! run again.
@@ -47,13 +47,13 @@ mod start;
 mod template;
 
 pub use components::BoxCache;
-pub use config::COUNTER;
-pub use enforcer::{InForce, SeenVersions};
+pub use config::SIGSTORE_COUNTER;
+pub use enforcer::{EnforcerReport, SeenVersions};
 pub use entrypoints::hidden_main;
 pub use error::Error;
 pub use image::probe_program;
 pub use needed::{needed_components, needs_nothing_built};
-pub use node::MOST as MOST_NODES;
+pub use node::MOST_NODES;
 pub use places::{API_ADDRESS, DNS_ADDRESS, NODE_ADDRESS, VAULT_ADDRESS};
 pub use probe_image::PROBE_IMAGE;
 pub use progress::BoxProgress;

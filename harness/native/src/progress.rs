@@ -12,7 +12,7 @@ pub enum BoxProgress {
     /// A component of the box is built.
     Build(BuildProgress),
     /// The ready-made first state of a release is being made, once.
-    MakingSeed {
+    MakingTemplate {
         /// The Kubernetes release, `1.36.3`.
         kubernetes: String,
     },

@@ -29,8 +29,8 @@ pub(crate) struct LauncherRequest {
 pub(crate) enum StartPurpose {
     /// To be used.
     Use,
-    /// To take its first state, with these objects, as the seed of later starts.
-    Seed(Vec<FirstObject>),
+    /// To take its first state, with these objects, as the template of later starts.
+    MakeTemplate(Vec<FirstObject>),
 }
 
 /// The caller to the launcher, after a start.
@@ -157,7 +157,7 @@ pub(crate) struct BoxLayout {
     /// [`crate::places::HOME`]).
     pub(crate) binds: Vec<BindMount>,
     /// Where this program appears, below `HOME`.
-    pub(crate) ourselves: Vec<PathBuf>,
+    pub(crate) own_programs: Vec<PathBuf>,
     /// Folders that are copied into the box before it starts: from the host, to a path below
     /// `HOME`.
     pub(crate) copies: Vec<(PathBuf, PathBuf)>,
@@ -165,9 +165,9 @@ pub(crate) struct BoxLayout {
     /// Files elsewhere in the box, by absolute path.
     pub(crate) outside: Vec<BoxFile>,
     /// Where the first process takes connections for the API server.
-    pub(crate) doors: Vec<SocketAddr>,
+    pub(crate) api_gates: Vec<SocketAddr>,
     /// Where it takes those of the controller manager.
-    pub(crate) late_door: SocketAddr,
+    pub(crate) late_api_gate: SocketAddr,
     /// Lines for `ip -batch`.
     pub(crate) network: Vec<String>,
     /// Whether its nodes pass on what is of IPv6.

@@ -214,13 +214,13 @@ pub fn needed_components(
         .iter()
         .any(|facts| facts.needs.contains(&Capability::Etcd))
     {
-        tools.push(components::only(ETCD_TOOLS)?);
+        tools.push(components::only_version(ETCD_TOOLS)?);
     }
     if facts
         .iter()
         .any(|facts| facts.writes == ActionWrites::Images)
     {
-        tools.push(components::only(PROBE)?);
+        tools.push(components::only_version(PROBE)?);
     }
     for tool in tools {
         if !needed.iter().any(|one| std::ptr::eq(*one, tool)) {

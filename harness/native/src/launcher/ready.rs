@@ -24,7 +24,7 @@ use crate::places;
 use crate::process::BoxProcess;
 use crate::protocol::{InitOrder, InitReport};
 use enforcer::BoxApi;
-use enforcer::in_force as network_policy;
+use enforcer::read_report;
 use looks::{
     apiserver_answers, in_force, knows_its_roles, make_object, node_is_ready, object_exists,
 };
@@ -39,7 +39,7 @@ const WATCHED_FOR: Duration = Duration::from_secs(600);
 
 pub(super) struct BoxReadiness<'a> {
     pub(super) api: BoxApi,
-    pub(super) family: &'a mut InitConnection,
+    pub(super) connection: &'a mut InitConnection,
     pub(super) trace: &'a mut StartupTrace,
     pub(super) nodes: Vec<BoxNode>,
     /// The folder that the box shares with the host.
@@ -47,43 +47,44 @@ pub(super) struct BoxReadiness<'a> {
 }
 
 impl BoxReadiness<'_> {
-    /// Starts the rest, and waits until the box can be used. Without a seed the roles take a while
-    /// to be made, and the controller manager would give up at the door: then the rest starts after
-    /// it has opened.
+    /// Starts the rest, and waits until the box can be used. Without a template the roles take a
+    /// while to be made, and the controller manager would give up at the gate: then the rest starts
+    /// after it has opened.
     pub(super) fn reach_ready(
         &mut self,
         blueprint: &BoxBlueprint,
-        seeded: bool,
+        from_template: bool,
     ) -> Result<(), StartAborted> {
         let since = rfc3339_now();
         self.wait_until("the API server to answer", |api| {
             apiserver_answers(api, "/livez/ping")
         })?;
         self.trace.milestone("api-answers");
-        if seeded {
+        if from_template {
             self.spawn_processes(blueprint.second_processes())?;
         }
         self.wait_until("the API server to be usable", |api| {
             apiserver_answers(
                 api,
-                if seeded {
-                    places::READYZ_SEEDED
+                if from_template {
+                    places::READYZ_FROM_TEMPLATE
                 } else {
                     READYZ
                 },
             )
         })?;
-        self.trace.milestone(if seeded {
+        self.trace.milestone(if from_template {
             "api-usable"
         } else {
             READYZ_MILESTONE
         });
-        if !seeded {
+        if !from_template {
             self.register_nodes(blueprint)?;
         }
-        self.family.send_order(&InitOrder::ApiGate { open: true })?;
-        if !seeded {
-            self.family
+        self.connection
+            .send_order(&InitOrder::ApiGate { open: true })?;
+        if !from_template {
+            self.connection
                 .send_order(&InitOrder::LateApiGate { open: true })?;
             self.spawn_processes(blueprint.second_processes())?;
         }
@@ -118,12 +119,12 @@ impl BoxReadiness<'_> {
         let mut any = false;
         for node in nodes.map(BoxNode::name) {
             let work = self.work.clone();
-            self.wait_until("network policies to be enforced", |_| match network_policy(
-                &work, &node,
-            ) {
-                Ok(Some(_)) => WaitLook::Ready(()),
-                Ok(None) => WaitLook::NotYet(format!("{node} has not reported yet")),
-                Err(why) => WaitLook::NotYet(error_chain(&why)),
+            self.wait_until("network policies to be enforced", |_| {
+                match read_report(&work, &node) {
+                    Ok(Some(_)) => WaitLook::Ready(()),
+                    Ok(None) => WaitLook::NotYet(format!("{node} has not reported yet")),
+                    Err(why) => WaitLook::NotYet(error_chain(&why)),
+                }
             })?;
             any = true;
         }
@@ -136,7 +137,7 @@ impl BoxReadiness<'_> {
     /// Waits until every node has the test image and says that it is Ready.
     fn wait_for_nodes(&mut self, since: &str) -> Result<(), StartAborted> {
         for node in &self.nodes {
-            self.family.expect_end(
+            self.connection.expect_end(
                 &node.own_name(IMAGE_IMPORT),
                 READY_WITHIN,
                 &mut report_started,
@@ -179,7 +180,7 @@ impl BoxReadiness<'_> {
         })?;
         let anybody = self.api.without_identity(blueprint.pki.ca())?;
         let name = "the issuer's keys to be open";
-        self.family
+        self.connection
             .look_until(name, READY_WITHIN, &mut report_started, || {
                 apiserver_answers(&anybody, issuer_is_open())
             })?;
@@ -189,11 +190,11 @@ impl BoxReadiness<'_> {
     fn spawn_processes(&mut self, processes: Vec<BoxProcess>) -> Result<(), StartAborted> {
         processes
             .into_iter()
-            .try_for_each(|process| self.family.spawn_process(process))
+            .try_for_each(|process| self.connection.spawn_process(process))
     }
 
-    /// Goes on looking at `/readyz` after a seeded start, which does not wait for all of it. The
-    /// late door opens then.
+    /// Goes on looking at `/readyz` after a start from a template, which does not wait for all of
+    /// it. The late gate opens then.
     pub(super) fn watch_on(&self) {
         if !self
             .trace
@@ -203,7 +204,7 @@ impl BoxReadiness<'_> {
         {
             watch_beside(
                 &self.api,
-                self.family,
+                self.connection,
                 READY_WITHIN,
                 LauncherEvent::Reached(READYZ_MILESTONE),
                 |api| apiserver_answers(api, READYZ),
@@ -264,29 +265,29 @@ impl BoxReadiness<'_> {
         mut look: impl FnMut(&BoxApi) -> WaitLook<T>,
     ) -> Result<T, StartAborted> {
         let api = &self.api;
-        self.family
+        self.connection
             .look_until(name, READY_WITHIN, &mut report_started, || look(api))
     }
 }
 
-/// Shuts the components' door when the API server has ended, and opens it when the next one knows
+/// Shuts the components' gate when the API server has ended, and opens it when the next one knows
 /// its roles: before, it forbids everything, at which a controller manager that is starting gives
 /// up. `/readyz` cannot be asked for that: an API server that has lost the key of a single Secret
 /// is never ready.
-pub(super) fn mind_the_door(
+pub(super) fn steer_api_gate(
     event: &InitReport,
     api: &BoxApi,
-    family: &mut InitConnection,
+    connection: &mut InitConnection,
 ) -> Result<(), StartAborted> {
     match event {
         InitReport::Exited { process, .. } if process == API_SERVER => {
-            family.send_order(&InitOrder::ApiGate { open: false })?;
-            family.send_order(&InitOrder::LateApiGate { open: false })
+            connection.send_order(&InitOrder::ApiGate { open: false })?;
+            connection.send_order(&InitOrder::LateApiGate { open: false })
         }
         InitReport::Started { process, .. } if process == API_SERVER => {
             watch_beside(
                 api,
-                family,
+                connection,
                 WATCHED_FOR,
                 LauncherEvent::Usable,
                 knows_its_roles,
@@ -300,12 +301,12 @@ pub(super) fn mind_the_door(
 /// Looks beside everything else, and says so once it has found what it looks for.
 fn watch_beside(
     api: &BoxApi,
-    family: &InitConnection,
+    connection: &InitConnection,
     within: Duration,
     then: LauncherEvent,
     look: impl Fn(&BoxApi) -> WaitLook<()> + Send + 'static,
 ) {
-    let (api, to_main) = (api.clone(), family.to_main());
+    let (api, to_main) = (api.clone(), connection.to_main());
     thread::spawn(move || {
         let every = Duration::from_millis(20);
         if wait::wait_until("the API server to be ready", within, every, || look(&api)).is_ok() {

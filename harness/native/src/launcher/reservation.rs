@@ -35,10 +35,10 @@ pub(super) struct BoxReservation {
 }
 
 impl BoxReservation {
-    /// Waits for what other boxes hold of the machine, unless one of the `words` is to end.
+    /// Waits for what other boxes hold of the machine, unless one of the `events` is to end.
     pub(super) fn reserve_box(
         request: &LauncherRequest,
-        words: &Receiver<LauncherEvent>,
+        events: &Receiver<LauncherEvent>,
     ) -> Result<Self, StartFailure> {
         if !geteuid().is_root() {
             return Err(StartFailure::NotRoot);
@@ -46,8 +46,8 @@ impl BoxReservation {
         let cache = BoxCache {
             root: request.cache.clone(),
         };
-        match Self::try_take(cache, &request.name, request.cluster.nodes, words) {
-            Ok(Some(claim)) => Ok(claim),
+        match Self::try_take(cache, &request.name, request.cluster.nodes, events) {
+            Ok(Some(reservation)) => Ok(reservation),
             Ok(None) => Err(StartFailure::NameTaken),
             Err(Error::NoInotify { why, .. }) => Err(StartFailure::NoInotify(why)),
             Err(error) => Err(StartFailure::Other(error_chain(&error))),
@@ -58,7 +58,7 @@ impl BoxReservation {
         cache: BoxCache,
         name: &str,
         nodes: u8,
-        words: &Receiver<LauncherEvent>,
+        events: &Receiver<LauncherEvent>,
     ) -> Result<Option<Self>, Error> {
         let boxes = cache.boxes_folder();
         cache::private_dir(&boxes)?;
@@ -74,9 +74,9 @@ impl BoxReservation {
         cache::remove_dir(&dir)?;
         cache::private_dir(&dir.join("root"))?;
         cache::private_dir(&dir.join("logs"))?;
-        let pid = dir.join(running_boxes::PID);
+        let pid = dir.join(running_boxes::PID_FILE);
         fs::write(&pid, std::process::id().to_string()).map_err(Error::file("write", &pid))?;
-        let mut claim = Self {
+        let mut reservation = Self {
             cache,
             name: name.to_owned(),
             dir,
@@ -85,22 +85,26 @@ impl BoxReservation {
             lock,
             inotify: None,
         };
-        let occupied = claim
-            .await_instances(nodes, words)
+        let occupied = reservation
+            .await_instances(nodes, events)
             .and_then(|()| host.create_groups(name, nodes));
         match occupied {
-            Ok(()) => Ok(Some(claim)),
+            Ok(()) => Ok(Some(reservation)),
             Err(error) => {
-                claim.release_box()?;
+                reservation.release_box()?;
                 Err(error)
             }
         }
     }
 
-    fn await_instances(&mut self, nodes: u8, words: &Receiver<LauncherEvent>) -> Result<(), Error> {
+    fn await_instances(
+        &mut self,
+        nodes: u8,
+        events: &Receiver<LauncherEvent>,
+    ) -> Result<(), Error> {
         let is_told_to_end = || {
-            let word = words.try_recv();
-            matches!(word, Ok(LauncherEvent::CallerGone | LauncherEvent::Signal))
+            let event = events.try_recv();
+            matches!(event, Ok(LauncherEvent::CallerGone | LauncherEvent::Signal))
         };
         let tell = |what| send_report(&LauncherReport::Progress(BoxProgress::Waiting { what }));
         self.inotify = wait_for_instances(&self.name, nodes, is_told_to_end, tell)?;

@@ -57,13 +57,13 @@ impl ServiceWatches {
     /// Waits until every service has answered.
     pub(super) fn await_answers(
         &mut self,
-        family: &mut InitConnection,
+        connection: &mut InitConnection,
         trace: &mut StartupTrace,
     ) -> Result<(), StartAborted> {
         for ServiceWatch { name, outcome } in &self.0 {
             let waiting = format!("`{name}` to answer");
             let answered =
-                family.look_until(&waiting, 2 * ANSWERS_WITHIN, &mut report_started, || {
+                connection.look_until(&waiting, 2 * ANSWERS_WITHIN, &mut report_started, || {
                     match outcome.try_recv() {
                         Ok(answered) => WaitLook::Ready(answered),
                         Err(TryRecvError::Empty) => WaitLook::NotYet("it has not".into()),

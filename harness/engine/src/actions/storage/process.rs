@@ -141,7 +141,7 @@ impl LiveWorld<'_> {
                 let reply = self
                     .lab
                     .own
-                    .send_call(ApiCall::get(HostAccess::READYZ_SEEDED))
+                    .send_call(ApiCall::get(HostAccess::READYZ_FROM_TEMPLATE))
                     .await
                     .reply;
                 match &reply {

@@ -83,7 +83,8 @@ pub(super) fn object_exists(api: &BoxApi, path: &str) -> WaitLook<()> {
     }
 }
 
-/// Whether this start's kubelet says that the node is Ready: a seed holds what an earlier one said.
+/// Whether this start's kubelet says that the node is Ready: a template holds what an earlier one
+/// said.
 pub(super) fn node_is_ready(api: &BoxApi, name: &str, since: &str) -> WaitLook<()> {
     let node = match api.existing_object(&format!("/api/v1/nodes/{name}")) {
         Ok(node) => node,
