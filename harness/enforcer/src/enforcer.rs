@@ -6,8 +6,8 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use super::compile::compile_node;
-use super::in_force::EnforcerReport;
 use super::render::render_table;
+use super::report::EnforcerReport;
 use super::state::{ClusterState, ObjectChange};
 use super::tables::KernelTables;
 use super::{WatchEvent, log_line, plugin};

@@ -3,9 +3,9 @@
 //! pinned Go modules into a cache.
 //!
 //! ```text
-//! the caller  ── start() ──▶  launcher   host's namespaces; drives the start, and cleans up after
-//! it                             └ middle   makes the namespaces; dies with the launcher
-//! └ init   process 1 of the box; dies with the middle, and with it every process
+//! the caller ── start() ──▶ launcher   host's namespaces; drives the start, and cleans up after it
+//!                            └ holder   makes the namespaces; dies with the launcher
+//!                              └ init   process 1 of the box; dies with the holder, and all with it
 //! ```
 //! The caller's program must call [`hidden_main`] first thing: the launcher is that same program,
 //! run again.

@@ -1,4 +1,4 @@
-//! The middle process: it makes the namespaces, starts the box's first process in them, and dies
+//! The process that holds the namespaces: it makes the namespaces, starts the box's first process in them, and dies
 //! with the launcher.
 
 use std::ffi::OsString;
