@@ -11,10 +11,10 @@ use crate::cgroup::HostCgroups;
 use crate::protocol::{self, InitReport};
 use crate::{Error, self_exe};
 
-pub(crate) const HOLDER_ARGUMENT: &str = "__middle";
+pub(crate) const HOLDER_ARGUMENT: &str = "__holder";
 pub(crate) const INIT_ARGUMENT: &str = "__init";
 
-/// `__middle NAME`. Standard input and output are the first process's.
+/// `__holder NAME`. Standard input and output are the first process's.
 pub(crate) fn hold_namespaces(words: &[OsString]) -> io::Result<ExitCode> {
     components::lifeline::arm_lifeline()?;
     match enter_namespaces(words) {
