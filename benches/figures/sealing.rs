@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use cluster::{Cluster, ProcessCommand};
+use cluster::Cluster;
 use futures::{StreamExt, TryStreamExt, stream};
-use model::{ClusterSpec, EncryptionShape, FileText};
+use model::{ClusterSpec, EncryptionShape, FileText, ProcessChange};
 use serde_json::{Value, json};
 use wait::WaitLook;
 
@@ -192,12 +192,12 @@ fn post_secret(object: &Value) -> Result<http::Request<Vec<u8>>, Box<dyn Error>>
 async fn time_restart(cluster: &Cluster) -> Result<(Duration, Duration), Box<dyn Error>> {
     let host_access = cluster.host_access().ok_or("this cluster is not a box")?;
     let process = "kube-apiserver";
-    host_access.control_process(process, ProcessCommand::Kill)?;
+    host_access.control_process(&ProcessChange::Kill(process.into()))?;
     let has_ended = async || {
         let life = host_access.process_status(process);
         let over = life
             .as_ref()
-            .is_some_and(|life| matches!(life.state, cluster::ProcessState::Ended { .. }));
+            .is_some_and(|life| matches!(life.state, model::ProcessState::Ended { .. }));
         if over {
             WaitLook::Ready(())
         } else {
@@ -207,7 +207,7 @@ async fn time_restart(cluster: &Cluster) -> Result<(Duration, Duration), Box<dyn
     crate::start::soon("the API server to end")
         .until_async(has_ended)
         .await?;
-    host_access.control_process(process, ProcessCommand::Start)?;
+    host_access.control_process(&ProcessChange::Start(process.into()))?;
     let began = Instant::now();
     crate::start::readyz(cluster).await?;
     let usable = began.elapsed();

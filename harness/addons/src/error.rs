@@ -23,7 +23,7 @@ pub enum Error {
         addon: &'static str,
         /// Why not.
         #[source]
-        source: native::Error,
+        source: components::Error,
     },
     /// It could not be installed, or was never seen to do what it has to.
     #[error("{addon} could not be installed")]

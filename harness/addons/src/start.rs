@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Instant;
 
-use cluster::Cluster;
-use components::PinnedComponent;
+use cluster::{Cluster, ClusterProgress};
+use components::{BoxCache, PinnedComponent};
 use model::{AddonInstall, AddonVersion, ClusterSpec, PureAddon};
-use native::{BoxCache, BoxProgress};
 
 use crate::first_state::first_state;
 use crate::install::install_all;
@@ -31,7 +30,7 @@ pub async fn start_box(
     name: &str,
     launcher: &Path,
     spec: &ClusterSpec,
-    progress: impl FnMut(BoxProgress) + Send + 'static,
+    progress: impl FnMut(ClusterProgress) + Send + 'static,
 ) -> Result<Cluster, Error> {
     let start = Instant::now();
     let chosen = choose_addons(&spec.install)?;
@@ -70,6 +69,6 @@ pub(crate) fn own_component(
     let title = version.components.first().copied().unwrap_or_default();
     components::find_titled(title).map_err(|source| Error::Component {
         addon: addon.name,
-        source: source.into(),
+        source,
     })
 }

@@ -100,6 +100,24 @@ pub enum Error {
         #[source]
         source: rcgen::Error,
     },
+    /// A word that is not one of those which are known.
+    #[error("`{text}` is not {what}: write {known}")]
+    UnknownWord {
+        /// The word.
+        text: String,
+        /// What it should be, with an article.
+        what: &'static str,
+        /// What can be written.
+        known: &'static str,
+    },
+    /// A name has no address.
+    #[error("no address for `{name}`{}", .why.as_ref().map(|why| format!(": {why}")).unwrap_or_default())]
+    Unresolved {
+        /// The name.
+        name: String,
+        /// Why not, where that is known.
+        why: Option<String>,
+    },
     /// The system has no randomness to give.
     #[error("the system has no random bytes")]
     Random,
@@ -116,6 +134,15 @@ impl Error {
             doing,
             path,
             source,
+        }
+    }
+
+    /// For words that cannot be parsed.
+    pub(crate) fn unknown_word(text: &str, what: &'static str, known: &'static str) -> Self {
+        Self::UnknownWord {
+            text: text.to_owned(),
+            what,
+            known,
         }
     }
 

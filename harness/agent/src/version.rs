@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::Error;
+
 /// A version such as `v4.14.7`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AgentVersion([u16; 3]);
@@ -11,8 +13,8 @@ impl AgentVersion {
     /// The release whose protocol this is.
     pub const KNOWN: Self = Self::new(4, 14, 7);
 
-    /// Whether an agent of this version is too new for a manager of version `other`: the last number
-    /// does not count.
+    /// Whether an agent of this version is too new for a manager of version `other`: the last
+    /// number does not count.
     #[must_use]
     pub fn is_newer_than(self, other: Self) -> bool {
         self.0[..2] > other.0[..2]
@@ -33,10 +35,10 @@ impl fmt::Display for AgentVersion {
 }
 
 impl FromStr for AgentVersion {
-    type Err = String;
+    type Err = Error;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let fault = || format!("`{text}` is not a version: write vMAJOR.MINOR.PATCH");
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let fault = || Error::unknown_word(text, "a version", "vMAJOR.MINOR.PATCH");
         let numbers = text
             .strip_prefix('v')
             .unwrap_or(text)

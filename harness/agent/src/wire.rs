@@ -18,13 +18,13 @@ pub enum TransportProtocol {
 }
 
 impl FromStr for TransportProtocol {
-    type Err = String;
+    type Err = Error;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, Error> {
         match text {
             "tcp" => Ok(Self::Tcp),
             "udp" => Ok(Self::Udp),
-            _ => Err(format!("`{text}` is not a protocol: write tcp or udp")),
+            _ => Err(Error::unknown_word(text, "a protocol", "tcp or udp")),
         }
     }
 }

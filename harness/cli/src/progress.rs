@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use cluster::ClusterProgress;
 use components::BuildProgress;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use native::BoxProgress;
 
 use crate::ui;
 pub(crate) use estimate::BuildEstimate;
@@ -112,27 +112,12 @@ impl ProgressBoard {
         }
     }
 
-    /// What the box of this name does.
-    pub(crate) fn show_machine(&self, name: &str, step: &BoxProgress) {
+    /// What the cluster of this name does.
+    pub(crate) fn show_machine(&self, name: &str, step: &ClusterProgress) {
         match step {
-            BoxProgress::Build(step) => self.component(step),
-            BoxProgress::MakingSeed { kubernetes } => {
-                self.show_state(
-                    name,
-                    &format!(
-                        "making a template of Kubernetes {kubernetes}, once for each set of addons"
-                    ),
-                );
-            }
-            BoxProgress::Started { process } => {
-                self.redraw(name, &format!("box {name}: started {process}"));
-            }
-            BoxProgress::Milestone { name: point, at } => {
-                self.redraw(
-                    name,
-                    &format!("box {name}: {point} after {}", format_seconds(*at)),
-                );
-            }
+            ClusterProgress::Build(step) => self.component(step),
+            ClusterProgress::Waiting(what) => self.show_state(name, what),
+            ClusterProgress::Reached(what) => self.redraw(name, &format!("box {name}: {what}")),
         }
     }
 

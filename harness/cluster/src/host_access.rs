@@ -6,8 +6,9 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use model::{NodeChange, ProcessChange, ProcessStatus};
+use native::EnforcerReport;
 use native::places;
-use native::{InForce, NodeCommand, ProcessCommand, ProcessStatus};
 use serde_json::Value;
 
 use crate::Error;
@@ -42,9 +43,9 @@ impl HostAccess<'_> {
     ///
     /// # Errors
     /// For a name that the box never had.
-    pub fn control_process(&self, process: &str, what: ProcessCommand) -> Result<(), Error> {
+    pub fn control_process(&self, change: &ProcessChange) -> Result<(), Error> {
         self.running
-            .control_process(process, what)
+            .control_process(change)
             .map_err(|source| Error::Box { source })
     }
 
@@ -52,9 +53,9 @@ impl HostAccess<'_> {
     ///
     /// # Errors
     /// For a node that the box does not have, and for the first; where the kernel does not do it.
-    pub fn command_node(&self, name: &str, what: NodeCommand) -> Result<(), Error> {
+    pub fn command_node(&self, change: &NodeChange) -> Result<(), Error> {
         self.running
-            .command_node(name, what)
+            .command_node(change)
             .map_err(|source| Error::Box { source })
     }
 
@@ -88,7 +89,7 @@ impl HostAccess<'_> {
     ///
     /// # Errors
     /// When a node does not say it.
-    pub fn network_policy(&self) -> Result<Option<Vec<InForce>>, Error> {
+    pub fn network_policy(&self) -> Result<Option<Vec<EnforcerReport>>, Error> {
         self.running
             .network_policy()
             .map_err(|source| Error::Box { source })
@@ -170,7 +171,7 @@ impl HostAccess<'_> {
     pub async fn packets_to_sigstore(self) -> Result<u64, Error> {
         let uncounted = |why: String| Error::Uncounted { why };
         let mut command = self.enter_command();
-        let [table, counter] = native::COUNTER;
+        let [table, counter] = native::SIGSTORE_COUNTER;
         command
             .args(["nft", "-j", "list", "counter", "inet", table, counter])
             .stdin(Stdio::null());
@@ -190,6 +191,16 @@ impl HostAccess<'_> {
         packets.ok_or_else(|| uncounted(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
     }
 
+    /// The image of the program that speaks for a pod, on every node of a box.
+    pub const PROBE_IMAGE: &'static str = native::PROBE_IMAGE;
+    /// The address of the service `kubernetes`: the API server's, inside.
+    pub const API_ADDRESS: &'static str = native::API_ADDRESS;
+    /// The address that pods ask for names, whether or not a server answers there.
+    pub const DNS_ADDRESS: &'static str = native::DNS_ADDRESS;
+    /// The first node's address, the same in every box.
+    pub const NODE_ADDRESS: &'static str = native::NODE_ADDRESS;
+    /// The address of the Service `vault` where it is installed.
+    pub const VAULT_ADDRESS: &'static str = native::VAULT_ADDRESS;
     /// Where the box sees [`HostAccess::work_folder`].
     pub const INSIDE: &'static str = places::WORK_INSIDE;
     /// The folder of etcd's data, inside.
@@ -200,7 +211,7 @@ impl HostAccess<'_> {
     pub const CA_FILE: &'static str = places::CA_FILE;
     /// What an API server says about itself, but for two checks that wait a second for what was
     /// there before.
-    pub const READYZ_SEEDED: &'static str = places::READYZ_SEEDED;
+    pub const READYZ_FROM_TEMPLATE: &'static str = places::READYZ_FROM_TEMPLATE;
     /// The registry, with TLS.
     pub const REGISTRY: &'static str = places::REGISTRY.authority;
     /// The same registry, over plain HTTP. Go's registry clients take names below `localhost` for

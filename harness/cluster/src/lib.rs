@@ -9,6 +9,7 @@ mod context;
 mod error;
 mod facts;
 mod host_access;
+mod progress;
 mod provider;
 mod sealing;
 mod sweep;
@@ -17,15 +18,18 @@ mod trust;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use components::BoxCache;
 // The client wants one release of the API to be chosen.
 use k8s_openapi as _;
 use kube::{Client, Config};
-use model::{ClusterSpec, FileText};
+use model::{ClusterSpec, FileText, FirstObject};
 
 pub use error::Error;
 pub use facts::{AuditAccess, ClusterProfile};
 pub use host_access::HostAccess;
-pub use native::{InForce, NodeCommand, ProcessCommand, ProcessState, ProcessStatus};
+pub use native::doctor::free_memory;
+pub use native::{EnforcerReport, SeenVersions, needed_components};
+pub use progress::ClusterProgress;
 pub use provider::ClusterProvider;
 pub use sealing::{SealingKeys, kms_endpoint};
 pub use trust::{TrustedParties, VALID_FROM};
@@ -56,12 +60,12 @@ impl Cluster {
     /// # Errors
     /// When the box does not start, or its API server does not answer.
     pub async fn start_native(
-        cache: &native::BoxCache,
+        cache: &BoxCache,
         name: &str,
         launcher: &Path,
         cluster: &ClusterSpec,
         first_state: Option<FirstState>,
-        progress: impl FnMut(native::BoxProgress) + Send + 'static,
+        progress: impl FnMut(ClusterProgress) + Send + 'static,
     ) -> Result<Self, Error> {
         let sealing = SealingKeys::random().map_err(|_| Error::NoRandom)?;
         let mut own = cluster.clone();
@@ -262,32 +266,32 @@ pub struct FirstState {
 }
 
 /// Makes the objects of a first state.
-pub type FirstObjects = Box<
-    dyn FnOnce() -> Result<Vec<native::FirstObject>, Box<dyn std::error::Error + Send + Sync>>
-        + Send,
->;
+pub type FirstObjects =
+    Box<dyn FnOnce() -> Result<Vec<FirstObject>, Box<dyn std::error::Error + Send + Sync>> + Send>;
 
 /// Starts a box, from a first state where there is one; says whether it did.
 fn start_box(
-    cache: &native::BoxCache,
+    cache: &BoxCache,
     spec: &native::BoxSpec,
     first_objects: Option<FirstObjects>,
-    mut progress: impl FnMut(native::BoxProgress),
+    mut progress: impl FnMut(ClusterProgress),
 ) -> Result<(native::RunningBox, bool), Error> {
     let failed = |source| Error::Box { source };
+    let mut tell = |step: native::BoxProgress| progress(step.into());
     let has_state = first_objects.is_some();
     if let Some(first_objects) = first_objects.filter(|_| !native::is_prepared(cache, spec)) {
-        let needed = native::needed_components(&spec.cluster).map_err(failed)?;
-        let mut build = |step| progress(native::BoxProgress::Build(step));
+        let build_failed = |source: components::Error| failed(source.into());
+        let needed = needed_components(&spec.cluster).map_err(build_failed)?;
+        let mut build = |step| tell(native::BoxProgress::Build(step));
         cache
             .ensure_built(&needed, &spec.launcher, &mut build)
-            .map_err(|source| failed(source.into()))?;
+            .map_err(build_failed)?;
         let objects = first_objects().map_err(|source| Error::FirstState { source })?;
-        native::prepare_template(cache, spec, objects, &mut progress).map_err(failed)?;
+        native::prepare_template(cache, spec, objects, &mut tell).map_err(failed)?;
     }
     let begun = has_state && native::is_prepared(cache, spec);
     Ok((
-        native::start_box(cache, spec, true, &mut progress).map_err(failed)?,
+        native::start_box(cache, spec, true, &mut tell).map_err(failed)?,
         begun,
     ))
 }

@@ -25,17 +25,17 @@ pub(crate) struct BuildFolder<'a> {
 impl BuildFolder<'_> {
     /// The folder that becomes the component's.
     pub(crate) fn output_folder(&self) -> PathBuf {
-        self.temp.join(OUT)
+        self.temp.join(OUTPUT_FOLDER)
     }
 }
 
 /// What is built comes here first.
-const OUT: &str = "out";
+const OUTPUT_FOLDER: &str = "out";
 
 impl BoxCache {
     /// Builds those that are not there, one after the other. Two programs that want the same one do
     /// not build it twice. `launcher` is the program that builds are run by: this one, or another
-    /// that hands [`crate::CONTAIN`] on.
+    /// that hands [`crate::CONTAIN_ARGUMENT`] on.
     ///
     /// # Errors
     /// A missing tool, a failed build (with the end of its output), a full disk, a cache that is
@@ -157,7 +157,7 @@ impl BoxCache {
             ComponentSource::Cargo { files } => cargo::compile_rust(&workshop, files, &mut feed)?,
         }
         let elapsed = feed.elapsed();
-        let whole = temp.path().join(OUT);
+        let whole = temp.path().join(OUTPUT_FOLDER);
         stamp::write_stamp(&whole, component)?;
         put_in_place(&whole, &self.component_dir(component))?;
         progress(BuildProgress::Built {

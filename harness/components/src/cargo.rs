@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::build::{BuildFolder, run_fed};
-use crate::component::BIN;
+use crate::component::BIN_FOLDER;
 use crate::feed::BuildFeed;
 use crate::{BoxCache, Error, contain};
 
@@ -44,7 +44,7 @@ pub(crate) fn compile_rust(
 ) -> Result<(), Error> {
     let (source, bin) = (
         workshop.temp.join("src"),
-        workshop.output_folder().join(BIN),
+        workshop.output_folder().join(BIN_FOLDER),
     );
     fs::create_dir_all(&bin).map_err(Error::file("create", &bin))?;
     for (path, text) in files {

@@ -7,10 +7,10 @@ use crate::recipes::PINNED;
 use crate::{BoxCache, Error, digest, recipes, stamp};
 
 /// The folder of a component's programs, in its own.
-pub const BIN: &str = "bin";
+pub const BIN_FOLDER: &str = "bin";
 
 /// The folder of a component's data.
-pub const DATA: &str = "data";
+pub const DATA_FOLDER: &str = "data";
 
 /// A set of programs that are built together.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ pub(crate) fn part_path(part: &str) -> String {
     if is_data(part) {
         part.to_owned()
     } else {
-        format!("{BIN}/{part}")
+        format!("{BIN_FOLDER}/{part}")
     }
 }
 
@@ -70,7 +70,7 @@ pub(crate) struct Data {
 
 impl Data {
     pub(crate) fn part(&self) -> String {
-        format!("{DATA}/{}", self.name)
+        format!("{DATA_FOLDER}/{}", self.name)
     }
 }
 
@@ -107,11 +107,11 @@ pub fn kubernetes_component(release: &str) -> Result<&'static PinnedComponent, E
 /// # Errors
 /// [`Error::UnknownRelease`], with the releases there are.
 pub fn kubernetes_node(release: &str) -> Result<&'static PinnedComponent, Error> {
-    released_component(NODE, release)
+    released_component(KUBERNETES_NODE, release)
 }
 
 /// The component of a node.
-pub const NODE: &str = "kubernetes-node";
+pub const KUBERNETES_NODE: &str = "kubernetes-node";
 
 fn released_component(name: &str, release: &str) -> Result<&'static PinnedComponent, Error> {
     let all = || PINNED.iter().filter(|component| component.name == name);
@@ -148,7 +148,7 @@ pub fn probe_component() -> &'static PinnedComponent {
 ///
 /// # Errors
 /// [`Error::UnknownComponent`].
-pub fn find(name: &str, version: &str) -> Result<&'static PinnedComponent, Error> {
+pub fn find_component(name: &str, version: &str) -> Result<&'static PinnedComponent, Error> {
     let found = PINNED
         .iter()
         .find(|component| component.name == name && component.version == version);
@@ -168,7 +168,7 @@ pub fn find_titled(title: &str) -> Result<&'static PinnedComponent, Error> {
 ///
 /// # Errors
 /// [`Error::UnknownComponent`], where there is none, or several and one has to be named.
-pub fn only(name: &str) -> Result<&'static PinnedComponent, Error> {
+pub fn only_version(name: &str) -> Result<&'static PinnedComponent, Error> {
     let mut found = PINNED.iter().filter(|component| component.name == name);
     match (found.next(), found.next()) {
         (Some(one), None) => Ok(one),
@@ -253,13 +253,13 @@ impl BoxCache {
     /// A file that a component needs at run time, such as Kyverno's `install.yaml`.
     #[must_use]
     pub fn data_path(&self, component: &PinnedComponent, file: &str) -> PathBuf {
-        self.component_dir(component).join(DATA).join(file)
+        self.component_dir(component).join(DATA_FOLDER).join(file)
     }
 
     /// A program of a component.
     #[must_use]
     pub fn binary_path(&self, component: &PinnedComponent, binary: &str) -> PathBuf {
-        self.component_dir(component).join(BIN).join(binary)
+        self.component_dir(component).join(BIN_FOLDER).join(binary)
     }
 
     /// Those of `needed` that are not built.
@@ -298,14 +298,17 @@ mod tests {
 
     #[test]
     fn a_component_is_found_by_name_and_version_and_never_by_chance() {
-        let kyverno = only("kyverno").unwrap();
+        let kyverno = only_version("kyverno").unwrap();
         assert_eq!(kyverno.binaries, ["kyverno"]);
-        assert_eq!(find("kyverno", kyverno.version).unwrap().id(), kyverno.id());
+        assert_eq!(
+            find_component("kyverno", kyverno.version).unwrap().id(),
+            kyverno.id()
+        );
         assert_eq!(find_titled(&kyverno.title()).unwrap().id(), kyverno.id());
         for found in [
-            only("trivy"),
-            only("kubernetes"),
-            find("kyverno", "0.0.1"),
+            only_version("trivy"),
+            only_version("kubernetes"),
+            find_component("kyverno", "0.0.1"),
             find_titled("kyverno"),
         ] {
             assert!(

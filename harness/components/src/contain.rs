@@ -13,9 +13,9 @@ use nix::sched::{CloneFlags, unshare};
 use crate::lifeline;
 
 /// The hidden word of the namespace's maker; see the head of this crate.
-pub const CONTAIN: &str = "__contain";
+pub const CONTAIN_ARGUMENT: &str = "__contain";
 /// The other one: the program itself, in the namespace.
-pub const ARMED: &str = "__armed";
+pub const ARMED_ARGUMENT: &str = "__armed";
 
 /// The lowest priority (`nice(2)`).
 const NICEST: i32 = 19;
@@ -25,7 +25,10 @@ const NICEST: i32 = 19;
 /// as the command may run.
 pub(crate) fn contained_command(launcher: &Path, program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(launcher);
-    command.arg(CONTAIN).arg(program).stdin(Stdio::piped());
+    command
+        .arg(CONTAIN_ARGUMENT)
+        .arg(program)
+        .stdin(Stdio::piped());
     command
 }
 
@@ -39,7 +42,7 @@ pub fn run_contain(words: &[OsString]) -> io::Result<ExitCode> {
     }
     let mut child = Command::new("/proc/self/exe")
         .arg0("gauntlet")
-        .arg(ARMED)
+        .arg(ARMED_ARGUMENT)
         .args(words)
         .stdin(Stdio::piped())
         .spawn()?;

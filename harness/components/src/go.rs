@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::build::{BuildFolder, run_fed};
-use crate::component::{BIN, Data, PinnedComponent, Step};
+use crate::component::{BIN_FOLDER, Data, PinnedComponent, Step};
 use crate::feed::BuildFeed;
 use crate::{Error, contain};
 
@@ -19,7 +19,7 @@ const NO_DWARF: &str = "-gcflags=all=-dwarf=false";
 
 /// Each compiler ends within seconds, before it has to collect garbage; one that needs more than
 /// this collects after all.
-const MEMORY: &str = "2GiB";
+const GO_MEMORY_LIMIT: &str = "2GiB";
 
 /// Builds every program, and copies the files that are needed beside them.
 pub(crate) fn compile_go(
@@ -34,7 +34,7 @@ pub(crate) fn compile_go(
         temp,
         ..
     } = workshop;
-    let bin = workshop.output_folder().join(BIN);
+    let bin = workshop.output_folder().join(BIN_FOLDER);
     fs::create_dir_all(&bin).map_err(Error::file("create", &bin))?;
     let source = write_module(temp, (go_mod, go_sum))?;
     let total = count_packages(component, steps, launcher, &source, feed)?;
@@ -166,7 +166,9 @@ fn go_command(launcher: &Path, source: &Path, cgo: bool) -> Command {
         .env("GOFLAGS", "")
         .env_remove("GOOS")
         .env_remove("GOARCH");
-    command.env("GOGC", "off").env("GOMEMLIMIT", MEMORY);
+    command
+        .env("GOGC", "off")
+        .env("GOMEMLIMIT", GO_MEMORY_LIMIT);
     command
 }
 

@@ -1,8 +1,8 @@
 //! The programs that clusters are made of. Each is pinned by name and version, fetched and built
 //! once into a cache, and can be taken to another machine as an archive.
 //!
-//! A build runs as a child of this program, run again: the caller's program hands [`CONTAIN`] and
-//! [`ARMED`] on to [`contain`] and [`run_armed`].
+//! A build runs as a child of this program, run again: the caller's program hands
+//! [`CONTAIN_ARGUMENT`] and [`ARMED_ARGUMENT`] on to [`contain`] and [`run_armed`].
 
 mod build;
 pub mod cache;
@@ -24,10 +24,11 @@ mod transfer;
 
 pub use cache::BoxCache;
 pub use component::{
-    BIN, DATA, ETCD_TOOLS, NODE, PROBE, PinnedComponent, find, find_titled, kubernetes_component,
-    kubernetes_node, only, pinned_components, probe_component, runtime_component,
+    BIN_FOLDER, DATA_FOLDER, ETCD_TOOLS, KUBERNETES_NODE, PROBE, PinnedComponent, find_component,
+    find_titled, kubernetes_component, kubernetes_node, only_version, pinned_components,
+    probe_component, runtime_component,
 };
-pub use contain::{ARMED, CONTAIN, run_armed, run_contain};
+pub use contain::{ARMED_ARGUMENT, CONTAIN_ARGUMENT, run_armed, run_contain};
 pub use error::Error;
 pub use lock::FileLock;
 pub use path::find_program;

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::component::{PinnedComponent, part_path};
 use crate::{Error, digest};
 
-pub(crate) const FILE: &str = "stamp.json";
+pub(crate) const STAMP_FILE: &str = "stamp.json";
 
 /// A file as it was built.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,12 +34,12 @@ pub(crate) fn write_stamp(
         stamp.insert(part, entry);
     }
     let text = serde_json::to_vec_pretty(&stamp).map_err(|why| malformed_stamp(dir, &why))?;
-    fs::write(dir.join(FILE), text).map_err(Error::file("write", dir.join(FILE)))?;
+    fs::write(dir.join(STAMP_FILE), text).map_err(Error::file("write", dir.join(STAMP_FILE)))?;
     Ok(stamp)
 }
 
 pub(crate) fn read_stamp(dir: &Path) -> Result<ComponentStamp, Error> {
-    let path = dir.join(FILE);
+    let path = dir.join(STAMP_FILE);
     let text = fs::read(&path).map_err(Error::file("read", &path))?;
     serde_json::from_slice(&text).map_err(|why| malformed_stamp(dir, &why))
 }
@@ -79,7 +79,7 @@ fn measure_part(path: &Path) -> Result<StampEntry, Error> {
 
 fn malformed_stamp(dir: &Path, why: &serde_json::Error) -> Error {
     Error::Malformed {
-        what: format!("`{}`", dir.join(FILE).display()),
+        what: format!("`{}`", dir.join(STAMP_FILE).display()),
         why: why.to_string(),
     }
 }

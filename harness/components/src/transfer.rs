@@ -180,7 +180,7 @@ fn unpack_archive(file: File, into: &Path) -> Result<ArchiveManifest, ArchiveFau
     }
     for (id, stamp) in &manifest.components {
         fs::write(
-            into.join(id).join(stamp::FILE),
+            into.join(id).join(stamp::STAMP_FILE),
             serde_json::to_vec_pretty(stamp).map_err(io::Error::from)?,
         )?;
     }

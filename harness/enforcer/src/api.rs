@@ -69,51 +69,42 @@ impl BoxApi {
     }
 
     /// The status and body of one request, or why there was no answer.
-    pub fn get(&self, path: &str) -> Result<(u16, String), String> {
-        let mut response = self
-            .agent
-            .get(format!("{}{path}", self.server))
-            .call()
-            .map_err(|why| why.to_string())?;
-        let body = response
-            .body_mut()
-            .read_to_string()
-            .map_err(|why| why.to_string())?;
+    pub fn get(&self, path: &str) -> Result<(u16, String), Error> {
+        let mut response = self.agent.get(format!("{}{path}", self.server)).call()?;
+        let body = response.body_mut().read_to_string()?;
         Ok((response.status().as_u16(), body))
     }
 
     /// The status of one request and its body, which may come for as long as the server likes.
-    pub fn stream(&self, path: &str) -> Result<(u16, BodyReader<'static>), String> {
+    pub fn stream(&self, path: &str) -> Result<(u16, BodyReader<'static>), Error> {
         let request = self.agent.get(format!("{}{path}", self.server)).config();
         let request = request
             .timeout_global(None)
             .timeout_recv_response(Some(FIRST_BYTE_WITHIN));
         let request = request.timeout_per_read(Some(SILENT_AT_MOST)).build();
-        let (head, body) = request.call().map_err(|why| why.to_string())?.into_parts();
+        let (head, body) = request.call()?.into_parts();
         Ok((head.status.as_u16(), body.into_reader()))
     }
 
     /// Sends an object; returns the status and body of the answer, or why there was none.
-    pub fn post(&self, path: &str, object: &Value) -> Result<(u16, String), String> {
+    pub fn post(&self, path: &str, object: &Value) -> Result<(u16, String), Error> {
         let request = self
             .agent
             .post(format!("{}{path}", self.server))
             .header("content-type", "application/json");
-        let mut response = request
-            .send(object.to_string())
-            .map_err(|why| why.to_string())?;
-        let body = response
-            .body_mut()
-            .read_to_string()
-            .map_err(|why| why.to_string())?;
+        let mut response = request.send(object.to_string())?;
+        let body = response.body_mut().read_to_string()?;
         Ok((response.status().as_u16(), body))
     }
 
     /// An object that exists, or what there was instead.
-    pub fn existing_object(&self, path: &str) -> Result<Value, String> {
+    pub fn existing_object(&self, path: &str) -> Result<Value, Error> {
         match self.get(path)? {
-            (200, body) => serde_json::from_str(&body).map_err(|why| why.to_string()),
-            (status, body) => Err(format!("status {status}: {}", first_line(&body))),
+            (200, body) => Ok(serde_json::from_str(&body)?),
+            (status, body) => Err(Error::UnexpectedAnswer {
+                status,
+                said: first_line(&body).to_owned(),
+            }),
         }
     }
 }

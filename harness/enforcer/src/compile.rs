@@ -386,5 +386,4 @@ fn prefix_range(base: u128, length: u32) -> NumberRanges {
 }
 
 #[cfg(test)]
-#[path = "compile_tests.rs"]
 mod tests;

@@ -6,8 +6,8 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use super::compile::compile_node;
-use super::in_force::InForce;
 use super::render::render_table;
+use super::report::EnforcerReport;
 use super::state::{ClusterState, ObjectChange};
 use super::tables::KernelTables;
 use super::{WatchEvent, log_line, plugin};
@@ -17,7 +17,7 @@ use crate::Error;
 pub(crate) struct NodeEnforcer {
     folder: PathBuf,
     state: ClusterState,
-    told: InForce,
+    told: EnforcerReport,
     tables: KernelTables,
     /// What is in the table in force.
     body: String,
@@ -35,9 +35,9 @@ impl NodeEnforcer {
     /// # Errors
     /// When `nft` cannot say which tables there are.
     pub(crate) fn new(node: &str, folder: PathBuf) -> Result<Self, Error> {
-        let told = InForce {
+        let told = EnforcerReport {
             node: node.to_owned(),
-            ..InForce::default()
+            ..EnforcerReport::default()
         };
         let (state, next) = (ClusterState::default(), Instant::now());
         Ok(Self {
@@ -124,7 +124,7 @@ impl NodeEnforcer {
     }
 
     fn note_change(&self, compiled: Duration, all: Duration) {
-        let InForce {
+        let EnforcerReport {
             tables,
             isolated,
             took,

@@ -34,6 +34,51 @@ pub enum Error {
         /// What it said.
         why: String,
     },
+    /// A server did not answer.
+    #[error(transparent)]
+    NoAnswer(#[from] ureq::Error),
+    /// An answer broke off.
+    #[error("the answer broke off: {0}")]
+    BrokenOff(#[source] io::Error),
+    /// An answer is not the JSON that was asked for.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    /// A server answered otherwise than it was asked to.
+    #[error("status {status}: {said}")]
+    UnexpectedAnswer {
+        /// Its status.
+        status: u16,
+        /// The first line that it said.
+        said: String,
+    },
+    /// A watch tells of something that is no change of an object.
+    #[error("{kind}: {message}")]
+    WatchEnded {
+        /// What kind of event it was.
+        kind: String,
+        /// What it said.
+        message: String,
+    },
+    /// A `resourceVersion` that cannot be compared.
+    #[error("`{0}` is not a version that can be compared")]
+    Version(String),
+    /// Whoever was told of changes has ended.
+    #[error("the receiver has ended")]
+    ReceiverEnded,
+    /// The runtime did not say what the network plugin needs.
+    #[error("the network plugin was called without {0}")]
+    PluginInput(&'static str),
+    /// The enforcer did not take a pod.
+    #[error("{enforcer} {did}")]
+    NotAnnounced {
+        /// Which.
+        enforcer: String,
+        /// What it did instead.
+        did: String,
+    },
+    /// What was waited for did not come about.
+    #[error(transparent)]
+    TimedOut(#[from] wait::TimedOut),
     /// Text that is not what it should be.
     #[error("{what} is not well formed: {why}")]
     Malformed {

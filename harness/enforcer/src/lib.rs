@@ -32,11 +32,11 @@ mod api;
 mod compile;
 mod enforcer;
 mod error;
-mod in_force;
 mod objects;
 pub mod plugin;
 mod ranges;
 mod render;
+mod report;
 mod state;
 mod tables;
 mod watch;
@@ -54,8 +54,8 @@ use nix::sys::signal::SigSet;
 pub use api::{BoxApi, PkiIdentity, first_line};
 use enforcer::NodeEnforcer;
 pub use error::Error;
-pub use in_force::{FOLDER, InForce, SeenVersions, in_force};
 use objects::{NamespaceObject, NetworkPolicy, PodObject};
+pub use report::{EnforcerReport, REPORT_FOLDER, SeenVersions, read_report};
 use state::ObjectChange;
 
 /// The name of the files with the enforcers' certificate and key, without their ends.

@@ -54,7 +54,7 @@ pub fn run_cni_plugin() -> io::Result<ExitCode> {
         "ADD" => match add_pod(&config, &word("CNI_ARGS")) {
             Ok(()) => (config["prevResult"].clone(), ExitCode::SUCCESS),
             Err(why) => (
-                json!({"cniVersion": VERSION, "code": TRY_AGAIN, "msg": why}),
+                json!({"cniVersion": VERSION, "code": TRY_AGAIN, "msg": why.to_string()}),
                 ExitCode::FAILURE,
             ),
         },
@@ -76,10 +76,10 @@ fn send_message(mut to: impl Write, message: &impl Serialize) -> io::Result<()> 
     to.flush()
 }
 
-fn add_pod(config: &Value, args: &str) -> Result<(), String> {
+fn add_pod(config: &Value, args: &str) -> Result<(), Error> {
     let socket = config["socket"]
         .as_str()
-        .ok_or("the configuration names no socket")?;
+        .ok_or(Error::PluginInput("a socket in its configuration"))?;
     let announcement = read_announcement(&config["prevResult"], args)?;
     let name = format!("the enforcer of NetworkPolicy at `{socket}`");
     let stream = wait::wait_until(&name, ENFORCED_WITHIN, Duration::from_millis(5), || {
@@ -93,18 +93,22 @@ fn add_pod(config: &Value, args: &str) -> Result<(), String> {
         send_message(&stream, &announcement)?;
         BufReader::new(stream).read_line(&mut String::new())
     };
-    match ask(stream.map_err(|late| late.to_string())?) {
-        Ok(1..) => Ok(()),
-        Ok(0) => Err(format!("{name} has ended")),
-        Err(why) => Err(format!("{name} does not know the pod: {why}")),
-    }
+    let did = match ask(stream?) {
+        Ok(1..) => return Ok(()),
+        Ok(0) => "has ended".to_owned(),
+        Err(why) => format!("does not know the pod: {why}"),
+    };
+    Err(Error::NotAnnounced {
+        enforcer: name,
+        did,
+    })
 }
 
-fn read_announcement(result: &Value, args: &str) -> Result<PodAnnouncement, String> {
+fn read_announcement(result: &Value, args: &str) -> Result<PodAnnouncement, Error> {
     let uid = args
         .split(';')
         .find_map(|pair| pair.strip_prefix("K8S_POD_UID="))
-        .ok_or("no pod is named")?;
+        .ok_or(Error::PluginInput("the name of a pod"))?;
     let addresses = result["ips"]
         .as_array()
         .map(Vec::as_slice)
@@ -114,7 +118,9 @@ fn read_announcement(result: &Value, args: &str) -> Result<PodAnnouncement, Stri
         .filter_map(|ip| ip["address"].as_str()?.split_once('/')?.0.parse().ok());
     let addresses: Vec<IpAddr> = addresses.collect();
     if addresses.is_empty() {
-        return Err("no plugin before this one has given the pod an address".to_owned());
+        return Err(Error::PluginInput(
+            "an address that an earlier plugin has given the pod",
+        ));
     }
     Ok(PodAnnouncement {
         uid: uid.to_owned(),
@@ -180,7 +186,7 @@ mod tests {
             uid: "u-1".into(),
             addresses: addresses(),
         };
-        assert_eq!(read_announcement(&result(), ARGS), Ok(wanted));
+        assert_eq!(read_announcement(&result(), ARGS).unwrap(), wanted);
         assert!(read_announcement(&json!({"ips": []}), ARGS).is_err());
         assert!(read_announcement(&result(), "K8S_POD_NAME=b").is_err());
     }

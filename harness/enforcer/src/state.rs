@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::in_force::SeenVersions;
 use super::objects::{NamespaceObject, NetworkPolicy, PodObject, WatchedObject};
+use super::report::SeenVersions;
 
 /// All objects of one kind.
 #[derive(Debug)]

@@ -12,10 +12,11 @@ use wait::WaitLook;
 use super::WatchEvent;
 use super::objects::{ObjectMetadata, WatchedObject};
 use super::state::ObjectChange;
+use crate::Error;
 use crate::api::{BoxApi, first_line};
 
 /// Watches are opened again after this many seconds, so that one on a dead connection recovers.
-const LASTS: u64 = 30;
+const WATCH_LASTS: u64 = 30;
 
 /// An API server may be away for as long as it likes: until then the last table stays in force.
 const SERVER_AWAY_AT_MOST: Duration = Duration::MAX;
@@ -45,7 +46,7 @@ pub(crate) fn follow_kind<T: WatchedObject>(
     thread::spawn(move || {
         let told = |change, version| {
             tell.send(news(change, version))
-                .map_err(|_| "the receiver has ended".to_owned())
+                .map_err(|_| Error::ReceiverEnded)
         };
         loop {
             let listed =
@@ -55,7 +56,7 @@ pub(crate) fn follow_kind<T: WatchedObject>(
                     RETRY_INTERVAL,
                     || match list_kind::<T>(&api) {
                         Ok(listed) => WaitLook::Ready(listed),
-                        Err(why) => WaitLook::NotYet(why),
+                        Err(why) => WaitLook::NotYet(why.to_string()),
                     },
                 );
             let Ok((items, version)) = listed else { return };
@@ -69,12 +70,12 @@ pub(crate) fn follow_kind<T: WatchedObject>(
     });
 }
 
-fn list_kind<T: WatchedObject>(api: &BoxApi) -> Result<(Vec<T>, u64), String> {
+fn list_kind<T: WatchedObject>(api: &BoxApi) -> Result<(Vec<T>, u64), Error> {
     let mut text = Vec::new();
     read_answer(api, T::PATH)?
         .read_to_end(&mut text)
-        .map_err(|why| why.to_string())?;
-    let list: ObjectList<T> = serde_json::from_slice(&text).map_err(|why| why.to_string())?;
+        .map_err(Error::BrokenOff)?;
+    let list: ObjectList<T> = serde_json::from_slice(&text)?;
     Ok((list.items, list_version(&list.metadata)?))
 }
 
@@ -82,23 +83,27 @@ fn list_kind<T: WatchedObject>(api: &BoxApi) -> Result<(Vec<T>, u64), String> {
 fn watch_kind<T: WatchedObject>(
     api: &BoxApi,
     from: u64,
-    told: impl Fn(ObjectChange<T>, u64) -> Result<(), String>,
-) -> Result<(), String> {
+    told: impl Fn(ObjectChange<T>, u64) -> Result<(), Error>,
+) -> Result<(), Error> {
     let path = format!(
-        "{}?watch=true&allowWatchBookmarks=true&timeoutSeconds={LASTS}&resourceVersion={from}",
+        "{}?watch=true&allowWatchBookmarks=true&timeoutSeconds={WATCH_LASTS}&resourceVersion={from}",
         T::PATH
     );
     for line in BufReader::new(read_answer(api, &path)?).lines() {
-        let (change, version) = read_events(&line.map_err(|why| why.to_string())?)?;
+        let (change, version) = read_events(&line.map_err(Error::BrokenOff)?)?;
         told(change, version)?;
     }
     Ok(())
 }
 
-fn read_events<T: WatchedObject>(line: &str) -> Result<(ObjectChange<T>, u64), String> {
-    let event: WatchedChange = serde_json::from_str(line).map_err(|why| why.to_string())?;
+fn read_events<T: WatchedObject>(line: &str) -> Result<(ObjectChange<T>, u64), Error> {
+    let event: WatchedChange = serde_json::from_str(line)?;
+    let malformed = |why: serde_json::Error| Error::Malformed {
+        what: format!("the event `{line}`"),
+        why: why.to_string(),
+    };
     let object = || {
-        let object = T::deserialize(&event.object).map_err(|why| format!("{why}: {line}"))?;
+        let object = T::deserialize(&event.object).map_err(malformed)?;
         let version = list_version(object.metadata())?;
         Ok((object, version))
     };
@@ -109,27 +114,32 @@ fn read_events<T: WatchedObject>(line: &str) -> Result<(ObjectChange<T>, u64), S
         "DELETED" => object().map(|(object, version)| (ObjectChange::Deleted(object), version)),
         // It has lists that are null.
         "BOOKMARK" => {
-            let metadata = ObjectMetadata::deserialize(&event.object["metadata"])
-                .map_err(|why| format!("{why}: {line}"))?;
+            let metadata =
+                ObjectMetadata::deserialize(&event.object["metadata"]).map_err(malformed)?;
             Ok((ObjectChange::None, list_version(&metadata)?))
         }
-        _ => Err(format!("{}: {}", event.kind, event.object["message"])),
+        _ => Err(Error::WatchEnded {
+            kind: event.kind,
+            message: event.object["message"].to_string(),
+        }),
     }
 }
 
-fn list_version(metadata: &ObjectMetadata) -> Result<u64, String> {
+fn list_version(metadata: &ObjectMetadata) -> Result<u64, Error> {
     let text = &metadata.resource_version;
-    text.parse()
-        .map_err(|_| format!("`{text}` is not a version that can be compared"))
+    text.parse().map_err(|_| Error::Version(text.clone()))
 }
 
-fn read_answer(api: &BoxApi, path: &str) -> Result<impl Read + use<>, String> {
+fn read_answer(api: &BoxApi, path: &str) -> Result<impl Read + use<>, Error> {
     match api.stream(path)? {
         (200, body) => Ok(body),
         (status, mut body) => {
             let mut text = String::new();
             let _ = body.read_to_string(&mut text);
-            Err(format!("status {status}: {}", first_line(&text)))
+            Err(Error::UnexpectedAnswer {
+                status,
+                said: first_line(&text).to_owned(),
+            })
         }
     }
 }
@@ -139,7 +149,7 @@ mod tests {
     use super::*;
     use crate::objects::{NamespaceObject, PodObject};
 
-    fn told(kind: &str) -> Result<(ObjectChange<NamespaceObject>, u64), String> {
+    fn told(kind: &str) -> Result<(ObjectChange<NamespaceObject>, u64), Error> {
         let object =
             r#"{"metadata": {"name": "a", "resourceVersion": "12"}, "message": "too old"}"#;
         read_events(&format!(r#"{{"type": "{kind}", "object": {object}}}"#))
@@ -164,7 +174,7 @@ mod tests {
             read_events::<PodObject>(bare),
             Ok((ObjectChange::None, 7))
         ));
-        assert_eq!(told("ERROR").unwrap_err(), "ERROR: \"too old\"");
+        assert_eq!(told("ERROR").unwrap_err().to_string(), "ERROR: \"too old\"");
         assert!(read_events::<NamespaceObject>("{").is_err());
         assert!(
             read_events::<NamespaceObject>(

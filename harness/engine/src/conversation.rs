@@ -18,7 +18,7 @@ use std::time::Duration;
 use api::{REPLIES_WITHIN, percent_encode};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
-use probe_protocol::{ProbeAnswer, ProbeReport, Request};
+use probe_protocol::{ProbeAnswer, ProbeReport, ProbeRequest};
 use serde_json::Value;
 use tokio::sync::Mutex;
 use wait::TimedOut;
@@ -105,7 +105,7 @@ impl LiveWorld<'_> {
     pub(crate) async fn ask_probe(
         &self,
         pod: &ProbePod,
-        ask: Request,
+        ask: ProbeRequest,
         within: Duration,
         seen: impl FnMut(ProbeReport),
     ) -> Result<ProbeAnswer, Error> {
@@ -120,7 +120,7 @@ impl LiveWorld<'_> {
     async fn asked_twice(
         &self,
         pod: &ProbePod,
-        ask: Request,
+        ask: ProbeRequest,
         mut seen: impl FnMut(ProbeReport),
     ) -> Result<ProbeAnswer, Error> {
         let mut is_last = false;

@@ -21,6 +21,7 @@ mod error;
 mod facts;
 mod figure;
 mod first_format;
+mod first_object;
 mod image;
 mod install;
 mod kinds;
@@ -34,6 +35,7 @@ mod nodeless;
 mod old_words;
 mod outcome;
 mod plugin;
+mod process_status;
 mod read;
 mod reference;
 mod reply;
@@ -65,6 +67,7 @@ pub use cluster_spec::{ClusterKey, ClusterSpec};
 pub use error::{Error, FilePlace, ParseWordError};
 pub use facts::{API_SERVER, ActionFacts, ActionWrites, AnswerSettling};
 pub use figure::{Figure, FigureName};
+pub use first_object::FirstObject;
 pub use image::{
     AttachSbom, AttachmentDamage, AttestImage, BuildImage, CopyImage, ImageChange, ImageName,
     ImageSigner, ImageVerifier, PackageEcosystem, SbomFormat, ScanImage, SignImage,
@@ -85,6 +88,7 @@ pub use node::{NodeChange, NodeMatch, ReadyStatus};
 pub use nodeless::needs_no_node;
 pub use outcome::{AnswerDetail, CellStatus, OutcomeCell, RecordedOutcome, WorldOutcome};
 pub use plugin::Plugin;
+pub use process_status::{ProcessState, ProcessStatus};
 pub use read::{read_message, read_reply};
 pub use reference::scenario_reference;
 pub use reply::{ApiReply, ReplyBody, ReplyContext};

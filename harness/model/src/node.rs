@@ -35,6 +35,19 @@ impl NodeChange {
             | Self::Start(name) => name,
         }
     }
+
+    /// The same of another node.
+    #[must_use]
+    pub fn of_node(&self, name: String) -> Self {
+        match self {
+            Self::CutOff(_) => Self::CutOff(name),
+            Self::Rejoin(_) => Self::Rejoin(name),
+            Self::Freeze(_) => Self::Freeze(name),
+            Self::Thaw(_) => Self::Thaw(name),
+            Self::Kill(_) => Self::Kill(name),
+            Self::Start(_) => Self::Start(name),
+        }
+    }
 }
 
 /// What the API server says about a node: its condition `Ready`. The controller manager takes a

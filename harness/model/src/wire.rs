@@ -1,6 +1,6 @@
 //! Connections that a step tries, and what the probe reports of them.
 
-use probe_protocol::{ProbeReport, Stage};
+use probe_protocol::{AttemptStage, ProbeReport};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -62,14 +62,14 @@ pub fn read_probe(report: &ProbeReport) -> Answer {
     }
 }
 
-impl From<Stage> for ConnectionStage {
-    fn from(stage: Stage) -> Self {
+impl From<AttemptStage> for ConnectionStage {
+    fn from(stage: AttemptStage) -> Self {
         match stage {
-            Stage::Dns => Self::Dns,
-            Stage::Connect => Self::Connect,
-            Stage::Tls => Self::Tls,
-            Stage::Request => Self::Request,
-            Stage::Reply => Self::Reply,
+            AttemptStage::Dns => Self::Dns,
+            AttemptStage::Connect => Self::Connect,
+            AttemptStage::Tls => Self::Tls,
+            AttemptStage::Request => Self::Request,
+            AttemptStage::Reply => Self::Reply,
         }
     }
 }

@@ -17,9 +17,9 @@ use wait::WaitLook;
 use crate::node::BoxNode;
 use crate::{Error, names};
 
-const PREFIX: &str = "gauntlet-";
-const LEAF: &str = "system";
-const WANTED: [&str; 5] = ["cpu", "cpuset", "io", "memory", "pids"];
+const GROUP_PREFIX: &str = "gauntlet-";
+const LEAF_GROUP: &str = "system";
+const WANTED_CONTROLLERS: [&str; 5] = ["cpu", "cpuset", "io", "memory", "pids"];
 
 /// The trees of this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,7 +96,7 @@ impl HostCgroups {
 
     /// The group of a box, whether it exists or not.
     pub(crate) fn box_group(&self, name: &str) -> BoxCgroup {
-        self.rooted_group(&format!("/{PREFIX}{name}"))
+        self.rooted_group(&format!("/{GROUP_PREFIX}{name}"))
     }
 
     /// The group of this name, as the kubelet has it.
@@ -131,13 +131,29 @@ impl HostCgroups {
             .iter()
             .filter_map(|tree| fs::read_dir(&tree.mount).ok())
             .flat_map(|entries| entries.flatten())
-            .filter_map(|entry| Some(entry.file_name().to_str()?.strip_prefix(PREFIX)?.to_owned()))
+            .filter_map(|entry| {
+                Some(
+                    entry
+                        .file_name()
+                        .to_str()?
+                        .strip_prefix(GROUP_PREFIX)?
+                        .to_owned(),
+                )
+            })
             .filter(|name| names::check_name(name).is_ok())
             .collect();
         found.sort();
         found.dedup();
         found
     }
+}
+
+/// The box that a process belongs to, by the text of its `/proc/PID/cgroup`.
+pub(crate) fn box_of_groups(groups: &str) -> Option<&str> {
+    let paths = groups.lines().filter_map(|line| line.splitn(3, ':').nth(2));
+    paths
+        .flat_map(|path| path.split('/'))
+        .find_map(|folder| folder.strip_prefix(GROUP_PREFIX))
 }
 
 /// A line of `/proc/self/mountinfo` that mounts control groups.
@@ -171,7 +187,7 @@ impl CgroupTree {
         if self.kind == CgroupVersion::Unified {
             hand_down(&self.mount)?;
         }
-        for dir in [dir.to_owned(), dir.join(LEAF)] {
+        for dir in [dir.to_owned(), dir.join(LEAF_GROUP)] {
             match fs::create_dir(&dir) {
                 Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
                     return Err(Error::file("create", dir)(source));
@@ -197,7 +213,7 @@ fn hand_down(dir: &Path) -> Result<(), Error> {
     let control = dir.join("cgroup.subtree_control");
     for controller in have
         .split_whitespace()
-        .filter(|controller| WANTED.contains(controller))
+        .filter(|controller| WANTED_CONTROLLERS.contains(controller))
     {
         fs::write(&control, format!("+{controller}")).map_err(Error::file("write", &control))?;
     }
@@ -241,7 +257,7 @@ impl BoxCgroup {
     /// Moves the calling process into the group's leaf; what it starts will be there too.
     pub(crate) fn join_leaf(&self) -> Result<(), Error> {
         for dir in &self.dirs {
-            let procs = dir.join(LEAF).join("cgroup.procs");
+            let procs = dir.join(LEAF_GROUP).join("cgroup.procs");
             fs::write(&procs, std::process::id().to_string())
                 .map_err(Error::file("join", &procs))?;
         }

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 pub(crate) use apiserver::OWN_ENCRYPTION;
 pub(crate) use policy::{NETWORK_POLICY, reader_role as policy_reader};
-pub use services::COUNTER;
+pub use services::SIGSTORE_COUNTER;
 pub(crate) use services::{HostService, cluster_services, issuer_is_open, open_issuer};
 
 use model::ClusterSpec;
@@ -26,8 +26,8 @@ use crate::net::BoxAddresses;
 use crate::node::BoxNode;
 use crate::pki::BoxPki;
 use crate::places::{
-    API_ADDRESS, API_PORT, DNS_ADDRESS, DOOR_PORT, HOME, LATE_DOOR_PORT, NODE_ADDRESS, OURSELVES,
-    POD_CIDR, POD_CIDR_6, SERVICE_CIDR, SERVICE_CIDR_6,
+    API_ADDRESS, API_GATE_PORT, API_PORT, DNS_ADDRESS, HOME, LATE_API_GATE_PORT, NODE_ADDRESS,
+    OWN_PROGRAM, POD_CIDR, POD_CIDR_6, SERVICE_CIDR, SERVICE_CIDR_6,
 };
 use crate::process::{BoxFile, BoxProcess};
 use crate::{Error, PROBE_IMAGE};
@@ -145,8 +145,8 @@ impl BoxBlueprint<'_> {
             ))
         };
         let central = [
-            ("kube-controller-manager", LATE_DOOR_PORT),
-            ("kube-scheduler", DOOR_PORT),
+            ("kube-controller-manager", LATE_API_GATE_PORT),
+            ("kube-scheduler", API_GATE_PORT),
         ]
         .into_iter()
         .filter_map(|(user, port)| one(user.into(), user, format!("https://127.0.0.1:{port}")));
@@ -179,7 +179,7 @@ fn kubernetes_process(name: &str, args: Vec<String>) -> BoxProcess {
 fn kubernetes_node(name: &str, args: Vec<String>) -> BoxProcess {
     box_process(
         name,
-        &format!("{HOME}/bin/{}/{name}", components::NODE),
+        &format!("{HOME}/bin/{}/{name}", components::KUBERNETES_NODE),
         args,
     )
 }
@@ -190,7 +190,7 @@ fn box_process(name: &str, program: &str, args: Vec<String>) -> BoxProcess {
         ("TMPDIR", concat_home("tmp").as_str()),
         (
             "PATH",
-            &program_path(&["kubernetes", components::NODE, "runtime"]),
+            &program_path(&["kubernetes", components::KUBERNETES_NODE, "runtime"]),
         ),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()));

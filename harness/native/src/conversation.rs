@@ -14,7 +14,7 @@ use crate::{Error, RunningBox, net};
 
 /// As `probe` names its socket: this, and the container's mount namespace. No other container has
 /// the same, not even one in the same network.
-const PREFIX: &str = "gauntlet-probe-";
+const SOCKET_PREFIX: &str = "gauntlet-probe-";
 
 impl RunningBox {
     /// A connection to the probe that is the first process of this container, by its id and its
@@ -50,7 +50,7 @@ fn connect_in_namespaces(process: i32) -> Result<Option<UnixStream>, Error> {
     let Ok(space) = fs::read_link(spaces.join("mnt")) else {
         return Ok(None);
     };
-    let name = format!("{PREFIX}{}", space.display());
+    let name = format!("{SOCKET_PREFIX}{}", space.display());
     let connected = net::run_within(&spaces.join("net"), || {
         let address = SocketAddr::from_abstract_name(&name)
             .map_err(Error::system("name a probe's socket"))?;

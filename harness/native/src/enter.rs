@@ -23,11 +23,11 @@ use nix::sys::signal::Signal;
 use nix::unistd::{chdir, getppid};
 
 use crate::cgroup::HostCgroups;
-use crate::places::{HOME, OURSELVES, WORK};
+use crate::places::{HOME, OWN_PROGRAM, WORK};
 
 /// The hidden words; see [`crate::hidden_main`].
-pub(crate) const ENTER: &str = "__enter";
-pub(crate) const JOINED: &str = "__joined";
+pub(crate) const ENTER_ARGUMENT: &str = "__enter";
+pub(crate) const JOINED_ARGUMENT: &str = "__joined";
 
 /// The namespaces of a box: the mounts last, because the others are found in the host's `/proc`.
 const SPACES: [(&str, CloneFlags); 5] = [
@@ -42,7 +42,7 @@ const SPACES: [(&str, CloneFlags); 5] = [
 pub(crate) fn enter_command(launcher: &Path, name: &str, init: u32, path: &str) -> Command {
     let mut command = Command::new(launcher);
     command
-        .args([ENTER, name])
+        .args([ENTER_ARGUMENT, name])
         .arg(init.to_string())
         .arg(std::process::id().to_string());
     command.env_clear().env("PATH", path);
@@ -65,8 +65,8 @@ pub(crate) fn run_enter(words: &[OsString]) -> io::Result<ExitCode> {
     join_box(&text(name), &text(init))?;
     let alive = format!("gauntlet-enter-{}", std::process::id());
     let _listener = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&alive)?)?;
-    let status = Command::new(format!("{HOME}/{OURSELVES}"))
-        .arg(JOINED)
+    let status = Command::new(format!("{HOME}/{OWN_PROGRAM}"))
+        .arg(JOINED_ARGUMENT)
         .arg(alive)
         .args(program)
         .status()?;

@@ -28,16 +28,16 @@ pub fn hidden_main(args: impl IntoIterator<Item = OsString>) -> Option<ExitCode>
 fn dispatch_hidden(words: &[OsString]) -> Option<io::Result<ExitCode>> {
     let (word, rest) = words.split_first()?;
     Some(match word.to_str()? {
-        launcher::LAUNCHER => launcher::run_launcher(),
-        namespace_holder::MIDDLE => namespace_holder::run_middle(rest),
-        namespace_holder::INIT => init::run_init(),
-        enter::ENTER => enter::run_enter(rest),
-        enter::JOINED => enter::run_joined(rest),
-        kms_process::KMS => kms_process::run_kms_plugin(rest),
+        launcher::LAUNCHER_ARGUMENT => launcher::run_launcher(),
+        namespace_holder::HOLDER_ARGUMENT => namespace_holder::hold_namespaces(rest),
+        namespace_holder::INIT_ARGUMENT => init::run_init(),
+        enter::ENTER_ARGUMENT => enter::run_enter(rest),
+        enter::JOINED_ARGUMENT => enter::run_joined(rest),
+        kms_process::KMS_ARGUMENT => kms_process::run_kms_plugin(rest),
         config::NETWORK_POLICY => enforcer::run_enforcer(rest).map_err(said),
         on_node::ON_NODE => on_node::run_on_node(rest),
-        components::CONTAIN => run_contain(rest),
-        components::ARMED => run_armed(rest),
+        components::CONTAIN_ARGUMENT => run_contain(rest),
+        components::ARMED_ARGUMENT => run_armed(rest),
         _ => return None,
     })
 }

@@ -3,12 +3,17 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::inotify;
+
 /// What went wrong. The text is the fact; [`Error::hint`] says what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A component, or the cache, failed.
     #[error(transparent)]
     Component(#[from] components::Error),
+    /// Components that are only to be used are not there.
+    #[error("not built: {0}; run `cargo run --release -- run --setup` first")]
+    NotBuilt(String),
     /// NetworkPolicies cannot be enforced, or nobody can say how far they are.
     #[error(transparent)]
     Enforcer(#[from] enforcer::Error),
@@ -80,6 +85,14 @@ pub enum Error {
         /// Which step or process failed, and the end of its log.
         why: String,
     },
+    /// The box did not get the inotify instances that it needs.
+    #[error("the box `{name}` did not start: {why}")]
+    NoInotify {
+        /// The box.
+        name: String,
+        /// What was waited for, and who holds the instances.
+        why: String,
+    },
     /// Taking the box down did not end in time.
     #[error("the box `{name}` is not gone: {why}")]
     Down {
@@ -129,6 +142,8 @@ impl Error {
             Self::Component(error) => error.hint(),
             Self::NotRoot => Some("run it as root, for example with `sudo`; `gauntlet doctor` checks the rest".into()),
             Self::DiskFull { .. } => Some("make room, or set GAUNTLET_CACHE to a folder on another disk".into()),
+            Self::NoInotify { .. } => Some(inotify_hint()),
+            Self::Start { why, .. } if inotify::is_exhausted(why) => Some(inotify_hint()),
             Self::NameTaken(name) => Some(format!("take it down with `gauntlet down {name}`, or choose another name")),
             Self::NoSuchBox(_) => Some("`gauntlet up` starts one".into()),
             Self::BadName(_) => Some("1 to 40 of a-z, 0-9 and -, beginning and ending with a letter or digit".into()),
@@ -166,6 +181,14 @@ impl Error {
             source: source.into(),
         }
     }
+}
+
+fn inotify_hint() -> String {
+    format!(
+        "take down boxes that are not needed (`gauntlet down`), end other programs that hold inotify \
+         instances, or raise the kernel's limit: `{}`",
+        inotify::RAISE_LIMIT
+    )
 }
 
 fn read_only(source: &io::Error) -> bool {

@@ -5,10 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use model::{NodeChange, ProcessChange, ProcessState};
 use wait::WaitLook;
 
 use crate::node::BoxNode;
-use crate::{Error, ProcessCommand, ProcessState, RunningBox, net};
+use crate::{Error, RunningBox, net};
 
 const NODE_STOPS_WITHIN: Duration = Duration::from_secs(20);
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
@@ -16,31 +17,15 @@ const POLL_INTERVAL: Duration = Duration::from_millis(5);
 /// What a node consists of, but for its pods.
 const PROCESSES: [&str; 4] = ["containerd", "kubelet", "kube-proxy", "network-policy"];
 
-/// What happens to a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NodeCommand {
-    /// Its link to the other nodes goes down. Its pods run on, and reach each other.
-    CutOff,
-    /// The link is up again.
-    Rejoin,
-    /// All of its processes halt, its pods' included.
-    Freeze,
-    /// They go on.
-    Thaw,
-    /// All of its processes end at once (SIGKILL), its pods' included.
-    Kill,
-    /// After that, it starts again; its kubelet starts the pods that are still meant to run there.
-    Start,
-}
-
 impl RunningBox {
-    /// Does something to a node, given by its name, and returns when it is done. What the API
+    /// Does something to a node, and returns when it is done. What the API
     /// server says about the node follows in its own time.
     ///
     /// # Errors
     /// [`Error::NoSuchNode`] for the first node and for one that the box does not have; a kernel
     /// that cannot freeze a control group of version 2; a box that has ended.
-    pub fn command_node(&self, name: &str, what: NodeCommand) -> Result<(), Error> {
+    pub fn command_node(&self, change: &NodeChange) -> Result<(), Error> {
+        let name = change.name();
         let is_it = |node: &BoxNode| {
             node.name() == name && self.process_status(&node.own_name("kubelet")).is_some()
         };
@@ -49,21 +34,17 @@ impl RunningBox {
             name: self.name.clone(),
             node: name.to_owned(),
         })?;
-        match what {
-            NodeCommand::CutOff => self.set_link(node, "down"),
-            NodeCommand::Rejoin => self.set_link(node, "up"),
-            NodeCommand::Freeze => self.freeze_node(node, true),
-            NodeCommand::Thaw => self.freeze_node(node, false),
-            NodeCommand::Kill => self.kill_node(node),
-            NodeCommand::Start => self.each_process(node, ProcessCommand::Start),
+        let is_apart = match change {
+            NodeChange::CutOff(_) => self.set_link(node, "down").map(|()| true),
+            NodeChange::Rejoin(_) => self.set_link(node, "up").map(|()| false),
+            NodeChange::Freeze(_) => self.freeze_node(node, true).map(|()| true),
+            NodeChange::Thaw(_) => self.freeze_node(node, false).map(|()| false),
+            NodeChange::Kill(_) => self.kill_node(node).map(|()| true),
+            NodeChange::Start(_) => self
+                .each_process(node, ProcessChange::Start)
+                .map(|()| false),
         }?;
-        self.later.note_enforced(
-            node.name(),
-            matches!(
-                what,
-                NodeCommand::CutOff | NodeCommand::Freeze | NodeCommand::Kill
-            ),
-        );
+        self.later.note_enforced(node.name(), is_apart);
         Ok(())
     }
 
@@ -98,7 +79,7 @@ impl RunningBox {
 
     /// The processes that the box minds are told first, so that it expects their ends.
     fn kill_node(&self, node: BoxNode) -> Result<(), Error> {
-        self.each_process(node, ProcessCommand::Kill)?;
+        self.each_process(node, ProcessChange::Kill)?;
         for process in self.node_processes(node) {
             wait::wait_until(
                 &format!("`{process}` to end"),
@@ -131,9 +112,13 @@ impl RunningBox {
         Ok(waited?)
     }
 
-    fn each_process(&self, node: BoxNode, what: ProcessCommand) -> Result<(), Error> {
+    fn each_process(
+        &self,
+        node: BoxNode,
+        change: fn(String) -> ProcessChange,
+    ) -> Result<(), Error> {
         self.node_processes(node)
-            .try_for_each(|process| self.control_process(&process, what))
+            .try_for_each(|process| self.control_process(&change(process)))
     }
 
     fn node_processes(&self, node: BoxNode) -> impl Iterator<Item = String> {

@@ -20,7 +20,7 @@ use crate::{Error, net, rootfs, template};
 use api_gate::ApiGate;
 use child_table::ChildTable;
 
-/// The doors to the API server.
+/// The gates to the API server.
 #[derive(Default)]
 struct ApiGates {
     first: ApiGate,
@@ -48,13 +48,13 @@ fn obey_orders(
     child_table: &Arc<ChildTable>,
     words: &Receiver<InitEvent>,
     to_main: &Sender<InitEvent>,
-    doors: &ApiGates,
+    api_gates: &ApiGates,
 ) -> io::Result<ExitCode> {
     while let Ok(word) = words.recv() {
         match word {
             InitEvent::End => break,
             InitEvent::Event(event) => protocol::send_message(io::stdout(), &event)?,
-            InitEvent::Order(order) => follow_order(child_table, *order, to_main, doors),
+            InitEvent::Order(order) => follow_order(child_table, *order, to_main, api_gates),
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -64,11 +64,11 @@ fn follow_order(
     child_table: &Arc<ChildTable>,
     order: InitOrder,
     to_main: &Sender<InitEvent>,
-    doors: &ApiGates,
+    api_gates: &ApiGates,
 ) {
     let event = match order {
         InitOrder::SetUp(layout) => {
-            let outcome = set_up(&layout, doors).map(|()| InitReport::SetUp);
+            let outcome = set_up(&layout, api_gates).map(|()| InitReport::SetUp);
             spawn_reaper(Arc::clone(child_table), to_main.clone());
             outcome
         }
@@ -76,15 +76,15 @@ fn follow_order(
             template::copy_without_holes(&from, &to).map(|()| InitReport::Copied)
         }
         InitOrder::ApiGate { open } => {
-            doors.first.set_open(open);
+            api_gates.first.set_open(open);
             return;
         }
         InitOrder::LateApiGate { open } => {
-            doors.late.set_open(open);
+            api_gates.late.set_open(open);
             return;
         }
-        InitOrder::Signal { process, what } => {
-            child_table.signal_child(&process, what);
+        InitOrder::Signal(change) => {
+            child_table.signal_child(&change);
             return;
         }
         InitOrder::Spawn(process) => {
@@ -106,7 +106,7 @@ fn follow_order(
     ));
 }
 
-fn set_up(layout: &BoxLayout, doors: &ApiGates) -> Result<(), Error> {
+fn set_up(layout: &BoxLayout, api_gates: &ApiGates) -> Result<(), Error> {
     sethostname(&layout.host_name).map_err(Error::system("name the box"))?;
     rootfs::enter_view(layout)?;
     connect_node(&layout.network, layout.dual_stack)?;
@@ -116,10 +116,10 @@ fn set_up(layout: &BoxLayout, doors: &ApiGates) -> Result<(), Error> {
         })?;
     }
     let hung = layout
-        .doors
+        .api_gates
         .iter()
-        .try_for_each(|at| doors.first.listen_at(*at));
-    let hung = hung.and_then(|()| doors.late.listen_at(layout.late_door));
+        .try_for_each(|at| api_gates.first.listen_at(*at));
+    let hung = hung.and_then(|()| api_gates.late.listen_at(layout.late_api_gate));
     hung.map_err(Error::system("take the components' connections"))
 }
 

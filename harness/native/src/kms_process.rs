@@ -9,10 +9,10 @@ use error_chain::error_chain;
 use nix::sys::signal::SigSet;
 
 /// The hidden word; see [`crate::hidden_main`].
-pub(crate) const KMS: &str = "__kms";
+pub(crate) const KMS_ARGUMENT: &str = "__kms";
 
 /// The folder with a folder for each plugin, below the one that a box shares with the host.
-pub(crate) const FOLDER: &str = "kms";
+pub(crate) const KMS_FOLDER: &str = "kms";
 
 /// `__kms SOCKET FOLDER`.
 pub(crate) fn run_kms_plugin(words: &[OsString]) -> io::Result<ExitCode> {

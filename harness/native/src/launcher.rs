@@ -5,6 +5,7 @@
 
 mod drive;
 mod init_connection;
+mod inotify_wait;
 mod layout;
 mod process_table;
 mod ready;
@@ -23,6 +24,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::setsid;
 
 use crate::Error;
+use crate::inotify::{self, InotifyUse};
 use crate::protocol::{
     self, CallerCommand, InitOrder, LauncherReport, LauncherRequest, StartFailure,
 };
@@ -31,7 +33,7 @@ use enforcer::BoxApi;
 use init_connection::{InitConnection, LauncherEvent, StartAborted};
 use reservation::BoxReservation;
 
-pub(crate) const LAUNCHER: &str = "__box";
+pub(crate) const LAUNCHER_ARGUMENT: &str = "__box";
 
 /// `__box`.
 pub(crate) fn run_launcher() -> io::Result<ExitCode> {
@@ -40,13 +42,13 @@ pub(crate) fn run_launcher() -> io::Result<ExitCode> {
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line)?;
     let request: LauncherRequest = protocol::parse_message(&line)?;
-    let (to_main, words) = channel();
+    let (to_main, events) = channel();
     watch_signals(signals, to_main.clone());
     watch_caller(to_main.clone());
-    match BoxReservation::reserve_box(&request) {
-        Ok(claim) => {
-            let family = InitConnection::new(words, to_main);
-            Ok(live_box(&request, claim, family))
+    match BoxReservation::reserve_box(&request, &events) {
+        Ok(reservation) => {
+            let connection = InitConnection::new(events, to_main);
+            Ok(live_box(&request, reservation, connection))
         }
         Err(failure) => {
             send_report(&LauncherReport::Failed(failure));
@@ -58,21 +60,21 @@ pub(crate) fn run_launcher() -> io::Result<ExitCode> {
 /// The whole life of a box, its clean-up included.
 fn live_box(
     request: &LauncherRequest,
-    mut claim: BoxReservation,
-    mut family: InitConnection,
+    mut reservation: BoxReservation,
+    mut connection: InitConnection,
 ) -> ExitCode {
     let mut trace = StartupTrace::begin();
-    let outcome =
-        drive::start_box(request, &mut claim, &mut family, &mut trace).and_then(|(ready, api)| {
-            save_info(&claim, &ready).map_err(StartAborted::from)?;
+    let outcome = drive::start_box(request, &mut reservation, &mut connection, &mut trace)
+        .and_then(|(ready, api)| {
+            save_info(&reservation, &ready).map_err(StartAborted::from)?;
             send_report(&LauncherReport::Ready(Box::new(ready)));
-            stay_up(request, &api, &mut family, &mut trace)
+            stay_up(request, &api, &mut connection, &mut trace)
         });
     let why = match outcome {
         Ok(()) | Err(StartAborted::Asked) => None,
-        Err(StartAborted::Failed(why)) => Some(why),
+        Err(StartAborted::Failed(why)) => Some(name_inotify_holders(why)),
     };
-    let gone = take_down(claim, family);
+    let gone = take_down(reservation, connection);
     match why.or(gone.err().map(|error| error_chain(&error))) {
         None => ExitCode::SUCCESS,
         Some(why) => {
@@ -82,19 +84,27 @@ fn live_box(
     }
 }
 
+/// Adds who holds inotify instances to a complaint that may be about them.
+fn name_inotify_holders(why: String) -> String {
+    match InotifyUse::read_machine() {
+        Some(held) if inotify::is_exhausted(&why) => format!("{why}\ninotify instances: {held}"),
+        _ => why,
+    }
+}
+
 /// Until the caller or a signal ends the box, or it ends by itself.
 fn stay_up(
     request: &LauncherRequest,
     api: &BoxApi,
-    family: &mut InitConnection,
+    connection: &mut InitConnection,
     trace: &mut StartupTrace,
 ) -> Result<(), StartAborted> {
     let mut kept = false;
     loop {
-        match family.next_word() {
+        match connection.next_event() {
             LauncherEvent::CallerCommand(CallerCommand::Keep) => kept = true,
-            LauncherEvent::CallerCommand(CallerCommand::ProcessCommand { process, what }) => {
-                family.control_process(&process, what)?
+            LauncherEvent::CallerCommand(CallerCommand::Process(change)) => {
+                connection.control_process(&change)?
             }
             LauncherEvent::CallerGone if kept => {}
             LauncherEvent::CallerGone | LauncherEvent::Signal => return Ok(()),
@@ -106,15 +116,15 @@ fn stay_up(
             }
             LauncherEvent::Reached(milestone) => {
                 trace.milestone(milestone);
-                family.send_order(&InitOrder::LateApiGate { open: true })?;
+                connection.send_order(&InitOrder::LateApiGate { open: true })?;
             }
             LauncherEvent::Usable => {
-                family.send_order(&InitOrder::ApiGate { open: true })?;
-                family.send_order(&InitOrder::LateApiGate { open: true })?;
+                connection.send_order(&InitOrder::ApiGate { open: true })?;
+                connection.send_order(&InitOrder::LateApiGate { open: true })?;
             }
             LauncherEvent::Event(event) => {
-                ready::mind_the_door(&event, api, family)?;
-                if let Some(death) = family.note_event(event)? {
+                ready::steer_api_gate(&event, api, connection)?;
+                if let Some(death) = connection.note_event(event)? {
                     send_report(&LauncherReport::Died(death));
                 }
             }
@@ -123,18 +133,18 @@ fn stay_up(
 }
 
 /// Ends every process, and takes away what the kernel leaves.
-fn take_down(claim: BoxReservation, family: InitConnection) -> Result<(), Error> {
-    family.end_all();
-    claim.release_box()
+fn take_down(reservation: BoxReservation, connection: InitConnection) -> Result<(), Error> {
+    connection.end_all();
+    reservation.release_box()
 }
 
-fn save_info(claim: &BoxReservation, ready: &protocol::ReadyBox) -> Result<(), Error> {
+fn save_info(reservation: &BoxReservation, ready: &protocol::ReadyBox) -> Result<(), Error> {
     let malformed = |why: serde_json::Error| Error::Malformed {
         what: "the box's state".into(),
         why: why.to_string(),
     };
     let text = serde_json::to_vec_pretty(ready).map_err(malformed)?;
-    let path = claim.dir.join(crate::running_boxes::STATE);
+    let path = reservation.dir.join(crate::running_boxes::STATE_FILE);
     Ok(components::cache::write_atomically(&path, &text)?)
 }
 
@@ -165,10 +175,10 @@ fn watch_signals(signals: SigSet, to_main: Sender<LauncherEvent>) {
 fn watch_caller(to_main: Sender<LauncherEvent>) {
     thread::spawn(move || {
         for line in io::stdin().lock().lines().map_while(Result::ok) {
-            let Ok(wish) = protocol::parse_message(&line) else {
+            let Ok(command) = protocol::parse_message(&line) else {
                 continue;
             };
-            if to_main.send(LauncherEvent::CallerCommand(wish)).is_err() {
+            if to_main.send(LauncherEvent::CallerCommand(command)).is_err() {
                 return;
             }
         }

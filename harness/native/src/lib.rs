@@ -3,9 +3,9 @@
 //! pinned Go modules into a cache.
 //!
 //! ```text
-//! the caller  ── start() ──▶  launcher   host's namespaces; drives the start, and cleans up after it
-//!                             └ middle   makes the namespaces; dies with the launcher
-//!                               └ init   process 1 of the box; dies with the middle, and with it every process
+//! the caller ── start() ──▶ launcher   host's namespaces; drives the start, and cleans up after it
+//!                            └ holder   makes the namespaces; dies with the launcher
+//!                              └ init   process 1 of the box; dies with the holder, and all with it
 //! ```
 //! The caller's program must call [`hidden_main`] first thing: the launcher is that same program,
 //! run again.
@@ -22,6 +22,7 @@ mod error;
 mod fault_injection;
 mod image;
 mod init;
+mod inotify;
 mod kms_process;
 mod kubeconfig;
 mod launcher;
@@ -46,19 +47,17 @@ mod start;
 mod template;
 
 pub use components::BoxCache;
-pub use config::COUNTER;
-pub use control::{ProcessCommand, ProcessState, ProcessStatus};
-pub use enforcer::{InForce, SeenVersions};
+pub use config::SIGSTORE_COUNTER;
+pub use enforcer::{EnforcerReport, SeenVersions};
 pub use entrypoints::hidden_main;
 pub use error::Error;
-pub use fault_injection::NodeCommand;
 pub use image::probe_program;
 pub use needed::{needed_components, needs_nothing_built};
-pub use node::MOST as MOST_NODES;
+pub use node::MOST_NODES;
 pub use places::{API_ADDRESS, DNS_ADDRESS, NODE_ADDRESS, VAULT_ADDRESS};
 pub use probe_image::PROBE_IMAGE;
 pub use progress::BoxProgress;
 pub use running::{ProcessDeath, RunningBox};
 pub use running_boxes::{BoxInfo, list_boxes, sweep_dead, take_down};
-pub use spec::{BoxSpec, FirstObject};
+pub use spec::BoxSpec;
 pub use start::{is_prepared, prepare_template, start_box};

@@ -1,4 +1,4 @@
-//! The middle process: it makes the namespaces, starts the box's first process in them, and dies
+//! The process that holds the namespaces: it makes the namespaces, starts the box's first process in them, and dies
 //! with the launcher.
 
 use std::ffi::OsString;
@@ -12,11 +12,11 @@ use crate::cgroup::HostCgroups;
 use crate::protocol::{self, InitReport};
 use crate::{Error, self_exe};
 
-pub(crate) const MIDDLE: &str = "__middle";
-pub(crate) const INIT: &str = "__init";
+pub(crate) const HOLDER_ARGUMENT: &str = "__holder";
+pub(crate) const INIT_ARGUMENT: &str = "__init";
 
-/// `__middle NAME`. Standard input and output are the first process's.
-pub(crate) fn run_middle(words: &[OsString]) -> io::Result<ExitCode> {
+/// `__holder NAME`. Standard input and output are the first process's.
+pub(crate) fn hold_namespaces(words: &[OsString]) -> io::Result<ExitCode> {
     components::lifeline::arm_lifeline()?;
     match enter_namespaces(words) {
         Ok(()) => protocol::send_message(io::stdout(), &InitReport::Unshared)?,
@@ -25,7 +25,7 @@ pub(crate) fn run_middle(words: &[OsString]) -> io::Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     }
-    let mut first = self_exe::own_command().arg(INIT).spawn()?;
+    let mut first = self_exe::own_command().arg(INIT_ARGUMENT).spawn()?;
     protocol::send_message(io::stdout(), &InitReport::Born { init: first.id() })?;
     let status = first.wait()?;
     Ok(if status.success() {

@@ -14,8 +14,10 @@ const TOOLS: [&str; 4] = ["cosign", ETCD_TOOLS, "grype", "syft"];
 /// What a box of this cluster is made of: Kubernetes first.
 ///
 /// # Errors
-/// [`Error::UnknownRelease`].
-pub fn needed_components(cluster: &ClusterSpec) -> Result<Vec<&'static PinnedComponent>, Error> {
+/// [`components::Error::UnknownRelease`].
+pub fn needed_components(
+    cluster: &ClusterSpec,
+) -> Result<Vec<&'static PinnedComponent>, components::Error> {
     let mut wanted = Vec::new();
     let mut all = vec![kubernetes_component(&cluster.kubernetes)?];
     if cluster.needs_probe() {
@@ -42,7 +44,7 @@ pub fn needed_components(cluster: &ClusterSpec) -> Result<Vec<&'static PinnedCom
 pub(crate) fn shown_programs(
     cache: &BoxCache,
     cluster: &ClusterSpec,
-) -> Result<Vec<&'static PinnedComponent>, Error> {
+) -> Result<Vec<&'static PinnedComponent>, components::Error> {
     let mut shown = needed_components(cluster)?;
     let is_tool =
         |component: &&PinnedComponent| TOOLS.contains(&component.name) && cache.is_built(component);
@@ -59,17 +61,13 @@ pub(crate) fn shown_programs(
 /// to build for half an hour without a word.
 ///
 /// # Errors
-/// What is not built and what to run, as one sentence.
-pub fn needs_nothing_built(cache: &BoxCache, cluster: &ClusterSpec) -> Result<(), String> {
-    let missing =
-        cache.unbuilt_components(&needed_components(cluster).map_err(|error| error.to_string())?);
+/// [`Error::NotBuilt`].
+pub fn needs_nothing_built(cache: &BoxCache, cluster: &ClusterSpec) -> Result<(), Error> {
+    let missing = cache.unbuilt_components(&needed_components(cluster)?);
     let titles: Vec<String> = missing.iter().map(|component| component.title()).collect();
     match titles.is_empty() {
         true => Ok(()),
-        false => Err(format!(
-            "not built: {}; run `cargo run --release -- run --setup` first",
-            titles.join(", ")
-        )),
+        false => Err(Error::NotBuilt(titles.join(", "))),
     }
 }
 

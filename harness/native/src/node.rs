@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use crate::places::INTERFACE;
 
 /// The most nodes that a box has.
-pub const MOST: u8 = 3;
+pub const MOST_NODES: u8 = 3;
 
 /// Where networks have names.
-pub(crate) const NETWORKS: &str = "/run/netns";
+pub(crate) const NETWORK_FOLDER: &str = "/run/netns";
 
 /// A node, by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ impl BoxNode {
 
     /// The nodes of a box with `count` nodes.
     pub(crate) fn all_nodes(count: u8) -> impl Iterator<Item = Self> + Clone {
-        (1..=count.min(MOST)).map(Self)
+        (1..=count.min(MOST_NODES)).map(Self)
     }
 
     /// Those of them that have their own network.
@@ -71,7 +71,7 @@ impl BoxNode {
 
     /// Its network, inside the box.
     pub(crate) fn network_path(self) -> PathBuf {
-        Path::new(NETWORKS).join(self.name())
+        Path::new(NETWORK_FOLDER).join(self.name())
     }
 
     /// What joins it to the others: commands in the first node's network.
@@ -125,7 +125,7 @@ mod tests {
             .map(|node| node.own_name("kubelet"))
             .collect();
         assert_eq!(names, ["kubelet", "kubelet-2", "kubelet-3"]);
-        assert_eq!(BoxNode::all_nodes(9).count(), usize::from(MOST));
+        assert_eq!(BoxNode::all_nodes(9).count(), usize::from(MOST_NODES));
         assert_eq!(BoxNode::further_nodes(1).count(), 0);
     }
 

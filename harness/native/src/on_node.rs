@@ -11,7 +11,7 @@ use nix::sched::{CloneFlags, setns, unshare};
 use nix::unistd::sethostname;
 
 use crate::cgroup::HostCgroups;
-use crate::node::NETWORKS;
+use crate::node::NETWORK_FOLDER;
 
 /// The hidden word; see [`crate::hidden_main`].
 pub(crate) const ON_NODE: &str = "__on-node";
@@ -32,7 +32,7 @@ pub(crate) fn run_on_node(words: &[OsString]) -> io::Result<ExitCode> {
         .join_leaf()
         .map_err(said)?;
     setns(
-        std::fs::File::open(Path::new(NETWORKS).join(&*node))?,
+        std::fs::File::open(Path::new(NETWORK_FOLDER).join(&*node))?,
         CloneFlags::CLONE_NEWNET,
     )?;
     unshare(CloneFlags::CLONE_NEWUTS)?;

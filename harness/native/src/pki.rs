@@ -35,7 +35,7 @@ pub(crate) struct BoxPki {
     log: KeyPair,
 }
 
-const CA: &str = "gauntlet-ca";
+const AUTHORITY_NAME: &str = "gauntlet-ca";
 const FRONT_CA: &str = "gauntlet-front-proxy-ca";
 
 /// The user of the kubeconfig that people get.
@@ -45,7 +45,7 @@ pub(crate) const ADMIN: &str = "admin";
 pub(crate) const FRONT_PROXY: &str = "front-proxy-client";
 
 /// The registry's certificate and key.
-pub(crate) const REGISTRY: &str = "registry";
+pub(crate) const REGISTRY_IDENTITY: &str = "registry";
 
 /// The certificate and key of the enforcers of NetworkPolicy, and their user.
 pub(crate) const NETWORK_POLICY: &str = enforcer::KEYS_NAME;
@@ -84,7 +84,7 @@ impl PkiAuthority {
     pub(crate) fn new() -> Result<Self, Error> {
         let service_accounts = KeyPair::generate().map_err(Error::Pki)?.serialize_pem();
         Ok(Self {
-            ca: make_authority(CA)?,
+            ca: make_authority(AUTHORITY_NAME)?,
             front: make_authority(FRONT_CA)?,
             service_accounts,
         })
@@ -94,7 +94,7 @@ impl PkiAuthority {
 impl BoxPki {
     /// Makes what a box of this many nodes needs whose API server the host reaches at `server`.
     pub(crate) fn new(authority: PkiAuthority, server: Ipv4Addr, nodes: u8) -> Result<Self, Error> {
-        let ca = issuer_of(CA, &authority.ca)?;
+        let ca = issuer_of(AUTHORITY_NAME, &authority.ca)?;
         let front = issuer_of(FRONT_CA, &authority.front)?;
         let fixed =
             [API_ADDRESS, NODE_ADDRESS, "127.0.0.1"].map(|text| text.parse::<IpAddr>().ok());
@@ -115,7 +115,7 @@ impl BoxPki {
                 sign_identity(subject_name(FRONT_PROXY, None), &front)?,
             ),
             (
-                REGISTRY.to_owned(),
+                REGISTRY_IDENTITY.to_owned(),
                 sign_identity(registry_identity(server)?, &ca)?,
             ),
         ]);
@@ -199,7 +199,7 @@ fn kubelet_identity(node: BoxNode) -> Result<CertificateParams, Error> {
 }
 
 fn registry_identity(server: Ipv4Addr) -> Result<CertificateParams, Error> {
-    let mut params = subject_name(REGISTRY, None);
+    let mut params = subject_name(REGISTRY_IDENTITY, None);
     params.subject_alt_names = alternative_names(&[places::REGISTRY.name, "localhost"])?;
     let fixed = [NODE_ADDRESS, "127.0.0.1"].map(|text| text.parse::<IpAddr>().ok());
     params.subject_alt_names.extend(

@@ -20,7 +20,7 @@ pub const ETCD_DATA: &str = "/run/gauntlet/etcd";
 pub const TOKEN_KEY: &str = "/run/gauntlet/pki/sa.key";
 
 /// This program inside a box, below [`HOME`].
-pub(crate) const OURSELVES: &str = "bin/gauntlet";
+pub(crate) const OWN_PROGRAM: &str = "bin/gauntlet";
 
 /// Where the API server listens.
 pub(crate) const API_PORT: u16 = 6443;
@@ -28,15 +28,15 @@ pub(crate) const API_PORT: u16 = 6443;
 /// All of `/readyz` but the two checks that say that the first roles and priority classes were
 /// written: an API server that begins with saved data has them, while each of the two waits a
 /// second before its first look.
-pub const READYZ_SEEDED: &str = "/readyz?exclude=poststarthook/rbac/bootstrap-roles\
+pub const READYZ_FROM_TEMPLATE: &str = "/readyz?exclude=poststarthook/rbac/bootstrap-roles\
     &exclude=poststarthook/scheduling/bootstrap-system-priority-classes";
 
 /// Where the components reach it, on the loopback interface (see `init::api_gate`).
-pub(crate) const DOOR_PORT: u16 = 6442;
+pub(crate) const API_GATE_PORT: u16 = 6442;
 
 /// Where the controller manager does: it goes on only when all of the API server is ready, and
 /// looks once a second.
-pub(crate) const LATE_DOOR_PORT: u16 = 6441;
+pub(crate) const LATE_API_GATE_PORT: u16 = 6441;
 
 /// Where pods get their addresses from.
 pub(crate) const POD_CIDR: &str = "10.244.0.0/16";

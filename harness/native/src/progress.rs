@@ -12,9 +12,14 @@ pub enum BoxProgress {
     /// A component of the box is built.
     Build(BuildProgress),
     /// The ready-made first state of a release is being made, once.
-    MakingSeed {
+    MakingTemplate {
         /// The Kubernetes release, `1.36.3`.
         kubernetes: String,
+    },
+    /// The start waits for something that others hold.
+    Waiting {
+        /// For what, and who holds it.
+        what: String,
     },
     /// A process of the box was started.
     Started {

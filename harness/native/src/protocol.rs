@@ -6,13 +6,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use model::ClusterSpec;
+use model::{ClusterSpec, FirstObject, ProcessChange, ProcessStatus};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::node::BoxNode;
 use crate::process::{BoxFile, BoxProcess};
-use crate::spec::FirstObject;
-use crate::{BoxProgress, ProcessCommand, ProcessDeath, ProcessStatus};
+use crate::{BoxProgress, ProcessDeath};
 
 /// The caller to the launcher, once.
 #[derive(Debug, Serialize, Deserialize)]
@@ -30,8 +29,8 @@ pub(crate) struct LauncherRequest {
 pub(crate) enum StartPurpose {
     /// To be used.
     Use,
-    /// To take its first state, with these objects, as the seed of later starts.
-    Seed(Vec<FirstObject>),
+    /// To take its first state, with these objects, as the template of later starts.
+    MakeTemplate(Vec<FirstObject>),
 }
 
 /// The caller to the launcher, after a start.
@@ -40,10 +39,7 @@ pub(crate) enum CallerCommand {
     /// To let the box live on without its caller.
     Keep,
     /// An order to one process.
-    ProcessCommand {
-        process: String,
-        what: ProcessCommand,
-    },
+    Process(ProcessChange),
 }
 
 /// The launcher to the caller.
@@ -65,6 +61,8 @@ pub(crate) enum LauncherReport {
 pub(crate) enum StartFailure {
     NameTaken,
     NotRoot,
+    /// It got no inotify instances: what it waited for, and who holds them.
+    NoInotify(String),
     Other(String),
 }
 
@@ -106,10 +104,7 @@ pub(crate) enum InitOrder {
         open: bool,
     },
     /// A signal for one process.
-    Signal {
-        process: String,
-        what: ProcessCommand,
-    },
+    Signal(ProcessChange),
     /// Copies a folder to another one, without holes.
     Copy {
         from: PathBuf,
@@ -162,7 +157,7 @@ pub(crate) struct BoxLayout {
     /// [`crate::places::HOME`]).
     pub(crate) binds: Vec<BindMount>,
     /// Where this program appears, below `HOME`.
-    pub(crate) ourselves: Vec<PathBuf>,
+    pub(crate) own_programs: Vec<PathBuf>,
     /// Folders that are copied into the box before it starts: from the host, to a path below
     /// `HOME`.
     pub(crate) copies: Vec<(PathBuf, PathBuf)>,
@@ -170,9 +165,9 @@ pub(crate) struct BoxLayout {
     /// Files elsewhere in the box, by absolute path.
     pub(crate) outside: Vec<BoxFile>,
     /// Where the first process takes connections for the API server.
-    pub(crate) doors: Vec<SocketAddr>,
+    pub(crate) api_gates: Vec<SocketAddr>,
     /// Where it takes those of the controller manager.
-    pub(crate) late_door: SocketAddr,
+    pub(crate) late_api_gate: SocketAddr,
     /// Lines for `ip -batch`.
     pub(crate) network: Vec<String>,
     /// Whether its nodes pass on what is of IPv6.

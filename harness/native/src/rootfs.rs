@@ -84,7 +84,7 @@ fn furnish_root(layout: &BoxLayout, home: &Path) -> Result<(), Error> {
             keep_as_it_is(&to)?;
         }
     }
-    for to in layout.ourselves.iter().map(|to| home.join(to)) {
+    for to in layout.own_programs.iter().map(|to| home.join(to)) {
         empty_folder(&to)?;
         self_exe::show_at(&to)?;
     }

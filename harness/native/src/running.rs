@@ -7,14 +7,13 @@ use std::process::{Child, ChildStdin, Command};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use model::{ProcessChange, ProcessStatus};
 use serde::{Deserialize, Serialize};
 use wait::WaitLook;
 
 use crate::config::OWN_ENCRYPTION;
 use crate::protocol::{self, CallerCommand, ReadyBox};
-use crate::{
-    Error, InForce, ProcessCommand, ProcessStatus, enter, image, kms_process, net, running_boxes,
-};
+use crate::{EnforcerReport, Error, enter, image, kms_process, net, running_boxes};
 use components::BoxCache;
 
 const ENDS_WITHIN: Duration = Duration::from_secs(40);
@@ -77,8 +76,8 @@ pub struct RunningBox {
     pub name: String,
     /// A kubeconfig of its administrator, readable by its owner alone.
     pub kubeconfig: PathBuf,
-    /// A kubeconfig of its authenticating proxy: the API server believes it who asks, by the headers
-    /// `X-Remote-User`, `X-Remote-Group`, `X-Remote-Uid` and `X-Remote-Extra-…`.
+    /// A kubeconfig of its authenticating proxy: the API server believes it who asks, by the
+    /// headers `X-Remote-User`, `X-Remote-Group`, `X-Remote-Uid` and `X-Remote-Extra-…`.
     pub front_proxy: PathBuf,
     /// The API server, as `https://ADDRESS:6443`.
     pub server: String,
@@ -152,13 +151,18 @@ impl RunningBox {
     /// once: what becomes of it is told by [`RunningBox::process_status`]. An ordered end is not in
     /// [`RunningBox::deaths`].
     ///
+    /// The order concerns that process alone, not those that it has started itself. A frozen
+    /// process heeds SIGTERM once it is thawed. A process that was told to end starts again when it
+    /// has ended; for one that lives and may live, a start means nothing. Its log goes on.
+    ///
     /// A box is up before its controller manager is: one that is still starting gives up if the API
     /// server is not healthy for ten seconds. The ServiceAccount `default` in a new namespace says
     /// that it has started.
     ///
     /// # Errors
     /// [`Error::NotAttached`], and [`Error::NoSuchProcess`] for a name that the box never had.
-    pub fn control_process(&self, process: &str, what: ProcessCommand) -> Result<(), Error> {
+    pub fn control_process(&self, change: &ProcessChange) -> Result<(), Error> {
+        let process = change.name();
         let Some((_, launcher)) = &self.attached else {
             return Err(Error::NotAttached(self.name.clone()));
         };
@@ -168,11 +172,8 @@ impl RunningBox {
                 process: process.to_owned(),
             });
         }
-        let wish = CallerCommand::ProcessCommand {
-            process: process.to_owned(),
-            what,
-        };
-        protocol::send_message(launcher, &wish).map_err(|why| Error::Launcher(why.to_string()))
+        let command = CallerCommand::Process(change.clone());
+        protocol::send_message(launcher, &command).map_err(|why| Error::Launcher(why.to_string()))
     }
 
     /// What is known of a process of the box now; nothing for a name that the box never had. It
@@ -184,7 +185,7 @@ impl RunningBox {
 
     /// What the start has reached so far, and when, counted from its beginning. `readyz` may come
     /// after the start has returned: two of its checks wait a second before they look at what a
-    /// seeded box has from the beginning.
+    /// box from a template has from the beginning.
     #[must_use]
     pub fn milestones(&self) -> Vec<(String, Duration)> {
         self.later.lock().milestones.clone()
@@ -212,7 +213,7 @@ impl RunningBox {
     /// [`kms::PluginSettings`] and [`kms::read_calls`].
     #[must_use]
     pub fn kms_folder(&self, name: &str) -> PathBuf {
-        self.work.join(kms_process::FOLDER).join(name)
+        self.work.join(kms_process::KMS_FOLDER).join(name)
     }
 
     /// What each node enforces of NetworkPolicy now; `None` where the cluster does not ask for it.
@@ -221,14 +222,14 @@ impl RunningBox {
     ///
     /// # Errors
     /// When an answer cannot be read, or is gone.
-    pub fn network_policy(&self) -> Result<Option<Vec<InForce>>, Error> {
+    pub fn network_policy(&self) -> Result<Option<Vec<EnforcerReport>>, Error> {
         if self.enforcing.is_empty() {
             return Ok(None);
         }
         let apart = self.later.lock().apart.clone();
         let asked = self.enforcing.iter().filter(|node| !apart.contains(*node));
         let answer = |node: &String| {
-            enforcer::in_force(&self.work, node)?.ok_or_else(|| Error::NoEnforcer(node.clone()))
+            enforcer::read_report(&self.work, node)?.ok_or_else(|| Error::NoEnforcer(node.clone()))
         };
         asked.map(answer).collect::<Result<_, _>>().map(Some)
     }

@@ -16,9 +16,9 @@ use components::FileLock;
 use components::cache;
 
 /// The launcher's process id, in a box's folder.
-pub(crate) const PID: &str = "launcher.pid";
+pub(crate) const PID_FILE: &str = "launcher.pid";
 /// What there is to know about a box that is up.
-pub(crate) const STATE: &str = "box.json";
+pub(crate) const STATE_FILE: &str = "box.json";
 
 const TAKEN_DOWN_WITHIN: Duration = Duration::from_secs(40);
 const DIES_WITHIN: Duration = Duration::from_secs(5);
@@ -52,7 +52,7 @@ fn read_info(cache: &BoxCache, name: String) -> Option<BoxInfo> {
     if !lock_path.exists() || !matches!(FileLock::try_take(&lock_path), Ok(None)) {
         return None;
     }
-    let text = fs::read(cache.box_dir(&name).join(STATE)).ok()?;
+    let text = fs::read(cache.box_dir(&name).join(STATE_FILE)).ok()?;
     let ReadyBox {
         kubeconfig,
         server,
@@ -127,7 +127,7 @@ pub(crate) fn expect_gone(cache: &BoxCache, name: &str) -> Result<(), Error> {
 }
 
 fn signal_launcher(cache: &BoxCache, name: &str, signal: Signal) {
-    let text = fs::read_to_string(cache.box_dir(name).join(PID)).unwrap_or_default();
+    let text = fs::read_to_string(cache.box_dir(name).join(PID_FILE)).unwrap_or_default();
     if let Ok(pid @ 1..) = text.trim().parse() {
         let _ = kill(Pid::from_raw(pid), signal);
     }

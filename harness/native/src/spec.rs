@@ -3,8 +3,6 @@
 use std::path::PathBuf;
 
 use model::ClusterSpec;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// A box to start.
 #[derive(Clone, Debug)]
@@ -20,16 +18,4 @@ pub struct BoxSpec {
     /// The program that calls [`crate::hidden_main`] first thing in its `main`; it is run again
     /// with hidden arguments.
     pub launcher: PathBuf,
-}
-
-/// An object of a first state.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FirstObject {
-    /// Where objects of its kind are made, such as `/api/v1/namespaces`.
-    pub collection: String,
-    /// The object.
-    pub object: Value,
-    /// What the API server answers with 200 once the object has come into force, if that is to be
-    /// waited for. For a Deployment it is its own path, and its pods have to be there as well.
-    pub in_force: Option<String>,
 }

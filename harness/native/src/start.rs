@@ -6,14 +6,14 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use model::{AuditShape, ClusterSpec};
+use model::{AuditShape, ClusterSpec, FirstObject};
 
-use crate::node::MOST;
+use crate::node::MOST_NODES;
 use crate::protocol::{
     self, CallerCommand, LauncherReport, LauncherRequest, StartFailure, StartPurpose,
 };
 use crate::running::{LaterEvents, RunningBox};
-use crate::spec::{BoxSpec, FirstObject};
+use crate::spec::BoxSpec;
 use crate::template::ClusterTemplate;
 use components::{BoxCache, PinnedComponent};
 
@@ -35,9 +35,9 @@ pub fn start_box(
     progress: &mut dyn FnMut(BoxProgress),
 ) -> Result<RunningBox, Error> {
     names::check_name(&spec.name)?;
-    if spec.cluster.nodes > MOST {
+    if spec.cluster.nodes > MOST_NODES {
         return Err(Error::BadCluster(format!(
-            "{} nodes; a box has {MOST} at the most",
+            "{} nodes; a box has {MOST_NODES} at the most",
             spec.cluster.nodes
         )));
     }
@@ -69,7 +69,7 @@ pub fn start_box(
     if ClusterTemplate::find_template(cache, needed[0], &spec.cluster, first_state.as_deref())
         .is_none()
     {
-        make_seed(cache, spec, Vec::new(), progress)?;
+        make_template(cache, spec, Vec::new(), progress)?;
     }
     let request = LauncherRequest {
         cache: cache.root.clone(),
@@ -105,7 +105,7 @@ pub fn prepare_template(
         return Err(Error::NotRoot);
     }
     build(cache, &needed_components(&spec.cluster)?, spec, progress)?;
-    make_seed(cache, spec, objects, progress)
+    make_template(cache, spec, objects, progress)
 }
 
 /// Builds what is missing of a box.
@@ -121,7 +121,7 @@ fn build(
 
 /// Makes a first state that later starts of this release begin with. A box that cannot keep one
 /// starts without it.
-fn make_seed(
+fn make_template(
     cache: &BoxCache,
     spec: &BoxSpec,
     objects: Vec<FirstObject>,
@@ -129,7 +129,7 @@ fn make_seed(
 ) -> Result<(), Error> {
     let first_state = spec.first_state.clone().filter(|_| !objects.is_empty());
     let kubernetes = components::kubernetes_component(&spec.cluster.kubernetes)?;
-    progress(BoxProgress::MakingSeed {
+    progress(BoxProgress::MakingTemplate {
         kubernetes: kubernetes.version.to_owned(),
     });
     let cluster = ClusterSpec {
@@ -141,7 +141,7 @@ fn make_seed(
     };
     let place = ClusterTemplate::template_path(cache, kubernetes, &cluster, first_state.as_deref());
     let name = format!(
-        "seed-{}",
+        "template-{}",
         &names::sha256_hex(place.as_os_str().as_encoded_bytes())[..12]
     );
     let request = LauncherRequest {
@@ -149,10 +149,10 @@ fn make_seed(
         name,
         cluster,
         first_state,
-        purpose: StartPurpose::Seed(objects),
+        purpose: StartPurpose::MakeTemplate(objects),
     };
     match launch_box(&request, &spec.launcher, true, &mut |_| {}) {
-        Ok(seeding) => seeding.take_down(),
+        Ok(template_box) => template_box.take_down(),
         Err(Error::NameTaken(_)) => Ok(()),
         Err(error) => Err(error),
     }
@@ -166,7 +166,7 @@ fn launch_box(
 ) -> Result<RunningBox, Error> {
     let failed = |why: String| Error::Launcher(why);
     let mut child = Command::new(launcher)
-        .arg(crate::launcher::LAUNCHER)
+        .arg(crate::launcher::LAUNCHER_ARGUMENT)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -222,6 +222,10 @@ impl StartFailure {
         match self {
             Self::NameTaken => Error::NameTaken(name.to_owned()),
             Self::NotRoot => Error::NotRoot,
+            Self::NoInotify(why) => Error::NoInotify {
+                name: name.to_owned(),
+                why,
+            },
             Self::Other(why) => Error::Start {
                 name: name.to_owned(),
                 why,

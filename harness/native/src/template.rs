@@ -16,8 +16,8 @@ use components::BoxCache;
 use components::PinnedComponent;
 use components::cache;
 
-const AUTHORITY: &str = "authority.json";
-const BLOCK: usize = 4096;
+const AUTHORITY_FILE: &str = "authority.json";
+const BLOCK_BYTES: usize = 4096;
 
 /// A first state in the cache.
 pub(crate) struct ClusterTemplate {
@@ -26,9 +26,9 @@ pub(crate) struct ClusterTemplate {
 }
 
 impl ClusterTemplate {
-    /// Where the seed for this component and cluster is, or would be. Only the number of nodes, the
-    /// families of addresses and the name of the first state are part of it: all else in a cluster
-    /// is decided by flags.
+    /// Where the template for this component and cluster is, or would be. Only the number of nodes,
+    /// the families of addresses and the name of the first state are part of it: all else in a
+    /// cluster is decided by flags.
     pub(crate) fn template_path(
         cache: &BoxCache,
         kubernetes: &PinnedComponent,
@@ -44,7 +44,7 @@ impl ClusterTemplate {
         ))
     }
 
-    /// The seed there is; one that cannot be read counts as none.
+    /// The template there is; one that cannot be read counts as none.
     pub(crate) fn find_template(
         cache: &BoxCache,
         kubernetes: &PinnedComponent,
@@ -52,7 +52,7 @@ impl ClusterTemplate {
         first_state: Option<&str>,
     ) -> Option<Self> {
         let dir = Self::template_path(cache, kubernetes, cluster, first_state);
-        let text = fs::read(dir.join(AUTHORITY)).ok()?;
+        let text = fs::read(dir.join(AUTHORITY_FILE)).ok()?;
         let authority = serde_json::from_slice(&text).ok()?;
         dir.join("etcd/member/wal")
             .is_dir()
@@ -65,20 +65,20 @@ impl ClusterTemplate {
     }
 }
 
-/// Gives a folder with etcd's data in `etcd` its place as a seed.
+/// Gives a folder with etcd's data in `etcd` its place as a template.
 pub(crate) fn keep_template(
     made: &Path,
     place: &Path,
     authority: &PkiAuthority,
 ) -> Result<(), Error> {
     let malformed = |why: serde_json::Error| Error::Malformed {
-        what: "the seed's keys".into(),
+        what: "the template's keys".into(),
         why: why.to_string(),
     };
     let text = serde_json::to_vec(authority).map_err(malformed)?;
-    cache::write_atomically(&made.join(AUTHORITY), &text)?;
-    if let Some(seeds) = place.parent() {
-        cache::private_dir(seeds)?;
+    cache::write_atomically(&made.join(AUTHORITY_FILE), &text)?;
+    if let Some(templates) = place.parent() {
+        cache::private_dir(templates)?;
     }
     cache::remove_dir(place)?;
     fs::rename(made, place).map_err(Error::file("create", place))
@@ -115,7 +115,7 @@ fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
         .open(to)?;
     let length = source.metadata()?.len();
     target.set_len(length)?;
-    let mut buffer = vec![0; 256 * BLOCK];
+    let mut buffer = vec![0; 256 * BLOCK_BYTES];
     let mut at = 0;
     while let Some(data) = next_data(&source, at)? {
         source.seek(SeekFrom::Start(data))?;
@@ -141,9 +141,9 @@ fn next_data(file: &File, at: u64) -> io::Result<Option<u64>> {
 }
 
 fn write_blocks(target: &mut File, at: u64, bytes: &[u8]) -> io::Result<()> {
-    for (index, block) in bytes.chunks(BLOCK).enumerate() {
+    for (index, block) in bytes.chunks(BLOCK_BYTES).enumerate() {
         if block.iter().any(|byte| *byte != 0) {
-            target.seek(SeekFrom::Start(at + (index * BLOCK) as u64))?;
+            target.seek(SeekFrom::Start(at + (index * BLOCK_BYTES) as u64))?;
             target.write_all(block)?;
         }
     }

@@ -10,7 +10,7 @@ use crate::{Error, read_line, write_line};
 /// The stage that was not got through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Stage {
+pub enum AttemptStage {
     /// A name for an address.
     Dns,
     /// A connection.
@@ -107,17 +107,17 @@ impl fmt::Display for FaultReason {
 
 /// Where an attempt ended, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Blocked {
+pub struct BlockedAttempt {
     /// The stage.
-    pub at: Stage,
+    pub at: AttemptStage,
     /// The reason.
     pub reason: FaultReason,
 }
 
-impl Blocked {
+impl BlockedAttempt {
     /// At this stage, for this reason.
     #[must_use]
-    pub fn new(at: Stage, reason: FaultReason) -> Self {
+    pub fn new(at: AttemptStage, reason: FaultReason) -> Self {
         Self { at, reason }
     }
 }
@@ -125,14 +125,14 @@ impl Blocked {
 /// What DNS went over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Transport {
+pub enum DnsTransport {
     /// Datagrams.
     Udp,
     /// A connection.
     Tcp,
 }
 
-impl Transport {
+impl DnsTransport {
     /// Its word, as it is recorded.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -150,9 +150,9 @@ pub struct ProbeReport {
     /// What was tried.
     pub target: String,
     /// Whether an answer came that is right, or where it ended instead.
-    pub end: Result<(), Blocked>,
+    pub end: Result<(), BlockedAttempt>,
     /// What was learned on the way.
-    pub facts: Facts,
+    pub facts: AttemptFacts,
     /// How many lines went out and back over a connection that is held.
     pub exchanges: Option<u64>,
     /// Whether it stays so; nothing, where that was not to be found out.
@@ -163,11 +163,11 @@ pub struct ProbeReport {
 
 /// What an attempt learned, as far as it came.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Facts {
+pub struct AttemptFacts {
     /// The name server that was asked.
     pub dns: Option<SocketAddr>,
     /// Over what it was asked.
-    pub dns_over: Option<Transport>,
+    pub dns_over: Option<DnsTransport>,
     /// The name that was found, of a name that was asked for.
     pub name: Option<String>,
     /// What a name stands for.
@@ -212,14 +212,14 @@ impl ProbeReport {
 }
 
 /// How an attempt ended, in the words of a line.
-pub(crate) struct Ending {
+pub(crate) struct AttemptEnding {
     pub(crate) reached: bool,
-    pub(crate) at: Option<Stage>,
+    pub(crate) at: Option<AttemptStage>,
     pub(crate) reason: Option<FaultReason>,
 }
 
-impl From<Result<(), Blocked>> for Ending {
-    fn from(end: Result<(), Blocked>) -> Self {
+impl From<Result<(), BlockedAttempt>> for AttemptEnding {
+    fn from(end: Result<(), BlockedAttempt>) -> Self {
         Self {
             reached: end.is_ok(),
             at: end.err().map(|blocked| blocked.at),
@@ -228,13 +228,13 @@ impl From<Result<(), Blocked>> for Ending {
     }
 }
 
-impl TryFrom<Ending> for Result<(), Blocked> {
+impl TryFrom<AttemptEnding> for Result<(), BlockedAttempt> {
     type Error = &'static str;
 
-    fn try_from(ending: Ending) -> Result<Self, &'static str> {
+    fn try_from(ending: AttemptEnding) -> Result<Self, &'static str> {
         match (ending.reached, ending.at, ending.reason) {
             (true, None, None) => Ok(Ok(())),
-            (false, Some(at), Some(reason)) => Ok(Err(Blocked { at, reason })),
+            (false, Some(at), Some(reason)) => Ok(Err(BlockedAttempt { at, reason })),
             (true, _, _) => Err("it says that it was reached, and where it ended instead"),
             (false, _, _) => Err("it says neither that it was reached nor where it ended and why"),
         }
@@ -248,13 +248,13 @@ struct ReportLine {
     target: String,
     reached: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    at: Option<Stage>,
+    at: Option<AttemptStage>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<FaultReason>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     dns: Option<SocketAddr>,
     #[serde(default, rename = "dns over", skip_serializing_if = "Option::is_none")]
-    dns_over: Option<Transport>,
+    dns_over: Option<DnsTransport>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     name: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -278,7 +278,7 @@ impl TryFrom<ReportLine> for ProbeReport {
     type Error = &'static str;
 
     fn try_from(line: ReportLine) -> Result<Self, &'static str> {
-        let ending = Ending {
+        let ending = AttemptEnding {
             reached: line.reached,
             at: line.at,
             reason: line.reason,
@@ -286,7 +286,7 @@ impl TryFrom<ReportLine> for ProbeReport {
         Ok(Self {
             target: line.target,
             end: ending.try_into()?,
-            facts: Facts {
+            facts: AttemptFacts {
                 dns: line.dns,
                 dns_over: line.dns_over,
                 name: line.name,
@@ -305,7 +305,7 @@ impl TryFrom<ReportLine> for ProbeReport {
 
 impl From<ProbeReport> for ReportLine {
     fn from(report: ProbeReport) -> Self {
-        let (ending, facts) = (Ending::from(report.end), report.facts);
+        let (ending, facts) = (AttemptEnding::from(report.end), report.facts);
         Self {
             target: report.target,
             reached: ending.reached,
@@ -339,7 +339,7 @@ mod tests {
         let line =
             r#"{"target":"t","reached":false,"at":"tls","reason":"certificate-name","ms":3.0}"#;
         let blocked = read(line).unwrap();
-        let wanted = Blocked::new(Stage::Tls, FaultReason::CertificateName);
+        let wanted = BlockedAttempt::new(AttemptStage::Tls, FaultReason::CertificateName);
         assert_eq!(blocked.end, Err(wanted));
         assert_eq!(blocked.line().trim_end(), line);
         for text in [
@@ -368,7 +368,7 @@ mod tests {
         ] {
             assert_eq!(serde_json::to_value(reason).unwrap(), reason.word());
         }
-        let dns_over = Transport::Udp;
+        let dns_over = DnsTransport::Udp;
         assert_eq!(serde_json::to_value(dns_over).unwrap(), dns_over.word());
     }
 }

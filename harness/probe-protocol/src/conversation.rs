@@ -10,7 +10,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AgentReport, Error, ManagerReport, ProbeReport, Reach, read_line, write_line};
+use crate::{AgentReport, Error, ManagerReport, ProbeReport, ReachRequest, read_line, write_line};
 
 /// The number of no question: under it, the probe complains of what is none.
 pub const NOBODY: u64 = 0;
@@ -22,15 +22,15 @@ pub struct EngineQuestion {
     /// Its number, from 1 on.
     pub id: u64,
     /// What is asked.
-    pub ask: Request,
+    pub ask: ProbeRequest,
 }
 
 /// What can be asked. All of it only looks: a command that changes something is a separate process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Request {
+pub enum ProbeRequest {
     /// Whether a target can be reached. A [`ProbeAnswer::Report`].
-    Reach(Reach),
+    Reach(ReachRequest),
     /// How the connection of this name is, which an earlier command opened. A
     /// [`ProbeAnswer::Report`].
     Held(String),
@@ -45,7 +45,7 @@ pub enum Request {
 /// Something said to a question.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Reply {
+pub struct ProbeReply {
     /// Whose question it is, or [`NOBODY`]'s.
     pub id: u64,
     /// What is said.
@@ -94,7 +94,7 @@ impl EngineQuestion {
     }
 }
 
-impl Reply {
+impl ProbeReply {
     /// Reads a line.
     ///
     /// # Errors
@@ -147,17 +147,17 @@ mod tests {
             every: Duration::from_millis(200),
             within: Duration::from_secs(60),
         };
-        let reach = Reach::once("tcp://a:1");
+        let reach = ReachRequest::once("tcp://a:1");
         let asks = [
-            Request::Reach(reach.clone()),
-            Request::Reach(Reach {
+            ProbeRequest::Reach(reach.clone()),
+            ProbeRequest::Reach(ReachRequest {
                 until: Some(until),
                 ..reach
             }),
-            Request::Held("one".into()),
-            Request::Cat("a\nb".into()),
-            Request::AgentState,
-            Request::ManagerState,
+            ProbeRequest::Held("one".into()),
+            ProbeRequest::Cat("a\nb".into()),
+            ProbeRequest::AgentState,
+            ProbeRequest::ManagerState,
         ];
         for ask in asks {
             let question = EngineQuestion { id: 7, ask };
@@ -186,12 +186,12 @@ mod tests {
 
     #[test]
     fn what_a_probe_says_is_read_and_nothing_else() {
-        let file = Reply {
+        let file = ProbeReply {
             id: 1,
             said: QuestionAnswer::Answer(ProbeAnswer::File(vec![b'a', 0, 0xff])),
         };
-        assert_eq!(Reply::read(file.line().as_bytes()).unwrap(), file);
-        let fault = Reply {
+        assert_eq!(ProbeReply::read(file.line().as_bytes()).unwrap(), file);
+        let fault = ProbeReply {
             id: 2,
             said: QuestionAnswer::Fault("no".into()),
         };
@@ -207,15 +207,15 @@ mod tests {
             r#"{"id":1,"said":{"fault":"x","seen":{}}}"#,
             r#"{"id":1,"said":{"answer":{"report":{}}}}"#,
         ] {
-            assert!(Reply::read(line.as_bytes()).is_err(), "{line}");
+            assert!(ProbeReply::read(line.as_bytes()).is_err(), "{line}");
         }
     }
 
     proptest! {
         #[test]
         fn no_line_makes_it_panic(line in proptest::collection::vec(any::<u8>(), 0..60), text in "\\PC*") {
-            let _ = (EngineQuestion::read(&line), Reply::read(&line));
-            let _ = (EngineQuestion::read(text.as_bytes()), Reply::read(text.as_bytes()));
+            let _ = (EngineQuestion::read(&line), ProbeReply::read(&line));
+            let _ = (EngineQuestion::read(text.as_bytes()), ProbeReply::read(text.as_bytes()));
         }
     }
 }

@@ -14,10 +14,14 @@ mod registry;
 mod watch;
 
 pub use agent::{AgentReport, AgentStage, EnrolledAgent, EventCount, ManagerReport};
-pub use attempt::{Blocked, Facts, FaultReason, ProbeReport, Stage, Transport};
-pub use conversation::{EngineQuestion, NOBODY, ProbeAnswer, QuestionAnswer, Reply, Request};
+pub use attempt::{
+    AttemptFacts, AttemptStage, BlockedAttempt, DnsTransport, FaultReason, ProbeReport,
+};
+pub use conversation::{
+    EngineQuestion, NOBODY, ProbeAnswer, ProbeReply, ProbeRequest, QuestionAnswer,
+};
 pub use error::Error;
 pub use line::{read_line, write_line};
-pub use reach::{HoldRule, Reach, STAGE_TIMEOUT};
+pub use reach::{HoldRule, ReachRequest, STAGE_TIMEOUT};
 pub use registry::RegistryFault;
 pub use watch::{WatchChange, WatchCount, WatchLine};

@@ -10,7 +10,7 @@ pub const STAGE_TIMEOUT: Duration = Duration::from_secs(1);
 /// A target to try.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Reach {
+pub struct ReachRequest {
     /// `SCHEME://HOST:PORT[?OPTION&…]`.
     pub target: String,
     /// For each stage of an attempt, in milliseconds.
@@ -21,7 +21,7 @@ pub struct Reach {
     pub until: Option<HoldRule>,
 }
 
-impl Reach {
+impl ReachRequest {
     /// One attempt.
     #[must_use]
     pub fn once(target: &str) -> Self {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::attempt::{Blocked, Ending};
+use crate::attempt::{AttemptEnding, BlockedAttempt};
 use crate::{Error, read_line, write_line};
 
 /// A line of a watch.
@@ -26,7 +26,7 @@ pub struct WatchChange {
     /// When it began, in milliseconds since the watch did.
     pub ms: f64,
     /// How it ended.
-    pub end: Result<(), Blocked>,
+    pub end: Result<(), BlockedAttempt>,
     /// How many went the other way before it.
     pub before: u64,
 }
@@ -69,7 +69,7 @@ struct ChangeLine {
     ms: f64,
     reached: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    at: Option<crate::Stage>,
+    at: Option<crate::AttemptStage>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<crate::FaultReason>,
     before: u64,
@@ -79,7 +79,7 @@ impl TryFrom<ChangeLine> for WatchChange {
     type Error = &'static str;
 
     fn try_from(line: ChangeLine) -> Result<Self, &'static str> {
-        let ending = Ending {
+        let ending = AttemptEnding {
             reached: line.reached,
             at: line.at,
             reason: line.reason,
@@ -96,7 +96,7 @@ impl TryFrom<ChangeLine> for WatchChange {
 
 impl From<WatchChange> for ChangeLine {
     fn from(change: WatchChange) -> Self {
-        let ending = Ending::from(change.end);
+        let ending = AttemptEnding::from(change.end);
         Self {
             target: change.target,
             time: change.time,
@@ -112,7 +112,7 @@ impl From<WatchChange> for ChangeLine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{FaultReason, Stage};
+    use crate::{AttemptStage, FaultReason};
 
     #[test]
     fn both_kinds_of_lines_are_told_apart() {
@@ -120,7 +120,10 @@ mod tests {
             target: "tcp://a:1".into(),
             time: 1.5,
             ms: 2.5,
-            end: Err(Blocked::new(Stage::Connect, FaultReason::Refused)),
+            end: Err(BlockedAttempt::new(
+                AttemptStage::Connect,
+                FaultReason::Refused,
+            )),
             before: 3,
         });
         let count = WatchLine::Count(WatchCount {

@@ -1,6 +1,6 @@
 //! A conversation: questions and answers as lines of JSON, many at a time over one connection, each
 //! answered as soon as it can be. The lines are those of [`probe_protocol::Question`] and
-//! [`probe_protocol::Reply`].
+//! [`probe_protocol::ProbeReply`].
 //!
 //! Commands that stay answer at an abstract socket of their network namespace, named after their
 //! mount namespace, which no other container has. Whatever shares the network namespace can ask

@@ -7,7 +7,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use probe_protocol::{Blocked, FaultReason, Stage};
+use probe_protocol::{AttemptStage, BlockedAttempt, FaultReason};
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd,
 };
@@ -170,18 +170,18 @@ pub(crate) fn connect_client(
     mut stream: TcpStream,
     host: &str,
     trust: &TlsTrust,
-) -> Result<impl Read + Write + use<>, Blocked> {
-    let unusable = |_| Blocked::new(Stage::Tls, FaultReason::Other);
+) -> Result<impl Read + Write + use<>, BlockedAttempt> {
+    let unusable = |_| BlockedAttempt::new(AttemptStage::Tls, FaultReason::Other);
     let config = client_config(trust).map_err(unusable)?;
     let name = trust.name.as_deref().unwrap_or(host).to_owned();
     let name = ServerName::try_from(name)
-        .map_err(|_| Blocked::new(Stage::Tls, FaultReason::CertificateName))?;
+        .map_err(|_| BlockedAttempt::new(AttemptStage::Tls, FaultReason::CertificateName))?;
     let mut session = ClientConnection::new(config, name)
-        .map_err(|_| Blocked::new(Stage::Tls, FaultReason::Other))?;
+        .map_err(|_| BlockedAttempt::new(AttemptStage::Tls, FaultReason::Other))?;
     while session.is_handshaking() {
         session
             .complete_io(&mut stream)
-            .map_err(|fault| Blocked::new(Stage::Tls, handshake_reason(&fault)))?;
+            .map_err(|fault| BlockedAttempt::new(AttemptStage::Tls, handshake_reason(&fault)))?;
     }
     Ok(StreamOwned::new(session, stream))
 }

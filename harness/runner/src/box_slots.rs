@@ -6,7 +6,7 @@ use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use native::doctor::free_memory;
+use cluster::free_memory;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// As many worlds are few.

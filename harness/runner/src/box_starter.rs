@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use cluster::Cluster;
+use cluster::{Cluster, ClusterProgress};
+use components::BoxCache;
 use model::ClusterSpec;
-use native::{BoxCache, BoxProgress};
 
 use crate::{ClusterFacts, Error};
 
@@ -49,7 +49,7 @@ pub struct BoxStarter {
 }
 
 impl BoxStarter {
-    /// Boxes out of this cache. `launcher` is a program that calls [`native::hidden_main`] first of
+    /// Boxes out of this cache. `launcher` is a program that calls `native::hidden_main` first of
     /// all: this one.
     #[must_use]
     pub fn new(cache: BoxCache, launcher: impl Into<PathBuf>, live: LiveBoxes) -> Self {
@@ -69,7 +69,7 @@ impl BoxStarter {
         &self,
         name: &str,
         spec: &ClusterSpec,
-        progress: impl FnMut(BoxProgress) + Send + 'static,
+        progress: impl FnMut(ClusterProgress) + Send + 'static,
     ) -> Result<LiveCluster, Error> {
         let began = Instant::now();
         self.live.add(name);

@@ -12,7 +12,7 @@ pub enum Error {
     Scenario(#[from] model::Error),
     /// What a box would be made of is not pinned.
     #[error(transparent)]
-    Component(#[from] native::Error),
+    Component(#[from] components::Error),
     /// A component could not be built.
     #[error(transparent)]
     Build(Arc<components::Error>),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cluster::ClusterProgress;
 use components::{BuildProgress, PinnedComponent};
 use model::{LoadedScenario, RecordedOutcome};
 
@@ -31,7 +32,7 @@ pub enum RunEvent {
         /// Its name.
         name: String,
         /// What it did.
-        step: native::BoxProgress,
+        step: ClusterProgress,
     },
     /// A box no longer starts: it is up, or it never will be.
     BoxStartEnded {

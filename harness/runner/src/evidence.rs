@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use native::BoxCache;
+use components::BoxCache;
 
 /// The evidence of this many runs is kept.
 const RUNS_KEPT: usize = 20;

@@ -202,8 +202,8 @@ pub fn needed_components(
     spec: &ClusterSpec,
     loaded: &LoadedScenario,
     world: &str,
-) -> Result<Vec<&'static PinnedComponent>, native::Error> {
-    let mut needed = native::needed_components(spec)?;
+) -> Result<Vec<&'static PinnedComponent>, components::Error> {
+    let mut needed = cluster::needed_components(spec)?;
     let facts: Vec<_> = loaded
         .scenario
         .steps_in(world)
@@ -214,13 +214,13 @@ pub fn needed_components(
         .iter()
         .any(|facts| facts.needs.contains(&Capability::Etcd))
     {
-        tools.push(components::only(ETCD_TOOLS)?);
+        tools.push(components::only_version(ETCD_TOOLS)?);
     }
     if facts
         .iter()
         .any(|facts| facts.writes == ActionWrites::Images)
     {
-        tools.push(components::only(PROBE)?);
+        tools.push(components::only_version(PROBE)?);
     }
     for tool in tools {
         if !needed.iter().any(|one| std::ptr::eq(*one, tool)) {

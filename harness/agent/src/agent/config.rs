@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::{AgentVersion, BufferLimits, MessageCipher, TlsFiles, TransportProtocol};
+use crate::{AgentVersion, BufferLimits, Error, MessageCipher, TlsFiles, TransportProtocol};
 
 /// Finds the addresses of a name. A static program brings its own.
-pub type ResolveName = fn(&str) -> Result<Vec<IpAddr>, String>;
+pub type ResolveName = fn(&str) -> Result<Vec<IpAddr>, Error>;
 
 /// An agent's configuration.
 #[derive(Clone, Debug)]
@@ -94,15 +94,17 @@ pub enum ProduceFrom {
 }
 
 impl FromStr for ProduceFrom {
-    type Err = String;
+    type Err = Error;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, Error> {
         match text {
             "at-once" => Ok(Self::AtOnce),
             "connected" => Ok(Self::Connected),
             "away" => Ok(Self::Away),
-            _ => Err(format!(
-                "`{text}` is not a beginning: write at-once, connected or away"
+            _ => Err(Error::unknown_word(
+                text,
+                "a beginning",
+                "at-once, connected or away",
             )),
         }
     }

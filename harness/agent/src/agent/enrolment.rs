@@ -245,14 +245,17 @@ impl WazuhAgent {
     }
 
     /// The first address of a name, or the name itself where it is one.
-    pub(super) fn first_address(&self, name: &str) -> Result<IpAddr, String> {
+    pub(super) fn first_address(&self, name: &str) -> Result<IpAddr, Error> {
         if let Ok(address) = name.parse() {
             return Ok(address);
         }
         (self.config.resolve)(name)?
             .into_iter()
             .next()
-            .ok_or_else(|| format!("no address for `{name}`"))
+            .ok_or_else(|| Error::Unresolved {
+                name: name.to_owned(),
+                why: None,
+            })
     }
 
     /// The state of the connection, changed.

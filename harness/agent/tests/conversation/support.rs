@@ -32,11 +32,14 @@ pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-pub(crate) fn resolve(name: &str) -> Result<Vec<IpAddr>, String> {
+pub(crate) fn resolve(name: &str) -> Result<Vec<IpAddr>, agent::Error> {
     if name == "manager" {
         Ok(vec![[127, 0, 0, 1].into()])
     } else {
-        Err(format!("no address for `{name}`"))
+        Err(agent::Error::Unresolved {
+            name: name.to_owned(),
+            why: None,
+        })
     }
 }
 

@@ -2,8 +2,9 @@
 
 mod services;
 
+use cluster::ClusterProgress;
 use model::ClusterSpec;
-use native::{BoxCache, BoxProgress};
+use native::BoxCache;
 
 use crate::args::UpArguments;
 use crate::commands::run::{setup, start_runtime};
@@ -37,7 +38,7 @@ pub(crate) fn run_up(args: &UpArguments) -> Result<ExitReason, CommandFault> {
     let runtime = start_runtime()?;
     let board = std::sync::Arc::new(ProgressBoard::new());
     let (shown, name) = (board.clone(), args.name.clone());
-    let progress = move |step: BoxProgress| shown.show_machine(&name, &step);
+    let progress = move |step: ClusterProgress| shown.show_machine(&name, &step);
     let started = runtime.block_on(async {
         let cluster = interrupt::boxes_of_cache(&cache)
             .start(&args.name, &spec, progress)

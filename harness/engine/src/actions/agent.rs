@@ -7,7 +7,7 @@ use model::{
     AgentLook, Answer, ArrivedEvents, ConnectionStage, DeliveredEvents, FigureName, has_event,
     read_agent,
 };
-use probe_protocol::{AgentReport, ManagerReport, ProbeAnswer, Request};
+use probe_protocol::{AgentReport, ManagerReport, ProbeAnswer, ProbeRequest};
 use serde_json::Value;
 
 use super::{Observation, StepContext};
@@ -105,7 +105,7 @@ async fn agents_now(
 
 /// What the agent in this pod says of itself.
 async fn agent_report(cx: &StepContext<'_, '_>, pod: &ProbePod) -> Result<AgentReport, Error> {
-    let ask = Request::AgentState;
+    let ask = ProbeRequest::AgentState;
     match cx.world.ask_probe(pod, ask, Duration::ZERO, |_| {}).await? {
         ProbeAnswer::Agent(report) => Ok(report),
         other => Err(unfit(&other)),
@@ -182,7 +182,7 @@ async fn manager_counts(
     let mut all = Vec::new();
     for manager in managers {
         for pod in running_pods(cx, manager).await? {
-            let ask = Request::ManagerState;
+            let ask = ProbeRequest::ManagerState;
             match cx
                 .world
                 .ask_probe(&pod, ask, Duration::ZERO, |_| {})

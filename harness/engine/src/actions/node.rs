@@ -1,6 +1,5 @@
 //! Whole nodes: cut off, frozen, killed, and back again.
 
-use cluster::NodeCommand;
 use model::{Answer, NodeChange};
 
 use crate::Error;
@@ -11,15 +10,11 @@ pub(super) fn command_node(
     cx: &StepContext<'_, '_>,
     node: &NodeChange,
 ) -> Result<Observation, Error> {
-    let (what, answer) = match node {
-        NodeChange::CutOff(_) => (NodeCommand::CutOff, Answer::Stopped),
-        NodeChange::Freeze(_) => (NodeCommand::Freeze, Answer::Stopped),
-        NodeChange::Kill(_) => (NodeCommand::Kill, Answer::Stopped),
-        NodeChange::Rejoin(_) => (NodeCommand::Rejoin, Answer::Running),
-        NodeChange::Thaw(_) => (NodeCommand::Thaw, Answer::Running),
-        NodeChange::Start(_) => (NodeCommand::Start, Answer::Running),
+    let answer = match node {
+        NodeChange::CutOff(_) | NodeChange::Freeze(_) | NodeChange::Kill(_) => Answer::Stopped,
+        NodeChange::Rejoin(_) | NodeChange::Thaw(_) | NodeChange::Start(_) => Answer::Running,
     };
-    let name = cx.fill_text(node.name());
-    cx.world.host_access()?.command_node(&name, what)?;
+    let named = node.of_node(cx.fill_text(node.name()));
+    cx.world.host_access()?.command_node(&named)?;
     Ok(Observation::from_answer(answer))
 }

@@ -14,7 +14,7 @@ use futures::StreamExt;
 use futures::stream;
 use model::{Action, FigureName, HeldConnection, HoldConnection, read_probe, target_pod};
 use probe_protocol::{
-    FaultReason, HoldRule, ProbeAnswer, ProbeReport, Reach, Request, STAGE_TIMEOUT,
+    FaultReason, HoldRule, ProbeAnswer, ProbeReport, ProbeRequest, ReachRequest, STAGE_TIMEOUT,
 };
 use serde_json::Value;
 
@@ -154,7 +154,7 @@ pub(super) async fn use_held(
     let told = ask_probe(
         cx.world,
         &from,
-        Request::Held(cx.fill_text(&held.name)),
+        ProbeRequest::Held(cx.fill_text(&held.name)),
         Duration::ZERO,
         |_| {},
     )
@@ -181,7 +181,7 @@ async fn lasting_report(
         every: ATTEMPT_INTERVAL,
         within: wait.within,
     };
-    let ask = Request::Reach(Reach {
+    let ask = ProbeRequest::Reach(ReachRequest {
         target: to.to_owned(),
         timeout: STAGE_TIMEOUT,
         until: Some(until),
@@ -205,7 +205,7 @@ async fn lasting_report(
 async fn ask_probe(
     world: &LiveWorld<'_>,
     pod: &ProbePod,
-    ask: Request,
+    ask: ProbeRequest,
     within: Duration,
     seen: impl FnMut(ProbeReport),
 ) -> Result<ProbeReport, Error> {
@@ -231,7 +231,7 @@ async fn answers_itself(
     to: &str,
 ) -> Result<(), Error> {
     let server = world.probe_pod(namespace, pod).await?;
-    let ask = Request::Reach(Reach::once(to));
+    let ask = ProbeRequest::Reach(ReachRequest::once(to));
     let told = ask_probe(world, &server, ask, Duration::ZERO, |_| {}).await?;
     let Some(reason) = told.reason() else {
         return Ok(());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use api::{ApiCall, reply_json as json_of, was_taken};
-use cluster::{HostAccess, InForce};
+use cluster::{EnforcerReport, HostAccess};
 use error_chain::error_chain;
 use futures::FutureExt;
 use serde_json::{Value, json};
@@ -88,14 +88,14 @@ fn wanted_versions(objects: &[&Value]) -> Vec<(&'static str, u64)> {
 }
 
 /// What a node has not seen yet, where there is one.
-fn late_node(nodes: &[InForce], wanted: &[(&str, u64)]) -> Option<String> {
-    nodes.iter().find_map(|InForce { node, seen, .. }| {
+fn late_node(nodes: &[EnforcerReport], wanted: &[(&str, u64)]) -> Option<String> {
+    nodes.iter().find_map(|EnforcerReport { node, seen, .. }| {
         let (kind, version) = wanted
             .iter()
-            .find(|(kind, version)| seen.of(kind) < Some(*version))?;
+            .find(|(kind, version)| seen.of_kind(kind) < Some(*version))?;
         Some(format!(
             "{node} has seen {kind} up to version {}, and not {version}",
-            seen.of(kind).unwrap_or_default()
+            seen.of_kind(kind).unwrap_or_default()
         ))
     })
 }
@@ -152,9 +152,9 @@ mod tests {
         let wanted = wanted_versions(&objects.iter().collect::<Vec<_>>());
         assert_eq!(wanted, [("NetworkPolicy", 10), ("Pod", 12)]);
         let node = |name: &str, pods: u64, network_policies: u64| {
-            let mut node = InForce {
+            let mut node = EnforcerReport {
                 node: name.into(),
-                ..InForce::default()
+                ..EnforcerReport::default()
             };
             (node.seen.pods, node.seen.network_policies) = (pods, network_policies);
             node

@@ -4,7 +4,7 @@ use crate::Error;
 use std::collections::HashMap;
 
 use probe_protocol::{
-    EngineQuestion, NOBODY, ProbeAnswer, ProbeReport, QuestionAnswer, Reply, Request,
+    EngineQuestion, NOBODY, ProbeAnswer, ProbeReply, ProbeReport, ProbeRequest, QuestionAnswer,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -13,7 +13,7 @@ use super::wire::LineWire;
 
 /// A question, and the caller that waits for the answer.
 struct PendingQuestion {
-    ask: Request,
+    ask: ProbeRequest,
     hears: UnboundedSender<Result<QuestionAnswer, Error>>,
 }
 
@@ -49,7 +49,7 @@ impl ProbeConversation {
     /// Asks, and waits for what comes of it. `seen` is told what is seen meanwhile.
     pub(super) async fn ask_question(
         &self,
-        ask: Request,
+        ask: ProbeRequest,
         mut seen: impl FnMut(ProbeReport),
     ) -> Result<ProbeAnswer, NoAnswer> {
         let ended = || NoAnswer::Lost(Error::no_reply("the conversation had ended"));
@@ -108,7 +108,7 @@ fn pass_answer(
     last: u64,
     waiting: &mut HashMap<u64, UnboundedSender<Result<QuestionAnswer, Error>>>,
 ) -> Result<(), Error> {
-    let Reply { id, said } = Reply::read(line.as_bytes())?;
+    let ProbeReply { id, said } = ProbeReply::read(line.as_bytes())?;
     if id == NOBODY || id > last {
         return Err(Error::unexpected(format!(
             "the probe said what was not asked: {said:?}"
@@ -146,7 +146,7 @@ mod tests {
         conversation: &ProbeConversation,
         word: &str,
     ) -> tokio::task::JoinHandle<Result<ProbeAnswer, NoAnswer>> {
-        let (conversation, ask) = (conversation.clone(), Request::Cat(word.into()));
+        let (conversation, ask) = (conversation.clone(), ProbeRequest::Cat(word.into()));
         tokio::spawn(async move { conversation.ask_question(ask, |_| {}).await })
     }
 
@@ -159,7 +159,7 @@ mod tests {
                 match EngineQuestion::read(line.as_bytes()).unwrap() {
                     EngineQuestion {
                         id,
-                        ask: Request::Cat(word),
+                        ask: ProbeRequest::Cat(word),
                     } => (word, id),
                     other => panic!("{other:?}"),
                 }
@@ -169,7 +169,7 @@ mod tests {
     }
 
     fn say(probe: &BufReader<UnixStream>, id: u64, said: QuestionAnswer) {
-        let line = Reply { id, said }.line();
+        let line = ProbeReply { id, said }.line();
         probe.get_ref().write_all(line.as_bytes()).unwrap();
     }
 
@@ -210,7 +210,7 @@ mod tests {
             let mut seen = Vec::new();
             (
                 conversation
-                    .ask_question(Request::Cat("look".into()), |report| seen.push(report))
+                    .ask_question(ProbeRequest::Cat("look".into()), |report| seen.push(report))
                     .await,
                 seen,
             )

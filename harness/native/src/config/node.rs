@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::{
-    BoxBlueprint, BoxFile, BoxProcess, DNS_ADDRESS, DOOR_PORT, HOME, OURSELVES, POD_CIDR,
+    API_GATE_PORT, BoxBlueprint, BoxFile, BoxProcess, DNS_ADDRESS, HOME, OWN_PROGRAM, POD_CIDR,
     POD_CIDR_6, json_file, kubernetes_node, runtime, verbosity_flag,
 };
 use crate::node::BoxNode;
@@ -34,7 +34,7 @@ pub(super) fn apiserver_url(node: BoxNode) -> String {
     } else {
         BoxNode::FIRST.address().to_string()
     };
-    format!("https://{address}:{DOOR_PORT}")
+    format!("https://{address}:{API_GATE_PORT}")
 }
 
 /// The process of a node, under the node's own name for it and in the node's place.
@@ -55,7 +55,7 @@ pub(super) fn placed_process(
     ];
     BoxProcess {
         name: node.own_name(&process.name),
-        program: format!("{HOME}/{OURSELVES}").into(),
+        program: format!("{HOME}/{OWN_PROGRAM}").into(),
         args: join.into_iter().chain(process.args).collect(),
         ..process
     }

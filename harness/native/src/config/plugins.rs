@@ -1,7 +1,7 @@
 //! The key management plugins.
 
-use super::{BoxBlueprint, BoxProcess, HOME, OURSELVES, box_process};
-use crate::kms_process::{FOLDER, KMS};
+use super::{BoxBlueprint, BoxProcess, HOME, OWN_PROGRAM, box_process};
+use crate::kms_process::{KMS_ARGUMENT, KMS_FOLDER};
 use crate::places::WORK;
 
 pub(super) fn plugin_processes(blueprint: &BoxBlueprint) -> Vec<BoxProcess> {
@@ -14,7 +14,15 @@ pub(super) fn plugin_processes(blueprint: &BoxBlueprint) -> Vec<BoxProcess> {
 }
 
 fn plugin_process(name: &str) -> BoxProcess {
-    let folder = format!("{HOME}/{WORK}/{FOLDER}/{name}");
-    let args = vec![KMS.to_owned(), format!("{folder}/kms.sock"), folder];
-    box_process(&format!("kms-{name}"), &format!("{HOME}/{OURSELVES}"), args)
+    let folder = format!("{HOME}/{WORK}/{KMS_FOLDER}/{name}");
+    let args = vec![
+        KMS_ARGUMENT.to_owned(),
+        format!("{folder}/kms.sock"),
+        folder,
+    ];
+    box_process(
+        &format!("kms-{name}"),
+        &format!("{HOME}/{OWN_PROGRAM}"),
+        args,
+    )
 }

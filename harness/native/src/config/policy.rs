@@ -3,11 +3,11 @@
 
 use serde_json::{Value, json};
 
-use super::{BoxBlueprint, BoxProcess, HOME, OURSELVES, box_process, node};
+use super::{BoxBlueprint, BoxProcess, HOME, OWN_PROGRAM, box_process, node};
 use crate::node::BoxNode;
 use crate::pki::NETWORK_POLICY_USER;
 use crate::places::WORK;
-use enforcer::{FOLDER, plugin};
+use enforcer::{REPORT_FOLDER, plugin};
 
 /// The hidden word; see [`crate::hidden_main`].
 pub(crate) const NETWORK_POLICY: &str = "__network-policy";
@@ -18,7 +18,7 @@ const VERSION: &str = "rbac.authorization.k8s.io/v1";
 /// What starts when there is a role for it.
 pub(super) fn enforcer_processes(blueprint: &BoxBlueprint) -> Vec<BoxProcess> {
     let enforcer = |node: BoxNode| {
-        let folder = format!("{HOME}/{WORK}/{FOLDER}");
+        let folder = format!("{HOME}/{WORK}/{REPORT_FOLDER}");
         let args = vec![
             NETWORK_POLICY.to_owned(),
             node.name(),
@@ -30,7 +30,7 @@ pub(super) fn enforcer_processes(blueprint: &BoxBlueprint) -> Vec<BoxProcess> {
         node::placed_process(
             blueprint,
             node,
-            box_process("network-policy", &format!("{HOME}/{OURSELVES}"), args),
+            box_process("network-policy", &format!("{HOME}/{OWN_PROGRAM}"), args),
         )
     };
     blueprint.enforcing().map(enforcer).collect()
@@ -45,7 +45,7 @@ pub(super) fn cni_plugin(blueprint: &BoxBlueprint, node: BoxNode) -> Option<Valu
 }
 
 fn enforcer_socket(node: BoxNode) -> String {
-    format!("{HOME}/{FOLDER}/{}.sock", node.name())
+    format!("{HOME}/{REPORT_FOLDER}/{}.sock", node.name())
 }
 
 /// What an enforcer may do: where to send it, and what.

@@ -10,7 +10,7 @@ use super::{
     box_process, json_file,
 };
 use crate::Error;
-use crate::pki::{LOG_KEY, REGISTRY};
+use crate::pki::{LOG_KEY, REGISTRY_IDENTITY};
 use crate::places::{self, FRONT, FULCIO, PLAIN_REGISTRY, REKOR, SERVICES, TIMESTAMPS};
 
 /// Where containerd looks registries up, as a line of its configuration.
@@ -20,7 +20,7 @@ pub(super) const HOSTS_CONFIG: &str = r#"[plugins.'io.containerd.cri.v1.images'.
 
 /// The table of nftables, and the counter in it, that counts what pods send to whatever signs, logs
 /// and dates.
-pub const COUNTER: [&str; 2] = ["gauntlet", "sigstore-from-pods"];
+pub const SIGSTORE_COUNTER: [&str; 2] = ["gauntlet", "sigstore-from-pods"];
 
 /// The issuer of ServiceAccount tokens, which Fulcio asks for its keys.
 const ISSUER: &str = "https://kubernetes.default.svc";
@@ -47,7 +47,7 @@ pub(crate) fn cluster_services(cluster: &ClusterSpec) -> Vec<HostService> {
     let mut services = Vec::new();
     if cluster.has_registry() {
         services.push(HostService {
-            name: REGISTRY,
+            name: REGISTRY_IDENTITY,
             tls: true,
             port: places::REGISTRY.port,
             path: "/v2/",
@@ -72,7 +72,7 @@ pub(super) fn first_processes(cluster: &ClusterSpec) -> Vec<BoxProcess> {
     let mut processes = Vec::new();
     if cluster.has_registry() {
         processes.push(service_process(
-            REGISTRY,
+            REGISTRY_IDENTITY,
             "registry/registry",
             &["serve", "/run/gauntlet/registry.json"],
         ));
@@ -123,7 +123,7 @@ fn counts_images(cluster: &ClusterSpec) -> bool {
 
 /// Counts packets, and not connections: over one that is kept open, requests come unseen.
 fn count_rules() -> String {
-    let [table, counter] = COUNTER;
+    let [table, counter] = SIGSTORE_COUNTER;
     let [log, dates, signs] = [REKOR, TIMESTAMPS, FULCIO].map(|service| service.port);
     format!(
         "table inet {table} {{
@@ -194,7 +194,7 @@ pub(super) fn service_files(blueprint: &BoxBlueprint) -> Result<Vec<BoxFile>, Er
     let mut files = Vec::new();
     if blueprint.cluster.has_registry() {
         let secret = crate::names::to_hex(&super::apiserver::random_key()?);
-        let pki = |end: &str| format!("{HOME}/pki/{REGISTRY}.{end}");
+        let pki = |end: &str| format!("{HOME}/pki/{REGISTRY_IDENTITY}.{end}");
         let tls = json!({ "certificate": pki("crt"), "key": pki("key") });
         files.push(json_file(
             "registry.json",

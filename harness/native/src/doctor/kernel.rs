@@ -10,6 +10,7 @@ use nix::sys::inotify::{InitFlags, Inotify};
 
 use super::DoctorFinding;
 use crate::cgroup::HostCgroups;
+use crate::inotify::{InotifyUse, RAISE_LIMIT, instances_of_box};
 use crate::runc;
 
 /// What a box cannot do without.
@@ -19,9 +20,6 @@ const CAPABILITIES: [(&str, u32); 4] = [
     ("CAP_SYS_ADMIN", 21),
     ("CAP_MKNOD", 27),
 ];
-/// As many inotify instances as a box of one node takes, and a few more.
-const WATCHES: usize = 24;
-
 const SPACES: [&str; 5] = ["ipc", "mnt", "net", "pid", "uts"];
 
 pub(super) fn check_rights() -> DoctorFinding {
@@ -67,7 +65,7 @@ pub(super) fn check_kernel() -> Vec<DoctorFinding> {
         check_namespaces(),
         check_overlay(),
         check_cgroups(),
-        check_watches(),
+        check_inotify(),
         check_veth(),
         check_nftables(),
     ]
@@ -110,22 +108,24 @@ fn check_cgroups() -> DoctorFinding {
 }
 
 /// The limit is one of a user on the whole machine, so that other boxes count.
-fn check_watches() -> DoctorFinding {
-    let opened: Result<Vec<_>, _> = (0..WATCHES)
+fn check_inotify() -> DoctorFinding {
+    let wanted = instances_of_box(1);
+    let opened: Result<Vec<_>, _> = (0..wanted)
         .map(|_| Inotify::init(InitFlags::empty()))
         .collect();
     match opened {
         Ok(_) => DoctorFinding::good(
             "file watches",
-            format!("{WATCHES} inotify instances are free"),
+            format!("{wanted} inotify instances are free"),
         ),
         Err(why) => DoctorFinding::bad(
             "file watches",
             format!(
-                "{why}: a box takes about 20 inotify instances, and 9 more for each further node"
+                "{why}: a box of one node takes {wanted} inotify instances{}",
+                InotifyUse::read_machine().map_or_else(String::new, |held| format!("; {held}"))
             ),
         )
-        .fixed_by("sysctl -w fs.inotify.max_user_instances=1024"),
+        .fixed_by(RAISE_LIMIT),
     }
 }
 

@@ -1,7 +1,7 @@
-//! The components' door to the API server: it takes their connections from the beginning, and lets
+//! The components' gate to the API server: it takes their connections from the beginning, and lets
 //! them through once the API server can be used. A component that is turned away waits up to a
-//! second or more before it tries again; one that waits at the door goes on at once. What "can be
-//! used" means is not the same for all: there are two doors.
+//! second or more before it tries again; one that waits at the gate goes on at once. What "can be
+//! used" means is not the same for all: there are two gates.
 
 use crate::places::API_PORT;
 use std::io;
@@ -19,12 +19,12 @@ impl ApiGate {
     /// Begins to take connections at an address.
     pub(super) fn listen_at(&self, at: SocketAddr) -> io::Result<()> {
         let listener = TcpListener::bind(at)?;
-        let door = self.clone();
+        let gate = self.clone();
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let door = door.clone();
+                let gate = gate.clone();
                 thread::spawn(move || {
-                    door.wait_open();
+                    gate.wait_open();
                     let _ = carry_both(client, (Ipv4Addr::LOCALHOST, API_PORT).into());
                 });
             }

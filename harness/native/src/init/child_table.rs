@@ -8,15 +8,17 @@ use std::process::{Command, Stdio};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use model::ProcessChange;
 use nix::sys::signal::kill;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
 use wait::WaitLook;
 
+use crate::Error;
+use crate::control::signal_of;
 use crate::process::BoxProcess;
 use crate::protocol::InitReport;
 use crate::rootfs::at_home;
-use crate::{Error, ProcessCommand};
 
 /// Started processes by their id. The lock is held while one is started, so that the reaper never
 /// meets a child whose name it cannot know yet.
@@ -68,9 +70,10 @@ impl ChildTable {
         Ok(())
     }
 
-    pub(super) fn signal_child(&self, name: &str, what: ProcessCommand) {
-        for (pid, _) in self.lock().iter().filter(|(_, known)| *known == name) {
-            let _ = kill(Pid::from_raw(*pid), what.signal());
+    pub(super) fn signal_child(&self, change: &ProcessChange) {
+        let children = self.lock();
+        for (pid, _) in children.iter().filter(|(_, known)| *known == change.name()) {
+            let _ = kill(Pid::from_raw(*pid), signal_of(change));
         }
     }
 

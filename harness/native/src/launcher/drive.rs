@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use model::ProcessChange;
+
 use super::init_connection::{InitConnection, StartAborted};
 use super::layout::box_layout;
 use super::ready::BoxReadiness;
@@ -18,7 +20,7 @@ use crate::protocol::{
     InitOrder, InitReport, LauncherReport, LauncherRequest, ReadyBox, StartPurpose,
 };
 use crate::template::{self, ClusterTemplate};
-use crate::{BoxProgress, ProcessCommand, kubeconfig, needed, runc};
+use crate::{BoxProgress, kubeconfig, needed, runc};
 use components::PinnedComponent;
 use enforcer::BoxApi;
 
@@ -58,53 +60,53 @@ pub(super) fn report_started(process: &str) {
     }));
 }
 
-/// Starts the box; returns when it can be used, or for a seed, when the seed is kept. The
+/// Starts the box; returns when it can be used, or for a template, when the template is kept. The
 /// administrator's client of its API server comes with it.
 pub(super) fn start_box(
     request: &LauncherRequest,
-    claim: &mut BoxReservation,
-    family: &mut InitConnection,
+    reservation: &mut BoxReservation,
+    connection: &mut InitConnection,
     trace: &mut StartupTrace,
 ) -> Result<(ReadyBox, BoxApi), StartAborted> {
     let kubernetes = components::kubernetes_component(&request.cluster.kubernetes)?;
-    let seed = match &request.purpose {
+    let template = match &request.purpose {
         StartPurpose::Use => ClusterTemplate::find_template(
-            &claim.cache,
+            &reservation.cache,
             kubernetes,
             &request.cluster,
             request.first_state.as_deref(),
         ),
-        StartPurpose::Seed(_) => None,
+        StartPurpose::MakeTemplate(_) => None,
     };
-    let middle = family.start_middle(&claim.name, claim.dir.join("logs"))?;
-    let authority = seed
+    let holder = connection.start_holder(&reservation.name, reservation.dir.join("logs"))?;
+    let authority = template
         .as_ref()
-        .map_or_else(PkiAuthority::new, |seed| Ok(seed.authority.clone()))?;
-    family.expect_event(
+        .map_or_else(PkiAuthority::new, |template| Ok(template.authority.clone()))?;
+    connection.expect_event(
         "the namespaces",
         STEP_WITHIN,
         |event| matches!(event, InitReport::Unshared),
         &mut report_started,
     )?;
-    let addresses = BoxAddresses::join_network(&claim.name, middle)?;
-    claim.addresses = Some(addresses.clone());
+    let addresses = BoxAddresses::join_network(&reservation.name, holder)?;
+    reservation.addresses = Some(addresses.clone());
     let pki = BoxPki::new(authority, addresses.inside, request.cluster.nodes)?;
     let blueprint = BoxBlueprint {
         cluster: &request.cluster,
         addresses: &addresses,
         pki: &pki,
-        cgroup_root: &claim.group.kubelet_root,
+        cgroup_root: &reservation.group.kubelet_root,
         confined: runc::is_needed(),
     };
-    family.send_order(&InitOrder::SetUp(Box::new(box_layout(
-        claim,
+    connection.send_order(&InitOrder::SetUp(Box::new(box_layout(
+        reservation,
         &blueprint,
-        seed.as_ref(),
+        template.as_ref(),
     )?)))?;
     for process in blueprint.first_processes() {
-        family.spawn_process(process)?;
+        connection.spawn_process(process)?;
     }
-    family.expect_event(
+    connection.expect_event(
         "the box's inside",
         STEP_WITHIN,
         |event| matches!(event, InitReport::SetUp),
@@ -113,8 +115,13 @@ pub(super) fn start_box(
     trace.milestone("inside");
     let mut watches =
         ServiceWatches::begin_watches(&request.cluster, addresses.inside, pki.ca(), trace.start)?;
-    let kubeconfig = write_kubeconfig(claim, &blueprint, "kubeconfig", ADMIN)?;
-    let proxy = write_kubeconfig(claim, &blueprint, "front-proxy.kubeconfig", FRONT_PROXY)?;
+    let kubeconfig = write_kubeconfig(reservation, &blueprint, "kubeconfig", ADMIN)?;
+    let proxy = write_kubeconfig(
+        reservation,
+        &blueprint,
+        "front-proxy.kubeconfig",
+        FRONT_PROXY,
+    )?;
     let api = BoxApi::new(
         &apiserver_url(&blueprint),
         pki.ca(),
@@ -123,25 +130,25 @@ pub(super) fn start_box(
     let nodes = BoxNode::all_nodes(request.cluster.nodes).collect();
     let mut readiness = BoxReadiness {
         api: api.clone(),
-        family,
+        connection,
         trace,
         nodes,
-        work: claim.dir.join(WORK),
+        work: reservation.dir.join(WORK),
     };
-    readiness.reach_ready(&blueprint, seed.is_some())?;
-    watches.await_answers(readiness.family, readiness.trace)?;
+    readiness.reach_ready(&blueprint, template.is_some())?;
+    watches.await_answers(readiness.connection, readiness.trace)?;
     match &request.purpose {
-        StartPurpose::Seed(objects) => {
+        StartPurpose::MakeTemplate(objects) => {
             readiness.settle_first_start(objects)?;
-            save_template(claim, kubernetes, request, &pki, readiness)?;
+            save_template(reservation, kubernetes, request, &pki, readiness)?;
         }
         StartPurpose::Use => readiness.watch_on(),
     }
     Ok((
         ready_report(
             request,
-            claim,
-            family,
+            reservation,
+            connection,
             &blueprint,
             [kubeconfig, proxy],
             trace,
@@ -153,14 +160,14 @@ pub(super) fn start_box(
 /// What there is to know of a box that is up.
 fn ready_report(
     request: &LauncherRequest,
-    claim: &BoxReservation,
-    family: &InitConnection,
+    reservation: &BoxReservation,
+    connection: &InitConnection,
     blueprint: &BoxBlueprint,
     [kubeconfig, front_proxy]: [PathBuf; 2],
     trace: &StartupTrace,
 ) -> Result<ReadyBox, StartAborted> {
-    let logs = claim.dir.join("logs");
-    let shown: Vec<&str> = needed::shown_programs(&claim.cache, &request.cluster)?
+    let logs = reservation.dir.join("logs");
+    let shown: Vec<&str> = needed::shown_programs(&reservation.cache, &request.cluster)?
         .iter()
         .map(|component| component.name)
         .collect();
@@ -174,11 +181,11 @@ fn ready_report(
             .has_log()
             .then(|| logs.join("audit.jsonl")),
         logs,
-        cgroups: claim.group.dirs().to_vec(),
+        cgroups: reservation.group.dirs().to_vec(),
         kubernetes: components::kubernetes_component(&request.cluster.kubernetes)?
             .version
             .to_owned(),
-        work: claim.dir.join(WORK),
+        work: reservation.dir.join(WORK),
         address: blueprint.addresses.inside.into(),
         ca: blueprint.pki.ca().to_owned(),
         rekor_key: request
@@ -186,7 +193,7 @@ fn ready_report(
             .has_sigstore()
             .then(|| blueprint.pki.log_key()),
         enforcing: blueprint.enforcing().map(BoxNode::name).collect(),
-        init: family
+        init: connection
             .init
             .ok_or_else(|| StartAborted::Failed("the box has no first process".into()))?,
         path: config::program_path(&shown),
@@ -203,7 +210,7 @@ fn apiserver_url(blueprint: &BoxBlueprint) -> String {
 }
 
 fn write_kubeconfig(
-    claim: &BoxReservation,
+    reservation: &BoxReservation,
     blueprint: &BoxBlueprint,
     file: &str,
     identity: &str,
@@ -212,21 +219,21 @@ fn write_kubeconfig(
     let identity = pki
         .identity_of(identity)
         .ok_or_else(|| no_identity(identity))?;
-    let path = claim.dir.join(file);
+    let path = reservation.dir.join(file);
     let text = kubeconfig::render_kubeconfig(&apiserver_url(blueprint), pki.ca(), identity);
     components::cache::write_atomically(&path, text.as_bytes())?;
     Ok(path)
 }
 
-/// Stops everything gently, etcd last, and keeps its data as a seed.
+/// Stops everything gently, etcd last, and keeps its data as a template.
 fn save_template(
-    claim: &BoxReservation,
+    reservation: &BoxReservation,
     kubernetes: &PinnedComponent,
     request: &LauncherRequest,
     pki: &BoxPki,
     readiness: BoxReadiness,
 ) -> Result<(), StartAborted> {
-    let family = &mut *readiness.family;
+    let connection = &mut *readiness.connection;
     let nodes = BoxNode::all_nodes(request.cluster.nodes);
     let on_nodes = nodes
         .clone()
@@ -234,26 +241,30 @@ fn save_template(
     let scheduler = nodes.take(1).map(|_| "kube-scheduler".to_owned());
     let central = ["kube-controller-manager", "kube-apiserver", "etcd"].map(str::to_owned);
     for process in on_nodes.chain(scheduler).chain(central) {
-        family.control_process(&process, ProcessCommand::Stop)?;
-        family.expect_end(&process, 3 * STEP_WITHIN, &mut report_started)?;
+        connection.control_process(&ProcessChange::Stop(process.clone()))?;
+        connection.expect_end(&process, 3 * STEP_WITHIN, &mut report_started)?;
     }
     let home = PathBuf::from(HOME);
-    family.send_order(&InitOrder::Copy {
+    connection.send_order(&InitOrder::Copy {
         from: home.join("etcd"),
-        to: home.join("seed/etcd"),
+        to: home.join("template/etcd"),
     })?;
-    family.expect_event(
-        "the seed's copy",
+    connection.expect_event(
+        "the template's copy",
         STEP_WITHIN,
         |event| matches!(event, InitReport::Copied),
         &mut report_started,
     )?;
     let place = ClusterTemplate::template_path(
-        &claim.cache,
+        &reservation.cache,
         kubernetes,
         &request.cluster,
         request.first_state.as_deref(),
     );
-    template::keep_template(&claim.dir.join("seed"), &place, pki.authority_of())?;
+    template::keep_template(
+        &reservation.dir.join("template"),
+        &place,
+        pki.authority_of(),
+    )?;
     Ok(())
 }

@@ -8,16 +8,17 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use error_chain::error_chain;
+use model::ProcessChange;
 use wait::{TimedOut, WaitLook};
 
 use super::process_table::ProcessTable;
 use super::{log_tail, send_report};
-use crate::namespace_holder::MIDDLE;
+use crate::namespace_holder::HOLDER_ARGUMENT;
 use crate::process::BoxProcess;
 use crate::protocol::{self, CallerCommand, InitOrder, InitReport, LauncherReport};
-use crate::{Error, ProcessCommand, ProcessDeath, self_exe};
+use crate::{Error, ProcessDeath, self_exe};
 
-const TAIL: usize = 15;
+const TAIL_LINES: usize = 15;
 const ENDS_WITHIN: Duration = Duration::from_secs(10);
 
 /// What the launcher waits for.
@@ -60,9 +61,9 @@ impl From<Error> for StartAborted {
 
 /// The box's processes, seen from outside.
 pub(super) struct InitConnection {
-    words: Receiver<LauncherEvent>,
+    events: Receiver<LauncherEvent>,
     to_main: Sender<LauncherEvent>,
-    middle: Option<(Child, Option<ChildStdin>)>,
+    holder: Option<(Child, Option<ChildStdin>)>,
     logs: PathBuf,
     process_table: ProcessTable,
     /// The box's first process, as the host knows it.
@@ -70,27 +71,27 @@ pub(super) struct InitConnection {
 }
 
 impl InitConnection {
-    pub(super) fn new(words: Receiver<LauncherEvent>, to_main: Sender<LauncherEvent>) -> Self {
+    pub(super) fn new(events: Receiver<LauncherEvent>, to_main: Sender<LauncherEvent>) -> Self {
         Self {
-            words,
+            events,
             to_main,
-            middle: None,
+            holder: None,
             logs: PathBuf::new(),
             process_table: ProcessTable::default(),
             init: None,
         }
     }
 
-    /// Starts the middle process; returns its id.
-    pub(super) fn start_middle(&mut self, name: &str, logs: PathBuf) -> Result<u32, StartAborted> {
+    /// Starts the process that holds the namespaces; returns its id.
+    pub(super) fn start_holder(&mut self, name: &str, logs: PathBuf) -> Result<u32, StartAborted> {
         self.logs = logs;
-        let mut middle = self_exe::own_command()
-            .args([MIDDLE, name])
+        let mut holder = self_exe::own_command()
+            .args([HOLDER_ARGUMENT, name])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .map_err(Error::system("start the box's first process"))?;
-        let stdout = middle.stdout.take();
+        let stdout = holder.stdout.take();
         let to_main = self.to_main.clone();
         thread::spawn(move || {
             let lines = stdout
@@ -106,14 +107,14 @@ impl InitConnection {
             }
             let _ = to_main.send(LauncherEvent::InitGone);
         });
-        let id = middle.id();
-        let stdin = middle.stdin.take();
-        self.middle = Some((middle, stdin));
+        let id = holder.id();
+        let stdin = holder.stdin.take();
+        self.holder = Some((holder, stdin));
         Ok(id)
     }
 
     pub(super) fn send_order(&mut self, order: &InitOrder) -> Result<(), StartAborted> {
-        let Some((_, Some(stdin))) = &mut self.middle else {
+        let Some((_, Some(stdin))) = &mut self.holder else {
             return Err(StartAborted::Failed("the box has ended".into()));
         };
         protocol::send_message(stdin, order)
@@ -127,13 +128,9 @@ impl InitConnection {
     }
 
     /// Follows an order to one process.
-    pub(super) fn control_process(
-        &mut self,
-        process: &str,
-        what: ProcessCommand,
-    ) -> Result<(), StartAborted> {
+    pub(super) fn control_process(&mut self, change: &ProcessChange) -> Result<(), StartAborted> {
         self.process_table
-            .command_process(process, what)
+            .command_process(change)
             .map_or(Ok(()), |order| self.send_order(&order))
     }
 
@@ -142,8 +139,8 @@ impl InitConnection {
         self.to_main.clone()
     }
 
-    pub(super) fn next_word(&self) -> LauncherEvent {
-        self.words.recv().unwrap_or(LauncherEvent::InitGone)
+    pub(super) fn next_event(&self) -> LauncherEvent {
+        self.events.recv().unwrap_or(LauncherEvent::InitGone)
     }
 
     /// Waits for an event that `wanted` accepts, and for nothing longer than `within`.
@@ -157,14 +154,14 @@ impl InitConnection {
         let start = Instant::now();
         loop {
             match self
-                .words
+                .events
                 .recv_timeout(within.saturating_sub(start.elapsed()))
             {
                 Ok(LauncherEvent::Event(event)) if wanted(&event) => {
                     self.judge_end(event, started)?;
                     return Ok(());
                 }
-                Ok(word) => self.heed_event(word, started)?,
+                Ok(event) => self.heed_event(event, started)?,
                 Err(_) => {
                     return Err(StartAborted::Failed(
                         TimedOut::unseen(name, within).to_string(),
@@ -210,8 +207,8 @@ impl InitConnection {
     /// Heeds everything that has come in.
     fn catch_up(&mut self, started: &mut dyn FnMut(&str)) -> Result<(), StartAborted> {
         loop {
-            match self.words.try_recv() {
-                Ok(word) => self.heed_event(word, started)?,
+            match self.events.try_recv() {
+                Ok(event) => self.heed_event(event, started)?,
                 Err(TryRecvError::Empty) => return Ok(()),
                 Err(TryRecvError::Disconnected) => {
                     return Err(StartAborted::Failed("the box has ended".into()));
@@ -222,10 +219,10 @@ impl InitConnection {
 
     fn heed_event(
         &mut self,
-        word: LauncherEvent,
+        event: LauncherEvent,
         started: &mut dyn FnMut(&str),
     ) -> Result<(), StartAborted> {
-        match word {
+        match event {
             LauncherEvent::CallerCommand(_) | LauncherEvent::Reached(_) | LauncherEvent::Usable => {
                 Ok(())
             }
@@ -322,7 +319,7 @@ impl InitConnection {
     /// An end, with the last lines of what the process has logged since it was started.
     fn process_death(&self, process: &str, status: String) -> ProcessDeath {
         let log = self.logs.join(format!("{process}.log"));
-        let tail = log_tail(&log, self.process_table.log_from(process), TAIL);
+        let tail = log_tail(&log, self.process_table.log_from(process), TAIL_LINES);
         ProcessDeath {
             process: process.to_owned(),
             status,
@@ -330,10 +327,10 @@ impl InitConnection {
         }
     }
 
-    /// Ends every process of the box: its first one by the end of its input, or with the middle
+    /// Ends every process of the box: its first one by the end of its input, or with the holder
     /// one.
     pub(super) fn end_all(mut self) {
-        let Some((mut middle, stdin)) = self.middle.take() else {
+        let Some((mut holder, stdin)) = self.holder.take() else {
             return;
         };
         drop(stdin);
@@ -341,14 +338,14 @@ impl InitConnection {
             "the box's processes to end",
             ENDS_WITHIN,
             Duration::from_millis(2),
-            || match middle.try_wait() {
+            || match holder.try_wait() {
                 Ok(None) => WaitLook::NotYet("they have not".into()),
                 _ => WaitLook::Ready(()),
             },
         );
         if ended.is_err() {
-            let _ = middle.kill();
-            let _ = middle.wait();
+            let _ = holder.kill();
+            let _ = holder.wait();
         }
     }
 }

@@ -9,17 +9,17 @@ use super::reservation::BoxReservation;
 use crate::config::{BoxBlueprint, OWN_ENCRYPTION};
 use crate::needed::shown_programs;
 use crate::node::BoxNode;
-use crate::places::{DOOR_PORT, LATE_DOOR_PORT, OURSELVES, WORK};
+use crate::places::{API_GATE_PORT, LATE_API_GATE_PORT, OWN_PROGRAM, WORK};
 use crate::protocol::{BindMount, BoxLayout, FurtherNode};
 use crate::template::ClusterTemplate;
 use crate::{Error, image, kms_process, runc};
 
 pub(super) fn box_layout(
-    claim: &BoxReservation,
+    reservation: &BoxReservation,
     blueprint: &BoxBlueprint,
-    seed: Option<&ClusterTemplate>,
+    template: Option<&ClusterTemplate>,
 ) -> Result<BoxLayout, Error> {
-    let cache = &claim.cache;
+    let cache = &reservation.cache;
     let bind = |from: PathBuf, to: &str, read_only| BindMount {
         from,
         to: to.into(),
@@ -29,16 +29,16 @@ pub(super) fn box_layout(
     if blueprint.cluster.needs_probe() {
         binds.push(bind(image::probe_image(cache)?, "images", true));
     }
-    let mut ourselves = vec![PathBuf::from(OURSELVES)];
+    let mut own_programs = vec![PathBuf::from(OWN_PROGRAM)];
     if blueprint.cluster.enforce_network_policy {
-        ourselves.push(format!("bin/{}", enforcer::plugin::NAME).into());
-        components::cache::private_dir(&claim.dir.join(WORK).join(enforcer::FOLDER))?;
+        own_programs.push(format!("bin/{}", enforcer::plugin::NAME).into());
+        components::cache::private_dir(&reservation.dir.join(WORK).join(enforcer::REPORT_FOLDER))?;
     }
     if blueprint.confined {
-        ourselves.push(format!("bin/{}", runc::NAME).into());
+        own_programs.push(format!("bin/{}", runc::NAME).into());
     }
     for component in shown_programs(cache, blueprint.cluster)? {
-        for part in [components::BIN, components::DATA]
+        for part in [components::BIN_FOLDER, components::DATA_FOLDER]
             .into_iter()
             .take(1 + usize::from(component.has_data()))
         {
@@ -46,20 +46,26 @@ pub(super) fn box_layout(
             binds.push(bind(from, &format!("{part}/{}", component.name), true));
         }
     }
-    for shared in ["logs", "seed", WORK] {
-        components::cache::private_dir(&claim.dir.join(shared))?;
-        binds.push(bind(claim.dir.join(shared), shared, false));
+    for shared in ["logs", "template", WORK] {
+        components::cache::private_dir(&reservation.dir.join(shared))?;
+        binds.push(bind(reservation.dir.join(shared), shared, false));
     }
     for name in &blueprint.cluster.kms {
-        components::cache::private_dir(&claim.dir.join(WORK).join(kms_process::FOLDER).join(name))?;
+        components::cache::private_dir(
+            &reservation
+                .dir
+                .join(WORK)
+                .join(kms_process::KMS_FOLDER)
+                .join(name),
+        )?;
     }
     if let Some(FileText(text)) = blueprint.cluster.encryption.file() {
         components::cache::write_atomically(
-            &claim.dir.join(WORK).join(OWN_ENCRYPTION),
+            &reservation.dir.join(WORK).join(OWN_ENCRYPTION),
             text.as_bytes(),
         )?;
     }
-    let mut doors = vec![SocketAddr::from(([127, 0, 0, 1], DOOR_PORT))];
+    let mut api_gates = vec![SocketAddr::from(([127, 0, 0, 1], API_GATE_PORT))];
     let nodes = blueprint.cluster.nodes;
     let dual_stack = blueprint.cluster.dual_stack;
     let network =
@@ -72,19 +78,19 @@ pub(super) fn box_layout(
             network: node.inside_commands(nodes, dual_stack),
         })
         .collect();
-    doors.extend(blueprint.first_service());
-    doors.extend(
+    api_gates.extend(blueprint.first_service());
+    api_gates.extend(
         further
             .first()
-            .map(|_| SocketAddr::from((BoxNode::FIRST.address(), DOOR_PORT))),
+            .map(|_| SocketAddr::from((BoxNode::FIRST.address(), API_GATE_PORT))),
     );
     Ok(BoxLayout {
-        stage: claim.dir.join("root"),
+        stage: reservation.dir.join("root"),
         host_name: BoxNode::FIRST.name(),
         binds,
-        ourselves,
-        copies: seed
-            .map(|seed| (seed.etcd_data(), "etcd".into()))
+        own_programs,
+        copies: template
+            .map(|template| (template.etcd_data(), "etcd".into()))
             .into_iter()
             .collect(),
         files: blueprint.files()?,
@@ -92,7 +98,7 @@ pub(super) fn box_layout(
         network,
         dual_stack,
         nodes: further,
-        doors,
-        late_door: SocketAddr::from(([127, 0, 0, 1], LATE_DOOR_PORT)),
+        api_gates,
+        late_api_gate: SocketAddr::from(([127, 0, 0, 1], LATE_API_GATE_PORT)),
     })
 }

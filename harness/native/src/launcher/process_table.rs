@@ -3,9 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use model::{ProcessChange, ProcessState, ProcessStatus};
+
+use crate::ProcessDeath;
 use crate::process::BoxProcess;
 use crate::protocol::InitOrder;
-use crate::{ProcessCommand, ProcessDeath, ProcessState, ProcessStatus};
 
 /// Every process that was ever to be started, by name.
 #[derive(Default)]
@@ -26,7 +28,7 @@ struct ProcessRecord {
     /// Whether it is to start again once it has ended.
     again: bool,
     /// Signals that wait for its start.
-    early: Vec<ProcessCommand>,
+    early: Vec<ProcessChange>,
 }
 
 /// What follows from the end of a process.
@@ -55,31 +57,27 @@ impl ProcessTable {
     }
 
     /// What is to be done to follow an order; nothing for a name that the box never had.
-    pub(super) fn command_process(
-        &mut self,
-        name: &str,
-        what: ProcessCommand,
-    ) -> Option<InitOrder> {
-        let member = self.0.get_mut(name)?;
+    pub(super) fn command_process(&mut self, change: &ProcessChange) -> Option<InitOrder> {
+        let member = self.0.get_mut(change.name())?;
         if member.starting {
-            member.early.push(what);
+            member.early.push(change.clone());
             return None;
         }
-        match (what, member.is_alive()) {
-            (ProcessCommand::Start, false) => Some(member.start_again()),
-            (ProcessCommand::Start, true) => {
+        let is_alive = member.is_alive();
+        match change {
+            ProcessChange::Start(_) | ProcessChange::Restart(_) if !is_alive => {
+                return Some(member.start_again());
+            }
+            _ if !is_alive => return None,
+            ProcessChange::Start(_) => {
                 member.again |= member.told_to_end;
-                None
+                return None;
             }
-            (_, false) => None,
-            (_, true) => {
-                member.told_to_end |= matches!(what, ProcessCommand::Stop | ProcessCommand::Kill);
-                Some(InitOrder::Signal {
-                    process: name.to_owned(),
-                    what,
-                })
-            }
+            ProcessChange::Stop(_) | ProcessChange::Kill(_) => member.told_to_end = true,
+            ProcessChange::Restart(_) => (member.told_to_end, member.again) = (true, true),
+            ProcessChange::Freeze(_) | ProcessChange::Thaw(_) => {}
         }
+        Some(InitOrder::Signal(change.clone()))
     }
 
     /// It was started; returns what waited for that.
@@ -96,7 +94,7 @@ impl ProcessTable {
         let early = std::mem::take(&mut member.early);
         early
             .into_iter()
-            .filter_map(|what| self.command_process(name, what))
+            .filter_map(|change| self.command_process(&change))
             .collect()
     }
 
@@ -203,11 +201,8 @@ mod tests {
         process_table
     }
 
-    fn signal(what: ProcessCommand) -> Option<InitOrder> {
-        Some(InitOrder::Signal {
-            process: "a".into(),
-            what,
-        })
+    fn signal(change: fn(String) -> ProcessChange) -> Option<InitOrder> {
+        Some(InitOrder::Signal(change("a".into())))
     }
 
     fn death(process: &str, status: &str) -> ProcessDeath {
@@ -226,8 +221,8 @@ mod tests {
     fn an_end_that_was_asked_for_is_no_fault_and_one_after_the_next_start_is() {
         let mut process_table = living();
         assert_eq!(
-            process_table.command_process("a", ProcessCommand::Stop),
-            signal(ProcessCommand::Stop)
+            process_table.command_process(&ProcessChange::Stop("a".into())),
+            signal(ProcessChange::Stop)
         );
         assert_eq!(
             end(&mut process_table),
@@ -237,7 +232,7 @@ mod tests {
             }
         );
         assert_eq!(
-            process_table.command_process("a", ProcessCommand::Start),
+            process_table.command_process(&ProcessChange::Start("a".into())),
             Some(InitOrder::Spawn(process("a", false)))
         );
         assert!(
@@ -272,15 +267,15 @@ mod tests {
     fn a_process_that_was_told_to_end_starts_again_once_it_has() {
         let mut process_table = living();
         assert_eq!(
-            process_table.command_process("a", ProcessCommand::Start),
+            process_table.command_process(&ProcessChange::Start("a".into())),
             None
         );
         assert_eq!(
-            process_table.command_process("a", ProcessCommand::Kill),
-            signal(ProcessCommand::Kill)
+            process_table.command_process(&ProcessChange::Kill("a".into())),
+            signal(ProcessChange::Kill)
         );
         assert_eq!(
-            process_table.command_process("a", ProcessCommand::Start),
+            process_table.command_process(&ProcessChange::Start("a".into())),
             None
         );
         let ending = end(&mut process_table);
@@ -296,10 +291,32 @@ mod tests {
     }
 
     #[test]
+    fn a_restart_is_an_end_and_a_start_and_of_the_dead_a_start_alone() {
+        let mut process_table = living();
+        let restart = ProcessChange::Restart("a".into());
+        assert_eq!(
+            process_table.command_process(&restart),
+            signal(ProcessChange::Restart)
+        );
+        let spawn = || Some(InitOrder::Spawn(process("a", false)));
+        assert_eq!(
+            end(&mut process_table),
+            EndConsequence {
+                unexpected: false,
+                order: spawn()
+            }
+        );
+        process_table.started("a", 0);
+        process_table.command_process(&ProcessChange::Kill("a".into()));
+        assert_eq!(end(&mut process_table).order, None);
+        assert_eq!(process_table.command_process(&restart), spawn());
+    }
+
+    #[test]
     fn a_start_that_nobody_needed_does_not_hide_an_end() {
         let mut process_table = living();
         assert_eq!(
-            process_table.command_process("a", ProcessCommand::Start),
+            process_table.command_process(&ProcessChange::Start("a".into())),
             None
         );
         assert_eq!(
@@ -314,22 +331,22 @@ mod tests {
     #[test]
     fn what_is_ordered_during_a_start_waits_for_it() {
         let mut process_table = living();
-        process_table.command_process("a", ProcessCommand::Kill);
+        process_table.command_process(&ProcessChange::Kill("a".into()));
         end(&mut process_table);
-        process_table.command_process("a", ProcessCommand::Start);
+        process_table.command_process(&ProcessChange::Start("a".into()));
         assert_eq!(
-            process_table.command_process("a", ProcessCommand::Freeze),
+            process_table.command_process(&ProcessChange::Freeze("a".into())),
             None
         );
         assert_eq!(
-            process_table.command_process("a", ProcessCommand::Kill),
+            process_table.command_process(&ProcessChange::Kill("a".into())),
             None
         );
-        let orders: Vec<_> = [ProcessCommand::Freeze, ProcessCommand::Kill]
-            .into_iter()
-            .filter_map(signal)
-            .collect();
-        assert_eq!(process_table.started("a", 0), orders);
+        let orders = [
+            ProcessChange::Freeze("a".into()),
+            ProcessChange::Kill("a".into()),
+        ];
+        assert_eq!(process_table.started("a", 0), orders.map(InitOrder::Signal));
         assert!(!end(&mut process_table).unexpected);
     }
 
@@ -337,8 +354,8 @@ mod tests {
     fn frozen_is_what_the_kernel_says_and_the_dead_stay_dead() {
         let mut process_table = living();
         assert_eq!(
-            process_table.command_process("a", ProcessCommand::Freeze),
-            signal(ProcessCommand::Freeze)
+            process_table.command_process(&ProcessChange::Freeze("a".into())),
+            signal(ProcessChange::Freeze)
         );
         assert_eq!(
             process_table.process_status("a").map(|life| &life.state),
@@ -350,8 +367,8 @@ mod tests {
             Some(&ProcessState::Frozen)
         );
         assert_eq!(
-            process_table.command_process("a", ProcessCommand::Kill),
-            signal(ProcessCommand::Kill)
+            process_table.command_process(&ProcessChange::Kill("a".into())),
+            signal(ProcessChange::Kill)
         );
         end(&mut process_table);
         process_table.froze("a", false);
@@ -363,7 +380,7 @@ mod tests {
             })
         ));
         assert_eq!(
-            process_table.command_process("a", ProcessCommand::Thaw),
+            process_table.command_process(&ProcessChange::Thaw("a".into())),
             None
         );
     }
@@ -371,9 +388,9 @@ mod tests {
     #[test]
     fn a_start_that_fails_is_known_and_can_be_tried_again() {
         let mut process_table = living();
-        process_table.command_process("a", ProcessCommand::Kill);
+        process_table.command_process(&ProcessChange::Kill("a".into()));
         end(&mut process_table);
-        process_table.command_process("a", ProcessCommand::Start);
+        process_table.command_process(&ProcessChange::Start("a".into()));
         process_table.not_started(&death("a", "not started: no room"));
         let ended = ProcessState::Ended {
             status: "not started: no room".into(),
@@ -388,7 +405,7 @@ mod tests {
         );
         assert!(
             process_table
-                .command_process("a", ProcessCommand::Start)
+                .command_process(&ProcessChange::Start("a".into()))
                 .is_some()
         );
     }
@@ -402,7 +419,7 @@ mod tests {
         let ending = process_table.ended(&death("import", "exit code 0"), true);
         assert!(!ending.unexpected && process_table.has_ended_well("import"));
         assert_eq!(
-            process_table.command_process("b", ProcessCommand::Kill),
+            process_table.command_process(&ProcessChange::Kill("b".into())),
             None
         );
         assert_eq!(process_table.process_status("b"), None);

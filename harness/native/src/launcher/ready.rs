@@ -1,11 +1,14 @@
 //! When a box can be used: what is asked, in which order, and what is started once the API server
 //! answers.
 
+mod looks;
+
 use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
 use error_chain::error_chain;
+use model::FirstObject;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -20,23 +23,23 @@ use crate::node::BoxNode;
 use crate::places;
 use crate::process::BoxProcess;
 use crate::protocol::{InitOrder, InitReport};
-use crate::spec::FirstObject;
-use enforcer::in_force as network_policy;
-use enforcer::{BoxApi, first_line};
+use enforcer::BoxApi;
+use enforcer::read_report;
+use looks::{
+    apiserver_answers, in_force, knows_its_roles, make_object, node_is_ready, object_exists,
+};
 
 const READY_WITHIN: Duration = Duration::from_secs(120);
 
 const READYZ: &str = "/readyz";
 const READYZ_MILESTONE: &str = "readyz";
 
-const REVIEWS: &str = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
-
 /// How long an API server that was started again is looked at.
 const WATCHED_FOR: Duration = Duration::from_secs(600);
 
 pub(super) struct BoxReadiness<'a> {
     pub(super) api: BoxApi,
-    pub(super) family: &'a mut InitConnection,
+    pub(super) connection: &'a mut InitConnection,
     pub(super) trace: &'a mut StartupTrace,
     pub(super) nodes: Vec<BoxNode>,
     /// The folder that the box shares with the host.
@@ -44,43 +47,44 @@ pub(super) struct BoxReadiness<'a> {
 }
 
 impl BoxReadiness<'_> {
-    /// Starts the rest, and waits until the box can be used. Without a seed the roles take a while
-    /// to be made, and the controller manager would give up at the door: then the rest starts after
-    /// it has opened.
+    /// Starts the rest, and waits until the box can be used. Without a template the roles take a
+    /// while to be made, and the controller manager would give up at the gate: then the rest starts
+    /// after it has opened.
     pub(super) fn reach_ready(
         &mut self,
         blueprint: &BoxBlueprint,
-        seeded: bool,
+        from_template: bool,
     ) -> Result<(), StartAborted> {
         let since = rfc3339_now();
         self.wait_until("the API server to answer", |api| {
             apiserver_answers(api, "/livez/ping")
         })?;
         self.trace.milestone("api-answers");
-        if seeded {
+        if from_template {
             self.spawn_processes(blueprint.second_processes())?;
         }
         self.wait_until("the API server to be usable", |api| {
             apiserver_answers(
                 api,
-                if seeded {
-                    places::READYZ_SEEDED
+                if from_template {
+                    places::READYZ_FROM_TEMPLATE
                 } else {
                     READYZ
                 },
             )
         })?;
-        self.trace.milestone(if seeded {
+        self.trace.milestone(if from_template {
             "api-usable"
         } else {
             READYZ_MILESTONE
         });
-        if !seeded {
+        if !from_template {
             self.register_nodes(blueprint)?;
         }
-        self.family.send_order(&InitOrder::ApiGate { open: true })?;
-        if !seeded {
-            self.family
+        self.connection
+            .send_order(&InitOrder::ApiGate { open: true })?;
+        if !from_template {
+            self.connection
                 .send_order(&InitOrder::LateApiGate { open: true })?;
             self.spawn_processes(blueprint.second_processes())?;
         }
@@ -115,12 +119,12 @@ impl BoxReadiness<'_> {
         let mut any = false;
         for node in nodes.map(BoxNode::name) {
             let work = self.work.clone();
-            self.wait_until("network policies to be enforced", |_| match network_policy(
-                &work, &node,
-            ) {
-                Ok(Some(_)) => WaitLook::Ready(()),
-                Ok(None) => WaitLook::NotYet(format!("{node} has not reported yet")),
-                Err(why) => WaitLook::NotYet(error_chain(&why)),
+            self.wait_until("network policies to be enforced", |_| {
+                match read_report(&work, &node) {
+                    Ok(Some(_)) => WaitLook::Ready(()),
+                    Ok(None) => WaitLook::NotYet(format!("{node} has not reported yet")),
+                    Err(why) => WaitLook::NotYet(error_chain(&why)),
+                }
             })?;
             any = true;
         }
@@ -133,7 +137,7 @@ impl BoxReadiness<'_> {
     /// Waits until every node has the test image and says that it is Ready.
     fn wait_for_nodes(&mut self, since: &str) -> Result<(), StartAborted> {
         for node in &self.nodes {
-            self.family.expect_end(
+            self.connection.expect_end(
                 &node.own_name(IMAGE_IMPORT),
                 READY_WITHIN,
                 &mut report_started,
@@ -176,7 +180,7 @@ impl BoxReadiness<'_> {
         })?;
         let anybody = self.api.without_identity(blueprint.pki.ca())?;
         let name = "the issuer's keys to be open";
-        self.family
+        self.connection
             .look_until(name, READY_WITHIN, &mut report_started, || {
                 apiserver_answers(&anybody, issuer_is_open())
             })?;
@@ -186,11 +190,11 @@ impl BoxReadiness<'_> {
     fn spawn_processes(&mut self, processes: Vec<BoxProcess>) -> Result<(), StartAborted> {
         processes
             .into_iter()
-            .try_for_each(|process| self.family.spawn_process(process))
+            .try_for_each(|process| self.connection.spawn_process(process))
     }
 
-    /// Goes on looking at `/readyz` after a seeded start, which does not wait for all of it. The
-    /// late door opens then.
+    /// Goes on looking at `/readyz` after a start from a template, which does not wait for all of
+    /// it. The late gate opens then.
     pub(super) fn watch_on(&self) {
         if !self
             .trace
@@ -200,7 +204,7 @@ impl BoxReadiness<'_> {
         {
             watch_beside(
                 &self.api,
-                self.family,
+                self.connection,
                 READY_WITHIN,
                 LauncherEvent::Reached(READYZ_MILESTONE),
                 |api| apiserver_answers(api, READYZ),
@@ -250,7 +254,7 @@ impl BoxReadiness<'_> {
                     WaitLook::Ready(())
                 }
                 Ok(_) => WaitLook::NotYet("it has no rules".into()),
-                Err(why) => WaitLook::NotYet(why),
+                Err(why) => WaitLook::NotYet(error_chain(&why)),
             }
         })
     }
@@ -261,29 +265,29 @@ impl BoxReadiness<'_> {
         mut look: impl FnMut(&BoxApi) -> WaitLook<T>,
     ) -> Result<T, StartAborted> {
         let api = &self.api;
-        self.family
+        self.connection
             .look_until(name, READY_WITHIN, &mut report_started, || look(api))
     }
 }
 
-/// Shuts the components' door when the API server has ended, and opens it when the next one knows
+/// Shuts the components' gate when the API server has ended, and opens it when the next one knows
 /// its roles: before, it forbids everything, at which a controller manager that is starting gives
 /// up. `/readyz` cannot be asked for that: an API server that has lost the key of a single Secret
 /// is never ready.
-pub(super) fn mind_the_door(
+pub(super) fn steer_api_gate(
     event: &InitReport,
     api: &BoxApi,
-    family: &mut InitConnection,
+    connection: &mut InitConnection,
 ) -> Result<(), StartAborted> {
     match event {
         InitReport::Exited { process, .. } if process == API_SERVER => {
-            family.send_order(&InitOrder::ApiGate { open: false })?;
-            family.send_order(&InitOrder::LateApiGate { open: false })
+            connection.send_order(&InitOrder::ApiGate { open: false })?;
+            connection.send_order(&InitOrder::LateApiGate { open: false })
         }
         InitReport::Started { process, .. } if process == API_SERVER => {
             watch_beside(
                 api,
-                family,
+                connection,
                 WATCHED_FOR,
                 LauncherEvent::Usable,
                 knows_its_roles,
@@ -297,115 +301,18 @@ pub(super) fn mind_the_door(
 /// Looks beside everything else, and says so once it has found what it looks for.
 fn watch_beside(
     api: &BoxApi,
-    family: &InitConnection,
+    connection: &InitConnection,
     within: Duration,
     then: LauncherEvent,
     look: impl Fn(&BoxApi) -> WaitLook<()> + Send + 'static,
 ) {
-    let (api, to_main) = (api.clone(), family.to_main());
+    let (api, to_main) = (api.clone(), connection.to_main());
     thread::spawn(move || {
         let every = Duration::from_millis(20);
         if wait::wait_until("the API server to be ready", within, every, || look(&api)).is_ok() {
             let _ = to_main.send(then);
         }
     });
-}
-
-/// Whether the API server has read its roles and bindings, those of the cluster and those of a
-/// namespace.
-fn knows_its_roles(api: &BoxApi) -> WaitLook<()> {
-    let attributes = [
-        json!({ "verb": "list", "resource": "namespaces" }),
-        json!({ "verb": "get", "resource": "configmaps", "namespace": "kube-system",
-            "name": "extension-apiserver-authentication" }),
-    ];
-    let reviews =
-        attributes.map(|attributes| access_review("system:kube-controller-manager", &attributes));
-    let not_yet = reviews
-        .iter()
-        .map(|review| api.post(REVIEWS, review))
-        .find_map(|answer| match answer {
-            Ok((201, read_body)) if review_allows(&read_body) => None,
-            Ok((status, read_body)) => Some(format!("status {status}: {}", first_line(&read_body))),
-            Err(why) => Some(why),
-        });
-    not_yet.map_or(WaitLook::Ready(()), WaitLook::NotYet)
-}
-
-fn access_review(user: &str, attributes: &Value) -> Value {
-    json!({
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SubjectAccessReview",
-        "spec": { "user": user, "resourceAttributes": attributes },
-    })
-}
-
-fn review_allows(body: &str) -> bool {
-    serde_json::from_str::<Value>(body).is_ok_and(|review| review["status"]["allowed"] == true)
-}
-
-fn apiserver_answers(api: &BoxApi, path: &str) -> WaitLook<()> {
-    match api.get(path) {
-        Ok((200, _)) => WaitLook::Ready(()),
-        Ok((status, read_body)) => {
-            WaitLook::NotYet(format!("status {status}: {}", first_line(&read_body)))
-        }
-        Err(why) => WaitLook::NotYet(why),
-    }
-}
-
-/// Makes an object, unless it is there.
-fn make_object(api: &BoxApi, collection: &str, object: &Value) -> WaitLook<()> {
-    match api.post(collection, object) {
-        Ok((201 | 409, _)) => WaitLook::Ready(()),
-        Ok((status, read_body)) => {
-            WaitLook::NotYet(format!("status {status}: {}", first_line(&read_body)))
-        }
-        Err(why) => WaitLook::NotYet(why),
-    }
-}
-
-/// Whether what is at `path` is served; a Deployment also needs its pods.
-fn in_force(api: &BoxApi, path: &str) -> WaitLook<()> {
-    match api.existing_object(path) {
-        Ok(object)
-            if object["kind"] == "Deployment"
-                && object["status"]["replicas"] != object["spec"]["replicas"] =>
-        {
-            WaitLook::NotYet("it has no pods yet".into())
-        }
-        Ok(_) => WaitLook::Ready(()),
-        Err(why) => WaitLook::NotYet(why),
-    }
-}
-
-fn object_exists(api: &BoxApi, path: &str) -> WaitLook<()> {
-    match api.existing_object(path) {
-        Ok(_) => WaitLook::Ready(()),
-        Err(why) => WaitLook::NotYet(why),
-    }
-}
-
-/// Whether this start's kubelet says that the node is Ready: a seed holds what an earlier one said.
-fn node_is_ready(api: &BoxApi, name: &str, since: &str) -> WaitLook<()> {
-    let node = match api.existing_object(&format!("/api/v1/nodes/{name}")) {
-        Ok(node) => node,
-        Err(why) => return WaitLook::NotYet(why),
-    };
-    let conditions = node["status"]["conditions"]
-        .as_array()
-        .map(Vec::as_slice)
-        .unwrap_or_default();
-    match conditions
-        .iter()
-        .find(|condition| condition["type"] == "Ready")
-    {
-        Some(ready) if ready["status"] == "True" && fresh_since(ready, since) => {
-            WaitLook::Ready(())
-        }
-        Some(ready) => WaitLook::NotYet(format!("{}: {}", ready["reason"], ready["message"])),
-        None => WaitLook::NotYet("it has not reported yet".into()),
-    }
 }
 
 /// A node before its kubelet has said anything.
@@ -421,31 +328,10 @@ fn registered_node(node: BoxNode, dual_stack: bool) -> Value {
     })
 }
 
-/// Whether a condition was written at `since` (RFC 3339, UTC, whole seconds) or later.
-pub(super) fn fresh_since(condition: &Value, since: &str) -> bool {
-    condition["lastHeartbeatTime"]
-        .as_str()
-        .is_some_and(|at| at >= since)
-}
-
 fn rfc3339_now() -> String {
     let now = OffsetDateTime::now_utc();
     now.replace_nanosecond(0)
         .unwrap_or(now)
         .format(&Rfc3339)
         .unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_an_earlier_start_said_is_not_fresh() {
-        let condition = json!({ "lastHeartbeatTime": "2026-01-02T03:04:05Z" });
-        assert!(fresh_since(&condition, "2026-01-02T03:04:05Z"));
-        assert!(!fresh_since(&condition, "2026-01-02T03:04:06Z"));
-        assert!(!fresh_since(&json!({}), "2026-01-02T03:04:05Z"));
-        assert_eq!(rfc3339_now().len(), "2026-01-02T03:04:05Z".len());
-    }
 }

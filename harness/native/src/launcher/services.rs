@@ -14,6 +14,7 @@ use super::init_connection::{InitConnection, StartAborted};
 use crate::Error;
 use crate::config::{HostService, cluster_services};
 use enforcer::{BoxApi, first_line};
+use error_chain::error_chain;
 
 const ANSWERS_WITHIN: Duration = Duration::from_secs(120);
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
@@ -56,13 +57,13 @@ impl ServiceWatches {
     /// Waits until every service has answered.
     pub(super) fn await_answers(
         &mut self,
-        family: &mut InitConnection,
+        connection: &mut InitConnection,
         trace: &mut StartupTrace,
     ) -> Result<(), StartAborted> {
         for ServiceWatch { name, outcome } in &self.0 {
             let waiting = format!("`{name}` to answer");
             let answered =
-                family.look_until(&waiting, 2 * ANSWERS_WITHIN, &mut report_started, || {
+                connection.look_until(&waiting, 2 * ANSWERS_WITHIN, &mut report_started, || {
                     match outcome.try_recv() {
                         Ok(answered) => WaitLook::Ready(answered),
                         Err(TryRecvError::Empty) => WaitLook::NotYet("it has not".into()),
@@ -88,7 +89,7 @@ fn look_at_service(api: &BoxApi, service: &HostService) -> Result<(), TimedOut> 
             Ok((status, read_body)) => {
                 WaitLook::NotYet(format!("status {status}: {}", first_line(&read_body)))
             }
-            Err(why) => WaitLook::NotYet(why),
+            Err(why) => WaitLook::NotYet(error_chain(&why)),
         },
     )
 }

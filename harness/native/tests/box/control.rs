@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use model::ClusterSpec;
-use native::{Error, ProcessCommand, ProcessState, ProcessStatus, RunningBox};
+use model::{ClusterSpec, ProcessChange, ProcessState, ProcessStatus};
+use native::{Error, RunningBox};
 use wait::WaitLook;
 
 use crate::host::{expect_nothing, kill_process, kubectl, processes, wait_for_nothing};
@@ -110,18 +110,22 @@ pub(crate) fn processes_obey() {
     );
     assert_eq!(running.process_status("kubelet"), None);
     assert!(matches!(
-        running.control_process("kubelet", ProcessCommand::Kill),
+        running.control_process(&ProcessChange::Kill("kubelet".into())),
         Err(Error::NoSuchProcess { .. })
     ));
     expect_controllers(&running, "first");
-    running.control_process(api, ProcessCommand::Kill).unwrap();
+    running
+        .control_process(&ProcessChange::Kill(api.into()))
+        .unwrap();
     let ended = expect_life(&running, api, has_ended);
     assert!(
         matches!(&ended.state, ProcessState::Ended { status, .. } if status == "killed by SIGKILL"),
         "{ended:?}"
     );
     kubectl(&cache(), &running, &["get", "--raw=/readyz"]).unwrap_err();
-    running.control_process(api, ProcessCommand::Start).unwrap();
+    running
+        .control_process(&ProcessChange::Start(api.into()))
+        .unwrap();
     expect_life(&running, api, |life| {
         *life
             == ProcessStatus {
@@ -135,13 +139,13 @@ pub(crate) fn processes_obey() {
     let manager = "kube-controller-manager";
     for process in [api, manager] {
         running
-            .control_process(process, ProcessCommand::Kill)
+            .control_process(&ProcessChange::Kill(process.into()))
             .unwrap();
         expect_life(&running, process, has_ended);
     }
     for process in [manager, api] {
         running
-            .control_process(process, ProcessCommand::Start)
+            .control_process(&ProcessChange::Start(process.into()))
             .unwrap();
         expect_life(&running, process, |life| life.state == ProcessState::Alive);
     }
@@ -151,14 +155,14 @@ pub(crate) fn processes_obey() {
 
     let etcd = pid(&name, "/etcd");
     running
-        .control_process("etcd", ProcessCommand::Freeze)
+        .control_process(&ProcessChange::Freeze("etcd".into()))
         .unwrap();
     expect_life(&running, "etcd", |life| life.state == ProcessState::Frozen);
     assert_eq!(kernel_state(&etcd), "T");
     let asked = ["get", "namespaces", "--request-timeout=1s"];
     kubectl(&cache(), &running, &asked).unwrap_err();
     running
-        .control_process("etcd", ProcessCommand::Thaw)
+        .control_process(&ProcessChange::Thaw("etcd".into()))
         .unwrap();
     expect_life(&running, "etcd", |life| {
         *life
@@ -172,8 +176,12 @@ pub(crate) fn processes_obey() {
     assert_eq!(running.deaths(), []);
 
     // Ordered in one breath: it starts when it has ended.
-    running.control_process(api, ProcessCommand::Stop).unwrap();
-    running.control_process(api, ProcessCommand::Start).unwrap();
+    running
+        .control_process(&ProcessChange::Stop(api.into()))
+        .unwrap();
+    running
+        .control_process(&ProcessChange::Start(api.into()))
+        .unwrap();
     expect_life(&running, api, |life| {
         *life
             == ProcessStatus {
@@ -193,7 +201,7 @@ pub(crate) fn processes_obey() {
 
     // What is frozen ends with its box all the same.
     running
-        .control_process("etcd", ProcessCommand::Freeze)
+        .control_process(&ProcessChange::Freeze("etcd".into()))
         .unwrap();
     expect_life(&running, "etcd", |life| life.state == ProcessState::Frozen);
     running.take_down().unwrap();
@@ -211,7 +219,7 @@ pub(crate) fn a_start_that_fails_is_told_with_its_log() {
     );
     let manager = "kube-controller-manager";
     running
-        .control_process(manager, ProcessCommand::Stop)
+        .control_process(&ProcessChange::Stop(manager.into()))
         .unwrap();
     expect_life(&running, manager, has_ended);
     assert_eq!(running.deaths(), []);
@@ -224,7 +232,7 @@ pub(crate) fn a_start_that_fails_is_told_with_its_log() {
             .success()
     );
     running
-        .control_process(manager, ProcessCommand::Start)
+        .control_process(&ProcessChange::Start(manager.into()))
         .unwrap();
     let life = expect_life(&running, manager, |life| {
         life.starts == 2 && has_ended(life)

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use model::ClusterSpec;
 use native::RunningBox;
-use probe_protocol::{EngineQuestion, ProbeAnswer, QuestionAnswer, Reply, Request};
+use probe_protocol::{EngineQuestion, ProbeAnswer, ProbeReply, ProbeRequest, QuestionAnswer};
 use wait::WaitLook;
 
 use crate::host::{expect_nothing, kill_process, kubectl};
@@ -80,12 +80,12 @@ fn words(mut stream: UnixStream) -> String {
         .unwrap();
     let question = EngineQuestion {
         id: 1,
-        ask: Request::Cat("/proc/1/cmdline".into()),
+        ask: ProbeRequest::Cat("/proc/1/cmdline".into()),
     };
     stream.write_all(question.line().as_bytes()).unwrap();
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line).unwrap();
-    match Reply::read(line.as_bytes()).unwrap().said {
+    match ProbeReply::read(line.as_bytes()).unwrap().said {
         QuestionAnswer::Answer(ProbeAnswer::File(bytes)) => {
             String::from_utf8(bytes).unwrap().replace('\0', " ")
         }

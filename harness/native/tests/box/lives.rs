@@ -6,11 +6,10 @@ use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
 
-use model::{AuditShape, ClusterSpec, EncryptionShape, FileText};
-use native::{
-    BoxCache, BoxProgress, BoxSpec, Error, FirstObject, NodeCommand, PROBE_IMAGE, ProcessCommand,
-    RunningBox,
+use model::{
+    AuditShape, ClusterSpec, EncryptionShape, FileText, FirstObject, NodeChange, ProcessChange,
 };
+use native::{BoxCache, BoxProgress, BoxSpec, Error, PROBE_IMAGE, RunningBox};
 use wait::WaitLook;
 
 use crate::control::expect_life;
@@ -202,7 +201,7 @@ pub(crate) fn kept_until_taken_down() {
     let again = native::start_box(&cache, &spec(&name, without_nodes()), false, &mut |_| {});
     assert!(matches!(again, Err(Error::NameTaken(_))), "{again:?}");
     assert!(matches!(
-        running.control_process("etcd", ProcessCommand::Kill),
+        running.control_process(&ProcessChange::Kill("etcd".into())),
         Err(Error::NotAttached(_))
     ));
     let server = running.server.clone();
@@ -271,14 +270,16 @@ fn use_it(name: &str, running: &RunningBox) {
             .unwrap();
     }
     if name.contains("frozen") {
-        running.command_node("node-2", NodeCommand::Freeze).unwrap();
+        running
+            .command_node(&NodeChange::Freeze("node-2".into()))
+            .unwrap();
     }
     if name.contains("restarted") {
         running
-            .control_process("kube-apiserver", ProcessCommand::Kill)
+            .control_process(&ProcessChange::Kill("kube-apiserver".into()))
             .unwrap();
         running
-            .control_process("kube-apiserver", ProcessCommand::Start)
+            .control_process(&ProcessChange::Start("kube-apiserver".into()))
             .unwrap();
         expect_life(running, "kube-apiserver", |life| life.starts == 2);
         println!("restarted");

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use model::ClusterSpec;
-use native::{NodeCommand, PROBE_IMAGE, ProcessCommand, ProcessState, RunningBox};
+use model::{ClusterSpec, NodeChange, ProcessChange, ProcessState};
+use native::{PROBE_IMAGE, RunningBox};
 use wait::WaitLook;
 
 use crate::control::expect_life;
@@ -188,13 +188,13 @@ pub(crate) fn pods_of_two_nodes_reach_each_other() {
     assert!(log.contains("serving on port 8080"), "{log}");
     for process in ["kubelet-2", "kube-proxy-2"] {
         running
-            .control_process(process, ProcessCommand::Kill)
+            .control_process(&ProcessChange::Kill(process.into()))
             .unwrap();
         expect_life(&running, process, |life| {
             matches!(life.state, ProcessState::Ended { .. })
         });
         running
-            .control_process(process, ProcessCommand::Start)
+            .control_process(&ProcessChange::Start(process.into()))
             .unwrap();
         expect_life(&running, process, |life| {
             life.state == ProcessState::Alive && life.starts == 2
@@ -257,24 +257,36 @@ pub(crate) fn nodes_fail_and_come_back() {
         )
         .is_ok()
     };
-    running.command_node("node-2", NodeCommand::CutOff).unwrap();
+    running
+        .command_node(&NodeChange::CutOff("node-2".into()))
+        .unwrap();
     assert!(!reaches());
-    running.command_node("node-2", NodeCommand::Rejoin).unwrap();
+    running
+        .command_node(&NodeChange::Rejoin("node-2".into()))
+        .unwrap();
     get(&running, "first", &target);
-    running.command_node("node-2", NodeCommand::Freeze).unwrap();
+    running
+        .command_node(&NodeChange::Freeze("node-2".into()))
+        .unwrap();
     assert!(!reaches());
-    running.command_node("node-2", NodeCommand::Thaw).unwrap();
+    running
+        .command_node(&NodeChange::Thaw("node-2".into()))
+        .unwrap();
     get(&running, "first", &target);
-    running.command_node("node-2", NodeCommand::Kill).unwrap();
+    running
+        .command_node(&NodeChange::Kill("node-2".into()))
+        .unwrap();
     assert!(!reaches());
     assert_eq!(running.deaths(), []);
-    running.command_node("node-2", NodeCommand::Start).unwrap();
+    running
+        .command_node(&NodeChange::Start("node-2".into()))
+        .unwrap();
     pod(&running, "third", "node-2", false);
     running
-        .command_node("node-1", NodeCommand::Freeze)
+        .command_node(&NodeChange::Freeze("node-1".into()))
         .unwrap_err();
     running
-        .command_node("node-3", NodeCommand::Freeze)
+        .command_node(&NodeChange::Freeze("node-3".into()))
         .unwrap_err();
     running.take_down().unwrap();
     expect_nothing(&cache(), &name);

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use kms::{KmsOperation, PluginSettings};
-use model::{ClusterSpec, EncryptionShape, FileText};
-use native::{PROBE_IMAGE, ProcessCommand, ProcessState, RunningBox};
+use model::{ClusterSpec, EncryptionShape, FileText, ProcessChange, ProcessState};
+use native::{PROBE_IMAGE, RunningBox};
 use wait::WaitLook;
 
 use crate::control::{expect_controllers, expect_life, expect_ok, expect_ready, has_ended};
@@ -109,10 +109,10 @@ fn replace(path: &Path, text: &str) {
 fn restart(running: &RunningBox, process: &str) {
     let starts = running.process_status(process).unwrap().starts;
     running
-        .control_process(process, ProcessCommand::Stop)
+        .control_process(&ProcessChange::Stop(process.into()))
         .unwrap();
     running
-        .control_process(process, ProcessCommand::Start)
+        .control_process(&ProcessChange::Start(process.into()))
         .unwrap();
     expect_life(running, process, |life| life.starts == starts + 1);
 }
@@ -138,10 +138,10 @@ pub(crate) fn keys_are_rotated() {
 
     replace(&place, "kind: Pancake\n");
     running
-        .control_process("kube-apiserver", ProcessCommand::Stop)
+        .control_process(&ProcessChange::Stop("kube-apiserver".into()))
         .unwrap();
     running
-        .control_process("kube-apiserver", ProcessCommand::Start)
+        .control_process(&ProcessChange::Start("kube-apiserver".into()))
         .unwrap();
     let life = expect_life(&running, "kube-apiserver", |life| {
         life.starts == 3 && has_ended(life)
@@ -154,7 +154,7 @@ pub(crate) fn keys_are_rotated() {
 
     replace(&place, &aescbc(&[1]));
     running
-        .control_process("kube-apiserver", ProcessCommand::Start)
+        .control_process(&ProcessChange::Start("kube-apiserver".into()))
         .unwrap();
     expect_life(&running, "kube-apiserver", |life| life.starts == 4);
     let refused = expect_refused(&running, "old");
@@ -222,7 +222,7 @@ pub(crate) fn a_plugin_seals() {
 
     // Without the plugin what is known goes on; an API server that starts then knows nothing.
     running
-        .control_process("kms-a", ProcessCommand::Kill)
+        .control_process(&ProcessChange::Kill("kms-a".into()))
         .unwrap();
     expect_life(&running, "kms-a", has_ended);
     assert_eq!(read(&running, "two").as_deref(), Ok(PASSWORD));
@@ -239,7 +239,7 @@ pub(crate) fn a_plugin_seals() {
     };
     lost.write(&running.kms_folder("a")).unwrap();
     running
-        .control_process("kms-a", ProcessCommand::Start)
+        .control_process(&ProcessChange::Start("kms-a".into()))
         .unwrap();
     expect_ok(
         &running,
@@ -302,14 +302,14 @@ pub(crate) fn a_snapshot_is_restored() {
     kubectl(&cache(), &running, &["delete", "secret", "early"]).unwrap();
     for process in ["kube-apiserver", "etcd"] {
         running
-            .control_process(process, ProcessCommand::Stop)
+            .control_process(&ProcessChange::Stop(process.into()))
             .unwrap();
         expect_life(&running, process, has_ended);
     }
     inside(RESTORE);
     for process in ["etcd", "kube-apiserver"] {
         running
-            .control_process(process, ProcessCommand::Start)
+            .control_process(&ProcessChange::Start(process.into()))
             .unwrap();
         expect_life(&running, process, |life| life.starts == 2);
     }

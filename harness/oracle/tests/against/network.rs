@@ -280,7 +280,7 @@ impl<'a> Arena<'a> {
     }
 
     /// Waits until every node has a table that was made with what was written.
-    async fn in_force(&self, has: impl Fn(&native::SeenVersions) -> bool) {
+    async fn in_force(&self, has: impl Fn(&cluster::SeenVersions) -> bool) {
         let host_access = self.cluster.host_access().unwrap();
         until("every node to enforce what was written", async || {
             let told = host_access.network_policy().unwrap().unwrap();

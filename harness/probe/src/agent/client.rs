@@ -191,9 +191,12 @@ fn live_events(options: &mut CommandOptions) -> Result<Option<LiveEvents>, Strin
     }))
 }
 
-fn resolve_addresses(name: &str) -> Result<Vec<IpAddr>, String> {
+fn resolve_addresses(name: &str) -> Result<Vec<IpAddr>, ::agent::Error> {
     let found = resolve::host_addresses(name, &Servers::own_config(), NAME_SERVER_WITHIN);
     found
         .map(|found| found.addresses)
-        .map_err(|blocked| blocked.reason.word().to_owned())
+        .map_err(|blocked| ::agent::Error::Unresolved {
+            name: name.to_owned(),
+            why: Some(blocked.reason.word().to_owned()),
+        })
 }

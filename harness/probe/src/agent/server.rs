@@ -36,6 +36,11 @@ pub(super) fn run_manager(options: CommandOptions) -> Result<String, String> {
     Ok(String::new())
 }
 
+fn parse_protocol(text: &str) -> Result<TransportProtocol, String> {
+    let parsed: Result<TransportProtocol, agent::Error> = text.parse();
+    parsed.map_err(|fault| error_chain(&fault))
+}
+
 fn manager_config(mut options: CommandOptions) -> Result<ManagerConfig, String> {
     let (shipped, dir) = (ManagerConfig::default(), options.dir(DIR));
     let shipped = options
@@ -43,7 +48,7 @@ fn manager_config(mut options: CommandOptions) -> Result<ManagerConfig, String> 
         .map_or(shipped.clone(), |by| shipped.scaled_by(by));
     let protocol: Option<TransportProtocol> = match options.text("protocol").as_deref() {
         Some("both") => None,
-        Some(text) => Some(text.parse()?),
+        Some(text) => Some(parse_protocol(text)?),
         None => Some(TransportProtocol::Tcp),
     };
     let enrols = options.flag("enrols", true)?;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use probe_protocol::{
-    EngineQuestion, NOBODY, ProbeAnswer, ProbeReport, QuestionAnswer, Reply, Request,
+    EngineQuestion, NOBODY, ProbeAnswer, ProbeReply, ProbeReport, ProbeRequest, QuestionAnswer,
 };
 
 use crate::{agent, show, wire};
@@ -92,22 +92,22 @@ fn begin_question<W: Write + Send + 'static>(
 
 /// Answers one question.
 fn answer(
-    ask: &Request,
+    ask: &ProbeRequest,
     ended: &AtomicBool,
     seen: impl FnMut(ProbeReport),
 ) -> Result<ProbeAnswer, String> {
     match ask {
-        Request::Reach(reach) => wire::reach_one(reach, ended, seen).map(ProbeAnswer::Report),
-        Request::Held(name) => wire::use_held(name).map(ProbeAnswer::Report),
-        Request::Cat(file) => show::show_file(file).map(ProbeAnswer::File),
-        Request::AgentState => agent::own_state().map(ProbeAnswer::Agent),
-        Request::ManagerState => agent::own_manager_state().map(ProbeAnswer::Manager),
+        ProbeRequest::Reach(reach) => wire::reach_one(reach, ended, seen).map(ProbeAnswer::Report),
+        ProbeRequest::Held(name) => wire::use_held(name).map(ProbeAnswer::Report),
+        ProbeRequest::Cat(file) => show::show_file(file).map(ProbeAnswer::File),
+        ProbeRequest::AgentState => agent::own_state().map(ProbeAnswer::Agent),
+        ProbeRequest::ManagerState => agent::own_manager_state().map(ProbeAnswer::Manager),
     }
 }
 
 impl<W: Write> SharedTalk<W> {
     fn say_line(&self, id: u64, said: QuestionAnswer) -> io::Result<()> {
-        let line = Reply { id, said }.line();
+        let line = ProbeReply { id, said }.line();
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         writer
             .write_all(line.as_bytes())
@@ -123,7 +123,7 @@ mod tests {
 
     use std::time::Duration;
 
-    use probe_protocol::{FaultReason, Reach};
+    use probe_protocol::{FaultReason, ReachRequest};
 
     use super::*;
 
@@ -139,21 +139,21 @@ mod tests {
             Self(ours, reader)
         }
 
-        fn ask(&mut self, id: u64, ask: Request) {
+        fn ask(&mut self, id: u64, ask: ProbeRequest) {
             let line = EngineQuestion { id, ask }.line();
             self.0.write_all(line.as_bytes()).unwrap();
         }
 
         /// What is said next; nothing at the end.
-        fn heard(&mut self) -> Option<Reply> {
+        fn heard(&mut self) -> Option<ProbeReply> {
             let mut line = String::new();
             self.1.read_line(&mut line).unwrap();
-            (!line.is_empty()).then(|| Reply::read(line.as_bytes()).unwrap())
+            (!line.is_empty()).then(|| ProbeReply::read(line.as_bytes()).unwrap())
         }
 
         fn fault(&mut self, id: u64) -> String {
             match self.heard() {
-                Some(Reply {
+                Some(ProbeReply {
                     id: whose,
                     said: QuestionAnswer::Fault(why),
                 }) if whose == id => why,
@@ -165,14 +165,14 @@ mod tests {
     #[test]
     fn a_slow_answer_holds_up_no_other() {
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-        let reach = Reach {
+        let reach = ReachRequest {
             timeout: Duration::from_millis(700),
-            ..Reach::once(&format!("tcp://{}", silent.local_addr().unwrap()))
+            ..ReachRequest::once(&format!("tcp://{}", silent.local_addr().unwrap()))
         };
         let mut asker = Asker::begin();
-        asker.ask(1, Request::Reach(reach));
-        asker.ask(2, Request::Cat("/proc/self/comm".into()));
-        asker.ask(3, Request::Cat("/no/such/file".into()));
+        asker.ask(1, ProbeRequest::Reach(reach));
+        asker.ask(2, ProbeRequest::Cat("/proc/self/comm".into()));
+        asker.ask(3, ProbeRequest::Cat("/no/such/file".into()));
         let mut quick = [asker.heard().unwrap(), asker.heard().unwrap()];
         quick.sort_by_key(|reply| reply.id);
         let [file, fault] = quick.map(|reply| (reply.id, reply.said));
@@ -186,7 +186,7 @@ mod tests {
         );
         let slow = asker.heard().unwrap();
         assert!(
-            matches!(&slow, Reply { id: 1, said: QuestionAnswer::Answer(ProbeAnswer::Report(report)) }
+            matches!(&slow, ProbeReply { id: 1, said: QuestionAnswer::Answer(ProbeAnswer::Report(report)) }
                 if report.reason() == Some(FaultReason::TimedOut)),
             "{slow:?}"
         );
@@ -195,9 +195,9 @@ mod tests {
     #[test]
     fn what_cannot_be_answered_is_a_fault() {
         let mut asker = Asker::begin();
-        asker.ask(1, Request::Reach(Reach::once("moon://a:1")));
+        asker.ask(1, ProbeRequest::Reach(ReachRequest::once("moon://a:1")));
         assert!(asker.fault(1).contains("moon"));
-        asker.ask(2, Request::Held("nobody-holds-it".into()));
+        asker.ask(2, ProbeRequest::Held("nobody-holds-it".into()));
         assert!(asker.fault(2).starts_with("no process holds"));
     }
 

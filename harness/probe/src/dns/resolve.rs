@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
-use probe_protocol::{Blocked, FaultReason, Stage};
+use probe_protocol::{AttemptStage, BlockedAttempt, FaultReason};
 
 use super::codec::{self, DnsMessage, LONGEST, RecordKind};
 use crate::wire::reason_of;
@@ -99,7 +99,7 @@ pub(crate) fn host_addresses(
     host: &str,
     config: &ResolverConfig,
     patience: Duration,
-) -> Result<ResolvedName, Blocked> {
+) -> Result<ResolvedName, BlockedAttempt> {
     let found = |addresses| ResolvedName {
         addresses,
         name: host.to_owned(),
@@ -141,7 +141,7 @@ pub(crate) fn look_up_name(
     name: &str,
     config: &ResolverConfig,
     patience: Duration,
-) -> Result<ResolvedName, Blocked> {
+) -> Result<ResolvedName, BlockedAttempt> {
     let mut last = FaultReason::NotAsked;
     for name in config.candidates(name) {
         match ask_all(&name, config, patience) {
@@ -156,13 +156,18 @@ pub(crate) fn look_up_name(
                 0 => last = FaultReason::NoAddress,
                 3 if last != FaultReason::NoAddress => last = FaultReason::NoSuchName,
                 3 => {}
-                5 => return Err(Blocked::new(Stage::Dns, FaultReason::Refused)),
-                _ => return Err(Blocked::new(Stage::Dns, FaultReason::ServerFailure)),
+                5 => return Err(BlockedAttempt::new(AttemptStage::Dns, FaultReason::Refused)),
+                _ => {
+                    return Err(BlockedAttempt::new(
+                        AttemptStage::Dns,
+                        FaultReason::ServerFailure,
+                    ));
+                }
             },
-            Err(reason) => return Err(Blocked::new(Stage::Dns, reason)),
+            Err(reason) => return Err(BlockedAttempt::new(AttemptStage::Dns, reason)),
         }
     }
-    Err(Blocked::new(Stage::Dns, last))
+    Err(BlockedAttempt::new(AttemptStage::Dns, last))
 }
 
 fn ask_all(
@@ -306,7 +311,7 @@ mod tests {
         let fault = look_up_name("db", &config, Duration::from_millis(10)).unwrap_err();
         assert_eq!(
             (fault.at, fault.reason),
-            (Stage::Dns, FaultReason::NotAsked)
+            (AttemptStage::Dns, FaultReason::NotAsked)
         );
     }
 

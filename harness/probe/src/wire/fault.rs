@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind};
 
-use probe_protocol::{Blocked, FaultReason, Stage};
+use probe_protocol::{AttemptStage, BlockedAttempt, FaultReason};
 
 /// The word for what the kernel said.
 pub(crate) fn reason_of(fault: &io::Error) -> FaultReason {
@@ -21,6 +21,6 @@ pub(crate) fn reason_of(fault: &io::Error) -> FaultReason {
 }
 
 /// For `map_err`: what the kernel said at this stage.
-pub(crate) fn blocked_at(stage: Stage) -> impl Fn(io::Error) -> Blocked {
-    move |fault| Blocked::new(stage, reason_of(&fault))
+pub(crate) fn blocked_at(stage: AttemptStage) -> impl Fn(io::Error) -> BlockedAttempt {
+    move |fault| BlockedAttempt::new(stage, reason_of(&fault))
 }

@@ -13,7 +13,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use probe_protocol::{Blocked, Facts, FaultReason, ProbeReport, Stage};
+use probe_protocol::{AttemptFacts, AttemptStage, BlockedAttempt, FaultReason, ProbeReport};
 
 use super::attempt::{GREETING, connect_stream, first_address, millis};
 use super::blocked_at;
@@ -100,7 +100,7 @@ pub(crate) fn run_behind(
         start: Instant::now(),
         died: None,
     };
-    let begun = first_address(&target, patience, &mut Facts::default())
+    let begun = first_address(&target, patience, &mut AttemptFacts::default())
         .and_then(|to| connect_stream(to, patience));
     let mut begun = begun.and_then(|stream| held.exchange_line(&stream).map(|()| stream));
     say(&held.report(&target, begun.as_ref().err()));
@@ -141,27 +141,30 @@ struct HeldSocket {
 
 impl HeldSocket {
     /// Sends a line and takes the one that comes back.
-    fn exchange_line(&mut self, stream: &TcpStream) -> Result<(), Blocked> {
+    fn exchange_line(&mut self, stream: &TcpStream) -> Result<(), BlockedAttempt> {
         let mut writer = stream;
         writer
             .write_all(GREETING)
-            .map_err(blocked_at(Stage::Request))?;
+            .map_err(blocked_at(AttemptStage::Request))?;
         let mut said = String::new();
         match BufReader::new(stream.take(4096)).read_line(&mut said) {
-            Ok(0) => Err(Blocked::new(Stage::Reply, FaultReason::Closed)),
+            Ok(0) => Err(BlockedAttempt::new(
+                AttemptStage::Reply,
+                FaultReason::Closed,
+            )),
             Ok(_) => {
                 self.exchanges += 1;
                 Ok(())
             }
-            Err(fault) => Err(blocked_at(Stage::Reply)(fault)),
+            Err(fault) => Err(blocked_at(AttemptStage::Reply)(fault)),
         }
     }
 
-    fn report(&self, target: &WireTarget, blocked: Option<&Blocked>) -> ProbeReport {
+    fn report(&self, target: &WireTarget, blocked: Option<&BlockedAttempt>) -> ProbeReport {
         ProbeReport {
             target: target.text.clone(),
             end: blocked.map_or(Ok(()), |blocked| Err(*blocked)),
-            facts: Facts::default(),
+            facts: AttemptFacts::default(),
             exchanges: Some(self.exchanges),
             lasts: None,
             ms: millis(self.died.unwrap_or_else(|| self.start.elapsed())),

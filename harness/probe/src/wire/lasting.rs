@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use probe_protocol::{Blocked, HoldRule, ProbeReport};
+use probe_protocol::{BlockedAttempt, HoldRule, ProbeReport};
 
 use super::attempt::attempt_once;
 use super::target::WireTarget;
@@ -97,7 +97,7 @@ enum NotedChange {
 #[derive(Debug, Default)]
 struct EqualStreak {
     /// How they ended, and when the first of them began.
-    first: Option<(Result<(), Blocked>, Duration)>,
+    first: Option<(Result<(), BlockedAttempt>, Duration)>,
     /// How many attempts there were in all.
     noted: u64,
 }
@@ -105,7 +105,7 @@ struct EqualStreak {
 impl EqualStreak {
     fn note_attempt(
         &mut self,
-        end: Result<(), Blocked>,
+        end: Result<(), BlockedAttempt>,
         began: Duration,
         holds: Duration,
     ) -> NotedChange {
@@ -130,7 +130,7 @@ impl EqualStreak {
 mod tests {
     use std::net::TcpListener;
 
-    use probe_protocol::{FaultReason, Stage};
+    use probe_protocol::{AttemptStage, FaultReason};
 
     use super::*;
     use crate::listen;
@@ -162,9 +162,18 @@ mod tests {
 
     #[test]
     fn another_reason_begins_anew() {
-        let refused = Err(Blocked::new(Stage::Connect, FaultReason::Refused));
-        let silent = Err(Blocked::new(Stage::Connect, FaultReason::TimedOut));
-        let later = Err(Blocked::new(Stage::Reply, FaultReason::TimedOut));
+        let refused = Err(BlockedAttempt::new(
+            AttemptStage::Connect,
+            FaultReason::Refused,
+        ));
+        let silent = Err(BlockedAttempt::new(
+            AttemptStage::Connect,
+            FaultReason::TimedOut,
+        ));
+        let later = Err(BlockedAttempt::new(
+            AttemptStage::Reply,
+            FaultReason::TimedOut,
+        ));
         let at = |seconds| Duration::from_secs(seconds);
         let mut streak = EqualStreak::default();
         let mut note = |end, began| streak.note_attempt(end, at(began), at(3));
@@ -198,7 +207,7 @@ mod tests {
         let (report, _, took) = on_time(&format!("tcp://{}", silent.local_addr().unwrap()), PACE);
         assert_eq!(
             (report.end.unwrap_err().at, report.lasts),
-            (Stage::Reply, Some(true)),
+            (AttemptStage::Reply, Some(true)),
         );
         // The last attempt began when the block had held, and came to its own end.
         assert!(took >= PACE.holds + PATIENCE, "{took:?}");

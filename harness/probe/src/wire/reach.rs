@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use probe_protocol::{HoldRule, ProbeReport, Reach, STAGE_TIMEOUT};
+use probe_protocol::{HoldRule, ProbeReport, ReachRequest, STAGE_TIMEOUT};
 
 use super::attempt::attempt_once;
 use super::lasting::try_until_lasting;
@@ -48,7 +48,7 @@ pub(crate) fn reach_words(words: &[&str]) -> Result<String, String> {
                 every,
                 within,
             };
-            let reach = Reach {
+            let reach = ReachRequest {
                 target: (*target).to_owned(),
                 timeout,
                 until: Some(until),
@@ -70,7 +70,7 @@ pub(crate) fn reach_words(words: &[&str]) -> Result<String, String> {
 /// # Errors
 /// A text that is not a target.
 pub(crate) fn reach_one(
-    reach: &Reach,
+    reach: &ReachRequest,
     ended: &AtomicBool,
     seen: impl FnMut(ProbeReport),
 ) -> Result<ProbeReport, String> {
@@ -132,7 +132,7 @@ fn reach_targets(
 mod tests {
     use std::net::{TcpListener, UdpSocket};
 
-    use probe_protocol::{FaultReason, Stage, Transport};
+    use probe_protocol::{AttemptStage, DnsTransport, FaultReason};
 
     use super::*;
     use crate::listen;
@@ -151,7 +151,7 @@ mod tests {
     }
 
     /// Where an attempt at a target ends, and why.
-    fn end(target: String) -> Option<(Stage, FaultReason)> {
+    fn end(target: String) -> Option<(AttemptStage, FaultReason)> {
         let blocked = one(target).end.err();
         blocked.map(|blocked| (blocked.at, blocked.reason))
     }
@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(udp.addresses[0].to_string(), "10.0.0.1");
         assert_eq!(
             (udp.dns_over, tcp.dns_over),
-            (Some(Transport::Udp), Some(Transport::Tcp))
+            (Some(DnsTransport::Udp), Some(DnsTransport::Tcp))
         );
     }
 
@@ -204,28 +204,28 @@ mod tests {
             .port();
         assert_eq!(
             end(format!("tcp://127.0.0.1:{free}")),
-            Some((Stage::Connect, FaultReason::Refused))
+            Some((AttemptStage::Connect, FaultReason::Refused))
         );
         assert_eq!(
             end(format!("udp://127.0.0.1:{free}")),
-            Some((Stage::Reply, FaultReason::Refused))
+            Some((AttemptStage::Reply, FaultReason::Refused))
         );
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = silent.local_addr().unwrap().port();
         assert_eq!(
             end(format!("tcp://127.0.0.1:{port}")),
-            Some((Stage::Reply, FaultReason::TimedOut))
+            Some((AttemptStage::Reply, FaultReason::TimedOut))
         );
         assert_eq!(end(format!("tcp://127.0.0.1:{port}?open")), None);
         assert_eq!(
             end(format!("tls://127.0.0.1:{port}?insecure")),
-            Some((Stage::Tls, FaultReason::TimedOut))
+            Some((AttemptStage::Tls, FaultReason::TimedOut))
         );
         let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
         let port = silent.local_addr().unwrap().port();
         assert_eq!(
             end(format!("udp://127.0.0.1:{port}")),
-            Some((Stage::Reply, FaultReason::TimedOut))
+            Some((AttemptStage::Reply, FaultReason::TimedOut))
         );
     }
 
@@ -254,7 +254,11 @@ mod tests {
             ),
             (tls(2, "insecure"), FaultReason::NotTls),
         ] {
-            assert_eq!(end(target.clone()), Some((Stage::Tls, wanted)), "{target}");
+            assert_eq!(
+                end(target.clone()),
+                Some((AttemptStage::Tls, wanted)),
+                "{target}"
+            );
         }
         assert!(one(tls(1, "insecure")).is_reached());
     }
@@ -263,7 +267,10 @@ mod tests {
     fn somebody_else_is_not_whom_we_wanted() {
         let ports = listen::start_listening(&["tcp:0"]).unwrap();
         let target = format!("tcp://127.0.0.1:{}?by=nobody-of-this-name", ports[0]);
-        assert_eq!(end(target), Some((Stage::Reply, FaultReason::OtherServer)));
+        assert_eq!(
+            end(target),
+            Some((AttemptStage::Reply, FaultReason::OtherServer))
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use probe_protocol::{Blocked, WatchChange, WatchCount, WatchLine};
+use probe_protocol::{BlockedAttempt, WatchChange, WatchCount, WatchLine};
 
 use super::attempt::{attempt_once, millis};
 use super::target::WireTarget;
@@ -26,7 +26,7 @@ pub(crate) struct WatchPace {
 struct WatchedAttempt {
     index: u64,
     began: Duration,
-    end: Result<(), Blocked>,
+    end: Result<(), BlockedAttempt>,
 }
 
 /// Watches until its time has passed. Each line tells of a change by the time at which the first
@@ -106,14 +106,14 @@ fn open_all(target: &WireTarget, pace: WatchPace, start: Instant, tell: &Sender<
 struct AttemptTally {
     tried: u64,
     reached: u64,
-    last: Option<Option<Blocked>>,
+    last: Option<Option<BlockedAttempt>>,
     /// Connections that were let through since the last change, or blocked.
     since: u64,
 }
 
 /// A change, and how many connections went the other way before it.
 struct ObservedChange {
-    end: Result<(), Blocked>,
+    end: Result<(), BlockedAttempt>,
     before: u64,
 }
 

@@ -22,7 +22,7 @@ pub(crate) async fn service_lines(
         .iter()
         .map(describe_endpoint)
         .collect();
-    let cosign = components::only("cosign")
+    let cosign = components::only_version("cosign")
         .ok()
         .filter(|tool| cache.is_built(tool));
     if let Some(cosign) = cosign.filter(|_| !install.is_empty()) {

@@ -7,10 +7,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use api::{ApiCall, ApiExchange, percent_encode, was_taken};
-use cluster::ProcessCommand;
 use model::{
     API_SERVER, Answer, ApiReply, ConfigTakeover, EncryptStorage, EncryptionShape, FigureName,
-    RewriteSecrets, Verdict,
+    ProcessChange, RewriteSecrets, Verdict,
 };
 use serde_json::Value;
 
@@ -103,7 +102,8 @@ pub(in crate::actions) async fn rewrite_secrets(
             }
             written += 1;
             if rewrite.killed_after == Some(written) {
-                cx.world.control_process(API_SERVER, ProcessCommand::Kill)?;
+                cx.world
+                    .control_process(&ProcessChange::Kill(API_SERVER.into()))?;
             }
         }
     }

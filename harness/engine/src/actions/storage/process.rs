@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use api::{ApiCall, reply_message};
-use cluster::{HostAccess, ProcessCommand, ProcessState, ProcessStatus};
-use model::{API_SERVER, Answer, ApiReply, FigureName, ProcessChange, Refuser, ReplyBody, Verdict};
+use cluster::HostAccess;
+use model::{
+    API_SERVER, Answer, ApiReply, FigureName, ProcessChange, ProcessState, ProcessStatus, Refuser,
+    ReplyBody, Verdict,
+};
 
 use super::kms::KMS_CALLS;
 use crate::Error;
@@ -46,10 +49,9 @@ pub(in crate::actions) async fn command_process(
     process: &ProcessChange,
 ) -> Result<Observation, Error> {
     match process {
-        ProcessChange::Stop(name) => cx.world.wait_until_ended(name, ProcessCommand::Stop).await,
-        ProcessChange::Kill(name) => cx.world.wait_until_ended(name, ProcessCommand::Kill).await,
+        ProcessChange::Stop(_) | ProcessChange::Kill(_) => cx.world.wait_until_ended(process).await,
         ProcessChange::Freeze(name) => {
-            cx.world.control_process(name, ProcessCommand::Freeze)?;
+            cx.world.control_process(process)?;
             cx.world
                 .wait_for_life(name, "to be frozen", |life| {
                     life.state == ProcessState::Frozen
@@ -58,7 +60,7 @@ pub(in crate::actions) async fn command_process(
             Ok(Observation::from_answer(Answer::Stopped))
         }
         ProcessChange::Thaw(name) => {
-            cx.world.control_process(name, ProcessCommand::Thaw)?;
+            cx.world.control_process(process)?;
             cx.world
                 .wait_for_life(name, "to go on", |life| life.state == ProcessState::Alive)
                 .await?;
@@ -77,18 +79,15 @@ impl LiveWorld<'_> {
 
     /// Ends a process that runs; one that has ended already stays so.
     pub(super) async fn end_process(&self, name: &str) -> Result<(), Error> {
-        self.wait_until_ended(name, ProcessCommand::Stop)
+        self.wait_until_ended(&ProcessChange::Stop(name.to_owned()))
             .await
             .map(drop)
     }
 
-    async fn wait_until_ended(
-        &self,
-        name: &str,
-        how: ProcessCommand,
-    ) -> Result<Observation, Error> {
-        self.control_process(name, how)?;
-        self.wait_for_life(name, "to end", is_over).await?;
+    /// Ends a process in this way.
+    async fn wait_until_ended(&self, end: &ProcessChange) -> Result<Observation, Error> {
+        self.control_process(end)?;
+        self.wait_for_life(end.name(), "to end", is_over).await?;
         Ok(Observation::from_answer(Answer::Stopped))
     }
 
@@ -101,7 +100,7 @@ impl LiveWorld<'_> {
         } else {
             None
         };
-        self.control_process(name, ProcessCommand::Start)?;
+        self.control_process(&ProcessChange::Start(name.into()))?;
         self.wait_for_life(name, "to start", |life| {
             life.starts > before || never_started(life)
         })
@@ -146,7 +145,7 @@ impl LiveWorld<'_> {
                 let reply = self
                     .lab
                     .own
-                    .send_call(ApiCall::get(HostAccess::READYZ_SEEDED))
+                    .send_call(ApiCall::get(HostAccess::READYZ_FROM_TEMPLATE))
                     .await
                     .reply;
                 match &reply {
@@ -226,9 +225,9 @@ impl LiveWorld<'_> {
             .await
     }
 
-    pub(super) fn control_process(&self, name: &str, what: ProcessCommand) -> Result<(), Error> {
+    pub(super) fn control_process(&self, change: &ProcessChange) -> Result<(), Error> {
         self.host_access()?
-            .control_process(name, what)
+            .control_process(change)
             .map_err(Error::from)
     }
 

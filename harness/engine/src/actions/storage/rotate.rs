@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures::future::join_all;
 use model::{Answer, FigureName, PlaceFollowed, RotateSecret, WatchedValue};
-use probe_protocol::{ProbeAnswer, Request};
+use probe_protocol::{ProbeAnswer, ProbeRequest};
 use serde_json::{Map, Value, json};
 
 use crate::Error;
@@ -165,7 +165,7 @@ async fn place_value(cx: &StepContext<'_, '_>, place: &WatchedValue) -> Result<V
         .world
         .probe_pod(&cx.namespace(), &cx.fill_text(pod))
         .await?;
-    let ask = Request::Cat(cx.fill_text(file));
+    let ask = ProbeRequest::Cat(cx.fill_text(file));
     match cx
         .world
         .ask_probe(&pod, ask, Duration::ZERO, |_| {})

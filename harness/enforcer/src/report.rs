@@ -11,12 +11,12 @@ use components::cache;
 use crate::Error;
 
 /// The folder with the files, below the one that a box shares with the host.
-pub const FOLDER: &str = "network-policy";
+pub const REPORT_FOLDER: &str = "network-policy";
 
 /// What a node enforces.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct InForce {
+pub struct EnforcerReport {
     /// The node's name.
     pub node: String,
     /// How far its table speaks of what the API server has.
@@ -47,7 +47,7 @@ pub struct SeenVersions {
 impl SeenVersions {
     /// For the kind of this name, where it is one of them.
     #[must_use]
-    pub fn of(&self, kind: &str) -> Option<u64> {
+    pub fn of_kind(&self, kind: &str) -> Option<u64> {
         match kind {
             "Pod" => Some(self.pods),
             "Namespace" => Some(self.namespaces),
@@ -57,7 +57,7 @@ impl SeenVersions {
     }
 }
 
-impl InForce {
+impl EnforcerReport {
     /// Writes it into the folder, for readers.
     pub(crate) fn publish_file(&self, folder: &Path) -> Result<(), Error> {
         let malformed = |why: serde_json::Error| malformed_file(&why);
@@ -75,8 +75,8 @@ impl InForce {
 ///
 /// # Errors
 /// A file that cannot be read, or says something else.
-pub fn in_force(work: &Path, node: &str) -> Result<Option<InForce>, Error> {
-    let path = work.join(FOLDER).join(format!("{node}.json"));
+pub fn read_report(work: &Path, node: &str) -> Result<Option<EnforcerReport>, Error> {
+    let path = work.join(REPORT_FOLDER).join(format!("{node}.json"));
     match fs::read(&path) {
         Ok(text) => serde_json::from_slice(&text)
             .map(Some)
@@ -100,15 +100,15 @@ mod tests {
     #[test]
     fn what_is_told_is_read_again_and_nothing_is_told_where_nothing_is_enforced() {
         let work = tempfile::tempdir().unwrap();
-        assert_eq!(in_force(work.path(), "node-1").unwrap(), None);
-        let folder = work.path().join(FOLDER);
+        assert_eq!(read_report(work.path(), "node-1").unwrap(), None);
+        let folder = work.path().join(REPORT_FOLDER);
         fs::create_dir(&folder).unwrap();
         let seen = SeenVersions {
             pods: 7,
             namespaces: 8,
             network_policies: 9,
         };
-        let told = |node: &str| InForce {
+        let told = |node: &str| EnforcerReport {
             node: node.into(),
             seen,
             tables: 3,
@@ -117,22 +117,22 @@ mod tests {
         };
         told("node-1").publish_file(&folder).unwrap();
         assert_eq!(
-            in_force(work.path(), "node-1").unwrap(),
+            read_report(work.path(), "node-1").unwrap(),
             Some(told("node-1"))
         );
-        assert_eq!(in_force(work.path(), "node-2").unwrap(), None);
+        assert_eq!(read_report(work.path(), "node-2").unwrap(), None);
         assert_eq!(
             (
-                seen.of("Pod"),
-                seen.of("Namespace"),
-                seen.of("NetworkPolicy")
+                seen.of_kind("Pod"),
+                seen.of_kind("Namespace"),
+                seen.of_kind("NetworkPolicy")
             ),
             (Some(7), Some(8), Some(9))
         );
-        assert_eq!(seen.of("Service"), None);
+        assert_eq!(seen.of_kind("Service"), None);
         fs::write(folder.join("node-3.json"), "{").unwrap();
         assert!(matches!(
-            in_force(work.path(), "node-3"),
+            read_report(work.path(), "node-3"),
             Err(Error::Malformed { .. })
         ));
     }
@@ -140,18 +140,18 @@ mod tests {
     #[test]
     fn what_is_told_is_found_while_it_is_replaced() {
         let work = tempfile::tempdir().unwrap();
-        let folder = work.path().join(FOLDER);
+        let folder = work.path().join(REPORT_FOLDER);
         fs::create_dir(&folder).unwrap();
-        let told = InForce {
+        let told = EnforcerReport {
             node: "node-1".into(),
-            ..InForce::default()
+            ..EnforcerReport::default()
         };
         told.publish_file(&folder).unwrap();
         std::thread::scope(|threads| {
             let replacing =
                 threads.spawn(|| (0..2000).for_each(|_| told.publish_file(&folder).unwrap()));
             while !replacing.is_finished() {
-                assert!(in_force(work.path(), "node-1").unwrap().is_some());
+                assert!(read_report(work.path(), "node-1").unwrap().is_some());
             }
         });
     }
