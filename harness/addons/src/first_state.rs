@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use api::{collection_path, object_path};
 use cluster::FirstState;
-use native::{BoxCache, FirstObject};
+use model::FirstObject;
+use native::BoxCache;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 

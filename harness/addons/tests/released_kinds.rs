@@ -57,7 +57,7 @@ fn expect_all_known(addon: &PureAddon) -> Result<(), String> {
     for version in addon.versions {
         served.extend(read_list(version.components[0])?);
     }
-    let of_groups = |group: &str| served.iter().filter(move |(listed, _)| listed == group);
+    let of_groups = |group: &'static str| served.iter().filter(move |(listed, _)| listed == group);
     for (group, kind) in &served {
         let is = |known: &(&str, &str)| *known == (group.as_str(), kind.as_str());
         let known = addon

@@ -117,7 +117,9 @@ impl ProgressBoard {
         match step {
             ClusterProgress::Build(step) => self.component(step),
             ClusterProgress::Waiting(what) => self.show_state(name, what),
-            ClusterProgress::Reached(what) => self.redraw(name, &format!("box {name}: {what}")),
+            ClusterProgress::Reached(what) => {
+                self.redraw(name, &format!("box {name}: {what}"));
+            }
         }
     }
 
