@@ -34,8 +34,8 @@ fn main() -> ExitCode {
         return code;
     }
     let mut arguments = Arguments::from_args();
-    // Each has the machine to itself.
-    arguments.test_threads = Some(1);
+    // Each has a box of its own, and waits for it more than it computes.
+    arguments.test_threads.get_or_insert(3);
     let usual = || ClusterSpec {
         audit: AuditShape::None,
         ..ClusterSpec::default()
