@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use api::{ApiCall, Caller, MERGE};
+use api::{ApiCall, ApiCaller, MERGE_PATCH};
 use cluster::{Cluster, HostAccess};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
@@ -26,8 +26,8 @@ pub(crate) fn named(name: &str, spec: Value) -> Value {
 }
 
 /// Somebody who asks as administrator.
-pub(crate) fn caller(cluster: &Cluster) -> Caller {
-    Caller::new(cluster.admin_client().clone(), "gauntlet-figures")
+pub(crate) fn caller(cluster: &Cluster) -> ApiCaller {
+    ApiCaller::new(cluster.admin_client().clone(), "gauntlet-figures")
 }
 
 pub(crate) async fn address(cluster: &Cluster, pod: &str) -> Result<String, Box<dyn Error>> {
@@ -74,7 +74,7 @@ pub(crate) async fn patch_object(
     path: &str,
     with: &Value,
 ) -> Result<(), Box<dyn Error>> {
-    let call = ApiCall::patch(path, MERGE, with.clone());
+    let call = ApiCall::patch(path, MERGE_PATCH, with.clone());
     caller(cluster).obtain(&call).await?;
     Ok(())
 }

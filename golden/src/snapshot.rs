@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::Error;
-use crate::yaml::one_line;
+use crate::yaml::write_one_line;
 
 /// A golden file: a few lines on where it came from and why it exists, and the body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct GoldenFile {
     pub body: String,
 }
 
-const FENCE: &str = "---\n";
+const HEADER_FENCE: &str = "---\n";
 
 impl GoldenFile {
     /// The text of the file.
@@ -29,11 +29,11 @@ impl GoldenFile {
             ("description", &self.description),
             ("input_file", &self.input_file),
         ];
-        let mut out = String::from(FENCE);
+        let mut out = String::from(HEADER_FENCE);
         for (key, value) in header.iter().filter(|(_, value)| !value.is_empty()) {
             out.push_str(&format!("{key}: {}\n", header_value(value)));
         }
-        out.push_str(FENCE);
+        out.push_str(HEADER_FENCE);
         out.push_str(self.body.trim_end_matches('\n'));
         out.push('\n');
         out
@@ -76,7 +76,7 @@ fn header_value(text: &str) -> String {
     if quoted {
         format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
     } else {
-        one_line(text)
+        write_one_line(text)
     }
 }
 

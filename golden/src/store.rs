@@ -141,7 +141,7 @@ impl GoldenStore {
             OutcomeComparison::Same
         } else {
             OutcomeComparison::Differs {
-                diff: diff::unified(&old, &new),
+                diff: diff::unified_diff(&old, &new),
             }
         })
     }
@@ -207,7 +207,7 @@ impl GoldenStore {
         Ok(PendingFile {
             id: id.to_owned(),
             new: recorded.is_none(),
-            diff: diff::unified(old, &seen.body),
+            diff: diff::unified_diff(old, &seen.body),
         })
     }
 

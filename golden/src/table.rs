@@ -6,10 +6,10 @@ use redact::redact_recorded;
 use serde_json::{Map, Value};
 
 use crate::TableError;
-use crate::yaml::{one_line, scalar};
+use crate::yaml::{write_one_line, write_scalar};
 
 /// Between the names of worlds whose cells are the same.
-const JOIN: &str = ", ";
+const WORLD_SEPARATOR: &str = ", ";
 
 /// What is recorded of a scenario: a redacted entry for each step and world, in the file's order.
 ///
@@ -37,7 +37,7 @@ impl OutcomeTable {
                 steps
                     .entry(step.clone())
                     .or_default()
-                    .insert(world.clone(), entry(cell));
+                    .insert(world.clone(), cell_entry(cell));
             }
         }
         Self(steps)
@@ -56,7 +56,7 @@ impl OutcomeTable {
         for (step, groups) in read {
             let mut worlds = IndexMap::new();
             for (names, entry) in groups {
-                for world in names.split(JOIN) {
+                for world in names.split(WORLD_SEPARATOR) {
                     if worlds.insert(world.to_owned(), entry.clone()).is_some() {
                         return Err(TableError::WorldTwice {
                             step,
@@ -103,9 +103,12 @@ impl OutcomeTable {
     pub fn body(&self) -> String {
         let mut out = String::new();
         for (step, worlds) in &self.0 {
-            out.push_str(&format!("{}:\n", one_line(step)));
+            out.push_str(&format!("{}:\n", write_one_line(step)));
             for (names, entry) in merge_equal_worlds(worlds) {
-                out.push_str(&format!("  {}:", one_line(&names.join(JOIN))));
+                out.push_str(&format!(
+                    "  {}:",
+                    write_one_line(&names.join(WORLD_SEPARATOR))
+                ));
                 write_entry(&mut out, entry);
             }
         }
@@ -125,12 +128,12 @@ fn merge_equal_worlds(worlds: &IndexMap<String, Value>) -> Vec<(Vec<&str>, &Valu
     groups
 }
 
-fn entry(cell: &OutcomeCell) -> Value {
+fn cell_entry(cell: &OutcomeCell) -> Value {
     let detail = &cell.detail;
     let verdict = Value::String(redact_recorded(&format!(
         "{}{}",
         cell.verdict,
-        status(detail)
+        status_suffix(detail)
     )));
     let mut more = Map::new();
     let mut put = |key: &str, value: Value| more.insert(key.into(), value);
@@ -164,7 +167,7 @@ fn entry(cell: &OutcomeCell) -> Value {
     Value::Object(more)
 }
 
-fn status(detail: &AnswerDetail) -> String {
+fn status_suffix(detail: &AnswerDetail) -> String {
     match (detail.code, &detail.reason) {
         (Some(code), Some(reason)) => format!(" ({code} {reason})"),
         (Some(code), None) => format!(" ({code})"),
@@ -180,7 +183,7 @@ fn write_entry(out: &mut String, entry: &Value) {
     };
     out.push('\n');
     for (key, value) in fields {
-        out.push_str(&format!("    {}:", one_line(key)));
+        out.push_str(&format!("    {}:", write_one_line(key)));
         match value {
             Value::Array(items) => {
                 out.push('\n');
@@ -191,7 +194,11 @@ fn write_entry(out: &mut String, entry: &Value) {
             Value::Object(facts) => {
                 out.push('\n');
                 facts.iter().for_each(|(key, fact)| {
-                    out.push_str(&format!("      {}: {}\n", one_line(key), text_at(fact, 6)));
+                    out.push_str(&format!(
+                        "      {}: {}\n",
+                        write_one_line(key),
+                        text_at(fact, 6)
+                    ));
                 });
             }
             other => out.push_str(&format!(" {}\n", text_at(other, 4))),
@@ -202,5 +209,5 @@ fn write_entry(out: &mut String, entry: &Value) {
 fn text_at(value: &Value, indent: usize) -> String {
     value
         .as_str()
-        .map_or_else(|| value.to_string(), |text| scalar(text, indent))
+        .map_or_else(|| value.to_string(), |text| write_scalar(text, indent))
 }

@@ -2,7 +2,7 @@
 //! where it must.
 
 /// How a string is written as a value at this indentation, without a final newline.
-pub(crate) fn scalar(text: &str, indent: usize) -> String {
+pub(crate) fn write_scalar(text: &str, indent: usize) -> String {
     if is_plain(text) {
         text.to_owned()
     } else if is_block(text) {
@@ -10,16 +10,16 @@ pub(crate) fn scalar(text: &str, indent: usize) -> String {
     } else if text.chars().all(is_printable) && !text.contains('\n') {
         format!("'{}'", text.replace('\'', "''"))
     } else {
-        escape(text)
+        escape_text(text)
     }
 }
 
 /// How a string is written as a key, or in a file's header: on one line.
-pub(crate) fn one_line(text: &str) -> String {
+pub(crate) fn write_one_line(text: &str) -> String {
     if is_plain(text) {
         text.to_owned()
     } else {
-        escape(text)
+        escape_text(text)
     }
 }
 
@@ -79,7 +79,7 @@ fn is_printable(c: char) -> bool {
     matches!(c, ' '..='~' | '\u{a1}'..='\u{2027}' | '\u{202a}'..='\u{d7ff}' | '\u{e000}'..='\u{fefe}' | '\u{ff00}'..='\u{fffd}')
 }
 
-fn escape(text: &str) -> String {
+fn escape_text(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {
         match c {
@@ -105,24 +105,24 @@ mod tests {
     #[test]
     fn plain_texts_stay_plain_and_the_others_keep_their_meaning() {
         assert_eq!(
-            scalar("denied by pod-security (403 Forbidden)", 0),
+            write_scalar("denied by pod-security (403 Forbidden)", 0),
             "denied by pod-security (403 Forbidden)"
         );
-        assert_eq!(scalar("a: b", 0), "'a: b'");
-        assert_eq!(scalar("403", 0), "'403'");
-        assert_eq!(scalar("one\n two", 2), "|-\n    one\n     two");
+        assert_eq!(write_scalar("a: b", 0), "'a: b'");
+        assert_eq!(write_scalar("403", 0), "'403'");
+        assert_eq!(write_scalar("one\n two", 2), "|-\n    one\n     two");
         assert_eq!(
-            scalar("Uid:\t0\nGid:\t0\n", 2),
+            write_scalar("Uid:\t0\nGid:\t0\n", 2),
             "|\n    Uid:\t0\n    Gid:\t0"
         );
-        assert_eq!(scalar("\u{1}", 0), "\"\\U00000001\"");
+        assert_eq!(write_scalar("\u{1}", 0), "\"\\U00000001\"");
     }
 
     proptest! {
         #[test]
         fn a_reader_gets_back_what_was_written(text in "\\PC*|[ -~\n\t]*|([a-c \t]{0,3}\n){0,4}|(?s).{0,12}", indent in 0usize..6) {
             let pad = " ".repeat(indent);
-            let written = format!("{pad}key: {}\n{pad}{}: end\n", scalar(&text, indent), one_line("x y"));
+            let written = format!("{pad}key: {}\n{pad}{}: end\n", write_scalar(&text, indent), write_one_line("x y"));
             let read: serde_json::Value = serde_saphyr::from_str(&written).unwrap();
             prop_assert_eq!(read["key"].as_str(), Some(text.as_str()), "{}", written);
             prop_assert_eq!(read["x y"].as_str(), Some("end"), "{}", written);

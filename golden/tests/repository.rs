@@ -12,6 +12,8 @@ mod dependencies;
 mod layers;
 #[path = "repository/programs.rs"]
 mod programs;
+#[path = "repository/sources.rs"]
+mod sources;
 
 use std::path::{Path, PathBuf};
 

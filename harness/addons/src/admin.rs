@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use api::{
-    ApiCall, Caller, MERGE, TokenRequest, body, collection_path, message, object_path,
-    reply_message, status_code,
+    ApiCall, ApiCaller, MERGE_PATCH, TokenRequest, collection_path, object_path, reply_body,
+    reply_message, server_message, status_code,
 };
 use futures::future::try_join_all;
 use kube::Client;
@@ -23,13 +23,13 @@ const EVERY: Duration = Duration::from_millis(40);
 const AGENT: &str = "gauntlet-addons";
 
 /// The administrator, who installs addons.
-pub(crate) struct Admin(Caller);
+pub(crate) struct Admin(ApiCaller);
 
 impl Admin {
     pub(crate) fn new(client: Client) -> Self {
-        Self(Caller {
+        Self(ApiCaller {
             deadline: REFUSES_WITHIN,
-            ..Caller::new(client, AGENT)
+            ..ApiCaller::new(client, AGENT)
         })
     }
 
@@ -63,7 +63,7 @@ impl Admin {
         let list = format!("{all}?labelSelector={label}");
         let held = async || {
             let reply = self.get(&list).await?;
-            let found = body(&reply)["items"]
+            let found = reply_body(&reply)["items"]
                 .as_array()
                 .filter(|all| !all.is_empty());
             let none = || WaitLook::NotYet("nothing yet".into());
@@ -72,7 +72,7 @@ impl Admin {
         for pod in wait_until(&format!("the pods of {namespace}"), EVERY, held).await? {
             let name = pod["metadata"]["name"].as_str().unwrap_or_default();
             let none = json!({"spec": {"schedulingGates": null}});
-            let call = ApiCall::patch(format!("{all}/{name}"), MERGE, none);
+            let call = ApiCall::patch(format!("{all}/{name}"), MERGE_PATCH, none);
             put_object(&self.ask(&call).await?, &pod)?;
         }
         Ok(())
@@ -134,7 +134,7 @@ impl Admin {
     pub(crate) async fn request_token(&self, namespace: &str, name: &str) -> Result<String, Error> {
         let call = TokenRequest::default().call(namespace, name);
         let reply = self.ask(&call).await?;
-        api::token(&reply).map(str::to_owned).ok_or_else(|| {
+        api::reply_token(&reply).map(str::to_owned).ok_or_else(|| {
             Error::refused(format!("no token for the ServiceAccount `{name}`"), &reply)
         })
     }
@@ -147,7 +147,7 @@ impl Admin {
 /// Whether the webhook of an addon that is not up yet stands in the way, perhaps of another addon.
 fn fails_closed(reply: &ApiReply) -> bool {
     let is_webhook = |words: &str| words.contains("failed calling webhook");
-    status_code(reply) == Some(500) && message(reply).is_some_and(is_webhook)
+    status_code(reply) == Some(500) && server_message(reply).is_some_and(is_webhook)
 }
 
 fn put_object(reply: &ApiReply, object: &Value) -> Result<(), Error> {

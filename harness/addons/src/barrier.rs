@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use api::{ApiCall, MERGE, reply_message, was_taken};
+use api::{ApiCall, MERGE_PATCH, reply_message, was_taken};
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use model::{ApiReply, ReplyBody};
@@ -16,7 +16,7 @@ use crate::{AddonFuture, Error, LIVE_ADDONS};
 pub const IN_FORCE_WITHIN: Duration = Duration::from_secs(20);
 
 /// The label by which a sentinel picks its own Lease.
-pub const SENTINEL_LABEL: &str = "gauntlet.dev/canary";
+pub const SENTINEL_LABEL: &str = "gauntlet.dev/sentinel";
 
 /// What a barrier works with: a namespace for sentinels, requests of the engine's own, and waits
 /// with a deadline.
@@ -159,7 +159,9 @@ impl dyn BarrierSite + '_ {
     pub(crate) async fn label_namespace(&self, label: &str, value: &str) -> Result<(), Error> {
         let body = json!({"metadata": {"labels": {label: value}}});
         let path = format!("/api/v1/namespaces/{}", self.namespace());
-        let reply = self.send_as_admin(ApiCall::patch(path, MERGE, body)).await;
+        let reply = self
+            .send_as_admin(ApiCall::patch(path, MERGE_PATCH, body))
+            .await;
         if was_taken(&reply) {
             Ok(())
         } else {

@@ -6,7 +6,7 @@ mod barrier;
 
 use std::time::Duration;
 
-use api::{body, condition_status, reply_message};
+use api::{condition_status, reply_body, reply_message};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures::FutureExt;
@@ -108,7 +108,7 @@ async fn try_store(admin: &Admin) -> Result<(), Error> {
         POLL_INTERVAL,
         async || {
             let reply = admin.get(&path("secretstores")).await?;
-            let store = body(&reply);
+            let store = reply_body(&reply);
             Ok(WaitLook::when(is_ready(store), || {
                 store["status"].to_string()
             }))
@@ -122,7 +122,7 @@ async fn try_store(admin: &Admin) -> Result<(), Error> {
         async || {
             let secret = format!("/api/v1/namespaces/{TRIAL}/secrets/{TRIAL}");
             let reply = admin.get(&secret).await?;
-            let is_right = body(&reply)["data"]["word"] == STANDARD.encode(WORD);
+            let is_right = reply_body(&reply)["data"]["word"] == STANDARD.encode(WORD);
             Ok(WaitLook::when(is_right, || reply_message(&reply)))
         },
     );

@@ -6,7 +6,7 @@ mod barrier;
 
 use std::time::Duration;
 
-use api::{body, message, reply_message, status_code};
+use api::{reply_body, reply_message, server_message, status_code};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures::FutureExt;
@@ -96,8 +96,8 @@ async fn try_constraint(admin: &Admin) -> Result<(), Error> {
         POLL_INTERVAL,
         async || {
             let (constraint, pods) = (admin.get(&path).await?, admin.get(barrier::PODS).await?);
-            let constraint = body(&constraint);
-            let counts = barrier::counts_everywhere(constraint, &barrier::names(body(&pods)));
+            let constraint = reply_body(&constraint);
+            let counts = barrier::counts_everywhere(constraint, &barrier::names(reply_body(&pods)));
             Ok(WaitLook::when(counts, || constraint["status"].to_string()))
         },
     );
@@ -107,7 +107,7 @@ async fn try_constraint(admin: &Admin) -> Result<(), Error> {
     let refused = wait_until("Gatekeeper to refuse a Lease", POLL_INTERVAL, async || {
         let reply = admin.dry_run(&lease).await?;
         let words = format!("\"validation.gatekeeper.sh\" denied the request: [{TRIAL}] ");
-        let by_us = message(&reply).is_some_and(|told| told.contains(&words));
+        let by_us = server_message(&reply).is_some_and(|told| told.contains(&words));
         Ok(WaitLook::when(
             status_code(&reply) == Some(403) && by_us,
             || reply_message(&reply),

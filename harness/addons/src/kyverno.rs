@@ -6,7 +6,7 @@ mod barrier;
 use std::path::Path;
 use std::time::Duration;
 
-use api::{message, reply_message, status_code};
+use api::{reply_message, server_message, status_code};
 use cluster::HostAccess;
 use futures::FutureExt;
 use k8s_openapi::jiff::Timestamp;
@@ -171,7 +171,7 @@ async fn try_policy(admin: &Admin) -> Result<(), Error> {
     let job = trial_job();
     let refused = wait_until("Kyverno to refuse a known-bad image", every, async || {
         let reply = admin.dry_run(&job).await?;
-        let words = message(&reply).unwrap_or_default();
+        let words = server_message(&reply).unwrap_or_default();
         let by_kyverno = status_code(&reply) == Some(400)
             && words.contains("mutate.kyverno.svc-")
             && words.contains(TRIAL);

@@ -4,7 +4,7 @@ mod barrier;
 
 use std::time::Duration;
 
-use api::{body, message, reply_message, status_code};
+use api::{reply_body, reply_message, server_message, status_code};
 use futures::FutureExt;
 use model::ApiReply;
 use model::addons::policy_controller::ADDON;
@@ -106,7 +106,7 @@ async fn try_policy(admin: &Admin) -> Result<(), Error> {
         POLL_INTERVAL,
         async || {
             let reply = admin.dry_run(&good).await?;
-            let is_filled = body(&reply)["spec"]["mode"] == "enforce";
+            let is_filled = reply_body(&reply)["spec"]["mode"] == "enforce";
             Ok(WaitLook::when(is_filled, || reply_message(&reply)))
         },
     );
@@ -137,7 +137,7 @@ async fn try_policy(admin: &Admin) -> Result<(), Error> {
 
 /// Whether one of its webhooks refused with these words.
 fn refused_by_webhook(reply: &ApiReply, words: &str) -> bool {
-    let told = message(reply).unwrap_or_default();
+    let told = server_message(reply).unwrap_or_default();
     status_code(reply) == Some(400)
         && told.contains("sigstore.dev\" denied the request: validation failed: ")
         && told.contains(words)

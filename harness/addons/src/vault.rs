@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use api::{ApiCall, body, message, status_code};
+use api::{ApiCall, reply_body, server_message, status_code};
 use futures::FutureExt;
 use model::ApiReply;
 use model::addons::vault::ADDON;
@@ -70,7 +70,7 @@ async fn install_addon(site: &InstallSite<'_>) -> Result<(), Error> {
 async fn open_vault(admin: &Admin, vault: &Admin) -> Result<(), Error> {
     let up = wait_until("Vault to answer", POLL_INTERVAL, async || {
         let reply = vault.get(&at("sys/init")).await?;
-        let is_new = body(&reply)["initialized"] == false;
+        let is_new = reply_body(&reply)["initialized"] == false;
         Ok(WaitLook::when(is_new, || vault_message(&reply)))
     });
     up.await?;
@@ -137,7 +137,7 @@ async fn try_login(admin: &Admin, vault: &Admin) -> Result<(), Error> {
     write_path(vault, &role, &bound).await?;
     let entered = enter(vault, NAME, &admin.request_token("vault", "vault").await?).await?;
     let given = admin.with_header(HEADER, &entered).get(&at(&data)).await?;
-    if body(&given)["data"]["data"] != kept["data"] {
+    if reply_body(&given)["data"]["data"] != kept["data"] {
         return Err(refused("Vault did not give out what it keeps", &given));
     }
     for path in [role, policy, metadata] {
@@ -155,7 +155,7 @@ async fn enter(vault: &Admin, role: &str, token: &str) -> Result<String, Error> 
         POLL_INTERVAL,
         async || {
             let reply = vault.ask(&login).await?;
-            Ok(match body(&reply)["auth"]["client_token"].as_str() {
+            Ok(match reply_body(&reply)["auth"]["client_token"].as_str() {
                 Some(token) => WaitLook::Ready(token.to_owned()),
                 None => WaitLook::NotYet(vault_message(&reply)),
             })
@@ -171,7 +171,7 @@ async fn write_path(vault: &Admin, path: &str, body: &Value) -> Result<Value, Er
 
 fn was_taken(path: &str, reply: &ApiReply) -> Result<Value, Error> {
     if api::was_taken(reply) {
-        Ok(body(reply).clone())
+        Ok(reply_body(reply).clone())
     } else {
         Err(refused(&format!("Vault did not take {path}"), reply))
     }
@@ -191,9 +191,9 @@ fn at(path: &str) -> String {
 
 /// Vault's words, else the API server's, and never what it gives out.
 fn vault_message(reply: &ApiReply) -> String {
-    let errors = body(reply)["errors"].as_array();
+    let errors = reply_body(reply)["errors"].as_array();
     let code = || status_code(reply).unwrap_or_default().to_string();
-    let other = || message(reply).map_or_else(code, str::to_owned);
+    let other = || server_message(reply).map_or_else(code, str::to_owned);
     errors
         .filter(|errors| !errors.is_empty())
         .map_or_else(other, |errors| json!(errors).to_string())

@@ -7,18 +7,18 @@ use model::ReplyContext;
 use serde_json::Value;
 
 /// Plain JSON.
-pub const JSON: &str = "application/json";
+pub const JSON_BODY: &str = "application/json";
 /// A merge patch.
-pub const MERGE: &str = "application/merge-patch+json";
+pub const MERGE_PATCH: &str = "application/merge-patch+json";
 /// A strategic merge patch.
-pub const STRATEGIC_MERGE: &str = "application/strategic-merge-patch+json";
+pub const STRATEGIC_MERGE_PATCH: &str = "application/strategic-merge-patch+json";
 /// A patch of single operations.
 pub const JSON_PATCH: &str = "application/json-patch+json";
 /// Server-side apply.
-pub const APPLY: &str = "application/apply-patch+yaml";
+pub const APPLY_PATCH: &str = "application/apply-patch+yaml";
 
 /// JSON before anything else; a kubelet gives a log as plain text or not at all.
-const ACCEPT: &str = "application/json, */*;q=0.8";
+const ACCEPTED_TYPES: &str = "application/json, */*;q=0.8";
 
 /// One request.
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ impl ApiCall {
             method: Method::GET,
             path: path.into(),
             body: None,
-            accept: ACCEPT,
+            accept: ACCEPTED_TYPES,
             asked: ReplyContext::Read,
         }
     }
@@ -61,7 +61,7 @@ impl ApiCall {
         Self {
             method: Method::POST,
             asked: ReplyContext::Change,
-            body: Some((JSON, body)),
+            body: Some((JSON_BODY, body)),
             ..Self::get(path)
         }
     }
@@ -87,7 +87,7 @@ impl ApiCall {
     /// Server-side apply by the field manager `gauntlet`, conflicts forced.
     #[must_use]
     pub fn apply(path: &str, body: Value) -> Self {
-        Self::patch(path, APPLY, body)
+        Self::patch(path, APPLY_PATCH, body)
             .with_query("fieldManager", "gauntlet")
             .with_query("force", "true")
     }
@@ -149,7 +149,7 @@ mod tests {
         );
         assert_eq!(
             (call.method, call.body),
-            (Method::PATCH, Some((APPLY, Value::Null)))
+            (Method::PATCH, Some((APPLY_PATCH, Value::Null)))
         );
     }
 }

@@ -18,7 +18,7 @@ pub const REPLIES_WITHIN: Duration = Duration::from_secs(30);
 
 /// A client, and what goes with each of its requests.
 #[derive(Clone)]
-pub struct Caller {
+pub struct ApiCaller {
     /// The client.
     pub client: Client,
     /// More headers of each request, such as those of impersonation.
@@ -42,7 +42,7 @@ pub struct ApiExchange {
     pub took: Duration,
 }
 
-impl Caller {
+impl ApiCaller {
     /// One who is called so, with the usual deadline and no headers of its own.
     pub fn new(client: Client, agent: impl Into<String>) -> Self {
         Self {

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 /// The plural of a kind, as it stands in paths.
 #[must_use]
-pub fn plural(kind: &str) -> String {
+pub fn plural_name(kind: &str) -> String {
     let lower = kind.to_lowercase();
     match lower.strip_suffix('y') {
         Some(stem) => format!("{stem}ies"),
@@ -23,7 +23,7 @@ pub fn collection_path(object: &Value) -> String {
     } else {
         format!("/api/{version}")
     };
-    let plural = plural(object["kind"].as_str().unwrap_or_default());
+    let plural = plural_name(object["kind"].as_str().unwrap_or_default());
     match object["metadata"]["namespace"].as_str() {
         Some(namespace) => format!("{root}/namespaces/{namespace}/{plural}"),
         None => format!("{root}/{plural}"),
@@ -62,7 +62,7 @@ mod tests {
             ("Ingress", "ingresses"),
             ("Pod", "pods"),
         ] {
-            assert_eq!(plural(kind), many);
+            assert_eq!(plural_name(kind), many);
         }
     }
 }

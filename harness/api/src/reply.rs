@@ -4,7 +4,7 @@ use model::{ApiReply, ReplyBody};
 use serde_json::Value;
 
 /// How much of the server's words a person is shown.
-const SHOWN: usize = 400;
+const SHOWN_CHARACTERS: usize = 400;
 
 /// The status code.
 #[must_use]
@@ -33,7 +33,7 @@ pub fn reply_json(reply: &ApiReply) -> Option<&Value> {
 
 /// The body, or `null` where it is no JSON: for fields that need not be there.
 #[must_use]
-pub fn body(reply: &ApiReply) -> &Value {
+pub fn reply_body(reply: &ApiReply) -> &Value {
     reply_json(reply).unwrap_or(&Value::Null)
 }
 
@@ -45,12 +45,12 @@ pub fn was_taken(reply: &ApiReply) -> bool {
 
 /// The words of a `Status`, whole.
 #[must_use]
-pub fn message(reply: &ApiReply) -> Option<&str> {
-    body(reply)["message"].as_str()
+pub fn server_message(reply: &ApiReply) -> Option<&str> {
+    reply_body(reply)["message"].as_str()
 }
 
 /// What a reply says, in one line for a person: its beginning. What depends on the server's words
-/// asks for its [`message`].
+/// asks for its [`server_message`].
 #[must_use]
 pub fn reply_message(reply: &ApiReply) -> String {
     match reply {
@@ -62,7 +62,10 @@ pub fn reply_message(reply: &ApiReply) -> String {
                     .map_or_else(|| value.to_string(), str::to_owned),
                 ReplyBody::Text(text) => text.clone(),
             };
-            format!("{code}: {}", text.chars().take(SHOWN).collect::<String>())
+            format!(
+                "{code}: {}",
+                text.chars().take(SHOWN_CHARACTERS).collect::<String>()
+            )
         }
     }
 }
@@ -90,19 +93,22 @@ mod tests {
 
     #[test]
     fn a_refusal_is_told_in_the_servers_words_and_their_beginning_shown() {
-        let long = "x".repeat(SHOWN + 1);
+        let long = "x".repeat(SHOWN_CHARACTERS + 1);
         let refused = reply(ReplyBody::Json(json!({"message": long})));
-        assert_eq!(message(&refused).map(str::len), Some(SHOWN + 1));
+        assert_eq!(
+            server_message(&refused).map(str::len),
+            Some(SHOWN_CHARACTERS + 1)
+        );
         assert_eq!(
             reply_message(&refused),
-            format!("403: {}", "x".repeat(SHOWN))
+            format!("403: {}", "x".repeat(SHOWN_CHARACTERS))
         );
         let text = reply(ReplyBody::Text("no".into()));
         assert_eq!(
-            (reply_message(&text), message(&text)),
+            (reply_message(&text), server_message(&text)),
             ("403: no".into(), None)
         );
-        assert!(body(&text).is_null() && !was_taken(&text));
+        assert!(reply_body(&text).is_null() && !was_taken(&text));
     }
 
     #[test]

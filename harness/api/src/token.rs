@@ -4,7 +4,7 @@ use model::ApiReply;
 use serde_json::{Value, json};
 
 use crate::call::{ApiCall, percent_encode};
-use crate::reply::body;
+use crate::reply::reply_body;
 
 /// What a token is to be good for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,8 +47,8 @@ impl TokenRequest<'_> {
 
 /// The token in a reply.
 #[must_use]
-pub fn token(reply: &ApiReply) -> Option<&str> {
-    body(reply)["status"]["token"].as_str()
+pub fn reply_token(reply: &ApiReply) -> Option<&str> {
+    reply_body(reply)["status"]["token"].as_str()
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ pub(crate) enum ExitReason {
 
 impl ExitReason {
     /// Every way, by number.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL_REASONS: [Self; 11] = [
         Self::Passed,
         Self::Failed,
         Self::Usage,
@@ -103,7 +103,7 @@ impl ExitReason {
 
     /// The table for `--help`.
     pub(crate) fn table() -> String {
-        let rows = Self::ALL.iter().map(|exit| {
+        let rows = Self::ALL_REASONS.iter().map(|exit| {
             format!(
                 "  {:>3}  {:<11}  {}",
                 exit.number(),
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn numbers_and_words_are_those_of_the_design() {
-        let table: Vec<_> = ExitReason::ALL
+        let table: Vec<_> = ExitReason::ALL_REASONS
             .iter()
             .map(|exit| (exit.number(), exit.word()))
             .collect();
@@ -155,7 +155,7 @@ mod tests {
     fn every_pair_comes_to_the_first_of_the_order() {
         let order = [3, 9, 5, 1, 6, 8, 7, 0];
         let exit = |number: u8| {
-            *ExitReason::ALL
+            *ExitReason::ALL_REASONS
                 .iter()
                 .find(|exit| exit.number() == number)
                 .unwrap()
@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn the_help_shows_every_one() {
         let table = ExitReason::table();
-        for exit in ExitReason::ALL {
+        for exit in ExitReason::ALL_REASONS {
             assert!(
                 table.contains(&format!("{:>3}  {}", exit.number(), exit.word())),
                 "{table}"

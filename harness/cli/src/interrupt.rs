@@ -22,7 +22,7 @@ use crate::fault::CommandFault;
 use crate::ui;
 
 /// The hidden word, followed by the cache's folder and the names of boxes.
-const WORD: &str = "__taken-down";
+const TAKE_DOWN_WORD: &str = "__taken-down";
 
 const TAKEN_DOWN_WITHIN: Duration = Duration::from_secs(45);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -31,11 +31,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 static LIVE_BOXES: LazyLock<LiveBoxes> = LazyLock::new(LiveBoxes::default);
 
 /// This program, which is run again: itself, even if its file was replaced meanwhile.
-pub(crate) const LAUNCHER: &str = "/proc/self/exe";
+pub(crate) const LAUNCHER_PROGRAM: &str = "/proc/self/exe";
 
 /// Boxes out of this cache, which a signal takes down.
 pub(crate) fn boxes_of_cache(cache: &BoxCache) -> BoxStarter {
-    BoxStarter::new(cache.clone(), LAUNCHER, LIVE_BOXES.clone())
+    BoxStarter::new(cache.clone(), LAUNCHER_PROGRAM, LIVE_BOXES.clone())
 }
 
 /// From here on signals take everything down. Returns once they do.
@@ -103,8 +103,8 @@ fn hangups_are_ignored() -> bool {
 /// Becomes the program that waits for the boxes to go.
 fn wait_for_boxes(root: &std::path::Path) {
     ui::print_note("\ninterrupted: taking everything down");
-    let error = Command::new(LAUNCHER)
-        .arg(WORD)
+    let error = Command::new(LAUNCHER_PROGRAM)
+        .arg(TAKE_DOWN_WORD)
         .arg(root)
         .args(LIVE_BOXES.names())
         .exec();
@@ -123,7 +123,7 @@ fn wait_for_boxes(root: &std::path::Path) {
 /// The hidden entry point: waits until the boxes that the command line names are gone.
 pub(crate) fn hidden_main() -> Option<ExitReason> {
     let mut words = std::env::args_os().skip(1);
-    if words.next()? != WORD {
+    if words.next()? != TAKE_DOWN_WORD {
         return None;
     }
     let cache = BoxCache {

@@ -27,14 +27,14 @@ fn main() -> ExitCode {
     if let Some(exit) = interrupt::hidden_main() {
         return exit.into();
     }
-    let exit = dispatch(Cli::parse().command).unwrap_or_else(|fault| {
+    let exit = run_command(Cli::parse().command).unwrap_or_else(|fault| {
         ui::print_fault(&fault);
         fault.exit
     });
     ui::finish_run(exit).into()
 }
 
-fn dispatch(command: Command) -> Result<ExitReason, CommandFault> {
+fn run_command(command: Command) -> Result<ExitReason, CommandFault> {
     match command {
         Command::Run(args) => commands::run::run_scenarios(&args),
         Command::Prove(args) => commands::prove::run_prove(&args),

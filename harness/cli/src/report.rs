@@ -204,7 +204,7 @@ impl RunReport {
     }
 
     /// The worlds that were skipped, by what their cluster lacked.
-    pub(crate) fn skips(&self) -> BTreeMap<&str, usize> {
+    pub(crate) fn skipped_worlds(&self) -> BTreeMap<&str, usize> {
         let mut skips: BTreeMap<&str, usize> = BTreeMap::new();
         for outcome in self
             .scenarios
@@ -255,7 +255,7 @@ impl RunReport {
     }
 
     /// How many scenarios came to it.
-    pub(crate) fn scenarios_that(&self, status: ReportStatus) -> usize {
+    pub(crate) fn count_scenarios(&self, status: ReportStatus) -> usize {
         self.scenarios
             .iter()
             .filter(|tried| tried.status() == status)

@@ -9,7 +9,7 @@ use crate::exit::ExitReason;
 use crate::fault::CommandFault;
 
 /// How many ids a hint names.
-const NEAR: usize = 3;
+const NEAREST_SHOWN: usize = 3;
 
 /// The ids that are named, in the order of `all`.
 pub(crate) fn select_ids<'a>(
@@ -144,7 +144,11 @@ fn nearest_ids<'a>(text: &str, all: &[&'a str]) -> Vec<&'a str> {
         .filter(|(away, id)| *away <= 2.max(id.len() / 4))
         .collect();
     ranked.sort();
-    ranked.into_iter().take(NEAR).map(|(_, id)| id).collect()
+    ranked
+        .into_iter()
+        .take(NEAREST_SHOWN)
+        .map(|(_, id)| id)
+        .collect()
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::exit::ExitReason;
 use crate::fault::CommandFault;
 
 /// Why standard output could not be written, the first time.
-static LOST: Mutex<Option<io::Error>> = Mutex::new(None);
+static LOST_OUTPUT: Mutex<Option<io::Error>> = Mutex::new(None);
 
 /// Writes a result to standard output, with a final newline.
 pub(crate) fn print_result(text: &str) {
@@ -20,7 +20,7 @@ pub(crate) fn print_result(text: &str) {
             out.write_all(b"\n").and_then(|()| out.flush())
         }
     });
-    keep(written);
+    note_written(written);
 }
 
 /// Writes a remark, progress or an error to standard error, with a final newline.
@@ -55,7 +55,7 @@ pub(crate) fn ask_yes(question: &str) -> bool {
 
 /// The exit for a run that came to `exit`, now that everything was written.
 pub(crate) fn finish_run(exit: ExitReason) -> ExitReason {
-    let lost = LOST.lock().map_or(None, |mut lost| lost.take());
+    let lost = LOST_OUTPUT.lock().map_or(None, |mut lost| lost.take());
     match lost {
         Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             print_fault(
@@ -67,8 +67,8 @@ pub(crate) fn finish_run(exit: ExitReason) -> ExitReason {
     }
 }
 
-fn keep(written: io::Result<()>) {
-    if let (Err(error), Ok(mut lost)) = (written, LOST.lock()) {
+fn note_written(written: io::Result<()>) {
+    if let (Err(error), Ok(mut lost)) = (written, LOST_OUTPUT.lock()) {
         lost.get_or_insert(error);
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use api::Caller;
+use api::ApiCaller;
 use kube::Client;
 use serde_json::Value;
 
@@ -44,9 +44,9 @@ pub enum AuditAccess {
 
 impl ClusterProfile {
     pub(crate) async fn ask_cluster(admin: &Client, server: &str) -> Result<Self, Error> {
-        let admin = Caller {
+        let admin = ApiCaller {
             deadline: ANSWERS_WITHIN,
-            ..Caller::new(admin.clone(), crate::AGENT)
+            ..ApiCaller::new(admin.clone(), crate::AGENT)
         };
         let version = get_json(&admin, server, "/version", "say its version").await?;
         let nodes = get_json(&admin, server, "/api/v1/nodes", "list its nodes").await?;
@@ -94,7 +94,7 @@ fn may_have_probe_image(node: &Value) -> bool {
 }
 
 async fn get_json(
-    admin: &Caller,
+    admin: &ApiCaller,
     server: &str,
     path: &str,
     doing: &'static str,

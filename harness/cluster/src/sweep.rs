@@ -1,6 +1,6 @@
 //! What interrupted worlds left on a cluster that outlives us.
 
-use api::{ApiCall, Caller};
+use api::{ApiCall, ApiCaller};
 
 use crate::Cluster;
 
@@ -25,14 +25,14 @@ const COLLECTIONS: [&str; 15] = [
 
 /// The beginning of every name that the engine gives to its own probes of whether a control is in
 /// force.
-const CANARY: &str = "gauntlet-canary-";
+const SENTINEL_PREFIX: &str = "gauntlet-sentinel-";
 
 impl Cluster {
     /// Deletes every cluster-scoped object whose name holds one of `namespaces`, those namespaces,
-    /// and the engine's own canaries, those of another run on the same cluster included. Returns
+    /// and the engine's own sentinels, those of another run on the same cluster included. Returns
     /// what is still there and not on its way out.
     pub async fn sweep_leftovers(&self, namespaces: &[String]) -> Vec<String> {
-        let admin = Caller::new(self.admin_client().clone(), crate::AGENT);
+        let admin = ApiCaller::new(self.admin_client().clone(), crate::AGENT);
         let mut left = Vec::new();
         for collection in COLLECTIONS {
             for name in our_names(&admin, collection, namespaces).await {
@@ -48,9 +48,9 @@ impl Cluster {
 }
 
 /// The names in a collection that are ours and are not being deleted.
-async fn our_names(admin: &Caller, collection: &str, namespaces: &[String]) -> Vec<String> {
+async fn our_names(admin: &ApiCaller, collection: &str, namespaces: &[String]) -> Vec<String> {
     let list = admin.send_call(ApiCall::get(collection)).await.reply;
-    let items = api::body(&list)["items"]
+    let items = api::reply_body(&list)["items"]
         .as_array()
         .map(Vec::as_slice)
         .unwrap_or_default();
@@ -65,7 +65,7 @@ async fn our_names(admin: &Caller, collection: &str, namespaces: &[String]) -> V
 }
 
 fn is_ours(name: &str, namespaces: &[String]) -> bool {
-    name.contains(CANARY)
+    name.contains(SENTINEL_PREFIX)
         || namespaces
             .iter()
             .any(|namespace| name.contains(namespace.as_str()))
@@ -82,7 +82,7 @@ mod tests {
             "gauntlet-a1b2c3d4e5",
             "gauntlet-a1b2c3d4e5-other",
             "limit-gauntlet-a1b2c3d4e5",
-            "gauntlet-canary-x1y2z3",
+            "gauntlet-sentinel-x1y2z3",
         ] {
             assert!(is_ours(name, &mine), "{name}");
         }

@@ -88,16 +88,16 @@ impl LiveWorld<'_> {
             percent_encode(&namespace),
             percent_encode(&name)
         );
-        Ok(self.lab.own.fetch_body(path).await?)
+        Ok(self.run.own.fetch_body(path).await?)
     }
 
     async fn node_of(&self, number: &str) -> Result<Value, Error> {
         let index = number.parse::<usize>().unwrap_or(1).saturating_sub(1);
-        let name = self.lab.cluster.facts().nodes.get(index);
+        let name = self.run.cluster.facts().nodes.get(index);
         let name = name
             .ok_or_else(|| Error::unsupported(format!("this cluster has no node {}", index + 1)))?;
         let path = format!("/api/v1/nodes/{}", percent_encode(name));
-        Ok(self.lab.own.fetch_body(path).await?)
+        Ok(self.run.own.fetch_body(path).await?)
     }
 
     /// The pods of these namespaces.
@@ -105,7 +105,7 @@ impl LiveWorld<'_> {
         let mut pods = Vec::new();
         for namespace in namespaces {
             let list = self
-                .lab
+                .run
                 .own
                 .fetch_body(format!(
                     "/api/v1/namespaces/{}/pods",
@@ -131,7 +131,7 @@ impl LiveWorld<'_> {
         if told.facts.seen_as.is_none() && told.facts.addresses.is_empty() {
             return Ok(places);
         }
-        let nodes = self.lab.own.fetch_body("/api/v1/nodes").await?;
+        let nodes = self.run.own.fetch_body("/api/v1/nodes").await?;
         for node in nodes["items"].as_array().into_iter().flatten() {
             let name = || {
                 format!(
@@ -149,7 +149,7 @@ impl LiveWorld<'_> {
         for pod in pods {
             places.put_address(object_addresses(pod), || self.find_object("pod", pod));
         }
-        let services = self.lab.own.fetch_body("/api/v1/services").await?;
+        let services = self.run.own.fetch_body("/api/v1/services").await?;
         for service in services["items"].as_array().into_iter().flatten() {
             places.put_address(object_addresses(service), || {
                 self.find_object("service", service)

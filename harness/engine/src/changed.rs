@@ -4,13 +4,13 @@
 use serde_json::Value;
 
 /// Keys that controllers and the server itself add to any object, sooner or later.
-const EVERYWHERE: [&str; 2] = [
+const ADDED_KEYS: [&str; 2] = [
     "kubernetes.io/metadata.name",
     "deployment.kubernetes.io/revision",
 ];
 
 /// Paths that are never what the author meant to say something with.
-const IGNORED: [&str; 3] = [
+const IGNORED_PATHS: [&str; 3] = [
     "/metadata/managedFields",
     "/metadata/resourceVersion",
     "/status",
@@ -22,7 +22,7 @@ pub(crate) fn changed_fields(sent: &Value, got: &Value) -> Vec<String> {
     let secret = got["kind"] == "Secret";
     compare_values(sent, Some(got), &mut String::new(), &mut |at, sent, got| {
         let hidden = secret && (at.starts_with("/data") || at.starts_with("/stringData"));
-        if !hidden && !IGNORED.iter().any(|prefix| at.starts_with(prefix)) {
+        if !hidden && !IGNORED_PATHS.iter().any(|prefix| at.starts_with(prefix)) {
             lines.push(format!(
                 "{at}: {sent} -> {}",
                 got.map_or("(absent)".into(), Value::to_string)
@@ -99,7 +99,7 @@ fn added_fields(sent: &Value, got: &Value, map: &str) -> Vec<String> {
         .into_iter()
         .flatten()
         .filter(|(key, _)| sent.get(key.as_str()).is_none());
-    news.filter(|(key, _)| !EVERYWHERE.contains(&key.as_str()))
+    news.filter(|(key, _)| !ADDED_KEYS.contains(&key.as_str()))
         .map(|(key, value)| {
             format!(
                 "/metadata/{map}/{}: (not sent) -> {value}",

@@ -97,7 +97,7 @@ impl LiveWorld<'_> {
             percent_encode(namespace),
             percent_encode(name)
         );
-        Ok(ProbePod::from_pod(&self.lab.own.fetch_body(path).await?))
+        Ok(ProbePod::from_pod(&self.run.own.fetch_body(path).await?))
     }
 
     /// What the probe in a pod answers to a question within this time, and while it is busy as long
@@ -154,7 +154,7 @@ impl LiveWorld<'_> {
 
     /// Over the container's own socket, where there is a way to it.
     fn way_in(&self, pod: &ProbePod) -> Result<Option<ProbeConversation>, Error> {
-        let (Some(host_access), Some(container)) = (self.lab.cluster.host_access(), &pod.container)
+        let (Some(host_access), Some(container)) = (self.run.cluster.host_access(), &pod.container)
         else {
             return Ok(None);
         };
@@ -170,7 +170,7 @@ impl LiveWorld<'_> {
     async fn command_in(&self, pod: &ProbePod) -> Result<ProbeConversation, Error> {
         let call = exec::run_in_pod(&pod.namespace, &pod.name, &["/probe", "converse"])
             .with_query("stdin", "true");
-        match exec::open_streams(&self.lab.own, &call).await? {
+        match exec::open_streams(&self.run.own, &call).await? {
             Ok(socket) => Ok(ProbeConversation::begin_task(LineWire::over_exec(socket))),
             Err(reply) => Err(Error::unexpected_reply(&reply)),
         }

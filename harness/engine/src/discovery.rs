@@ -2,13 +2,14 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use api::{ApiCall, Caller, percent_encode};
+use api::{ApiCall, ApiCaller, percent_encode};
 use model::ApiReply;
 use serde_json::Value;
 
 use crate::Error;
 
-const ACCEPT: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+const DISCOVERY_TYPES: &str =
+    "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
 /// A kind and where it is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +33,7 @@ impl ApiResource {
             group: group.into(),
             version: version.into(),
             kind: kind.into(),
-            plural: api::plural(kind),
+            plural: api::plural_name(kind),
             namespaced: true,
             names: Vec::new(),
         }
@@ -100,7 +101,7 @@ impl ApiDiscovery {
     /// When the server does not answer discovery.
     pub(crate) async fn of_type(
         &self,
-        who: &Caller,
+        who: &ApiCaller,
         api_version: &str,
         kind: &str,
     ) -> Result<Option<ApiResource>, Error> {
@@ -114,7 +115,7 @@ impl ApiDiscovery {
     /// When the server does not answer discovery, or knows nothing of that name.
     pub(crate) async fn find_by_name(
         &self,
-        who: &Caller,
+        who: &ApiCaller,
         name: &str,
     ) -> Result<ApiResource, Error> {
         let found = self.find(who, |resource| resource.is_called(name)).await?;
@@ -125,7 +126,7 @@ impl ApiDiscovery {
 
     async fn find(
         &self,
-        who: &Caller,
+        who: &ApiCaller,
         test: impl Fn(&ApiResource) -> bool,
     ) -> Result<Option<ApiResource>, Error> {
         let known = Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner));
@@ -138,19 +139,19 @@ impl ApiDiscovery {
     }
 }
 
-async fn ask_server(who: &Caller) -> Result<Vec<ApiResource>, Error> {
+async fn ask_server(who: &ApiCaller) -> Result<Vec<ApiResource>, Error> {
     let (core, groups) = tokio::join!(list_objects(who, "/api"), list_objects(who, "/apis"));
     Ok(core?.into_iter().chain(groups?).collect())
 }
 
 /// What is served is the same for all: it is asked for without the identity of a step.
-async fn list_objects(who: &Caller, path: &str) -> Result<Vec<ApiResource>, Error> {
-    let own = Caller {
+async fn list_objects(who: &ApiCaller, path: &str) -> Result<Vec<ApiResource>, Error> {
+    let own = ApiCaller {
         headers: Vec::new(),
         ..who.clone()
     };
     let call = ApiCall {
-        accept: ACCEPT,
+        accept: DISCOVERY_TYPES,
         ..ApiCall::get(path)
     };
     let reply = own.send_call(call).await.reply;
@@ -220,7 +221,7 @@ fn text_field(value: &Value) -> String {
 /// When the server does not answer discovery.
 pub(crate) async fn resource_of(
     discovery: &ApiDiscovery,
-    who: &Caller,
+    who: &ApiCaller,
     object: &Value,
 ) -> Result<ApiResource, Error> {
     let (api_version, kind) = (
@@ -236,7 +237,7 @@ pub(crate) async fn resource_of(
 /// # Errors
 /// What the server said instead.
 pub(crate) async fn fetch_object(
-    who: &Caller,
+    who: &ApiCaller,
     resource: &ApiResource,
     namespace: &str,
     name: &str,
@@ -260,7 +261,7 @@ pub(crate) async fn fetch_object(
 /// # Errors
 /// What the server said instead.
 pub(crate) async fn find_object(
-    who: &Caller,
+    who: &ApiCaller,
     resource: &ApiResource,
     namespace: &str,
     name: &str,

@@ -22,7 +22,7 @@ impl LiveWorld<'_> {
         why: &str,
         exchange: Option<&ApiExchange>,
     ) {
-        let Some(mut folder) = self.lab.options.evidence.clone() else {
+        let Some(mut folder) = self.run.options.evidence.clone() else {
             return;
         };
         folder.extend(self.case.id().split('/'));
@@ -61,7 +61,7 @@ impl LiveWorld<'_> {
             .all()
             .iter()
             .map(|name| format!("/api/v1/namespaces/{}/pods", percent_encode(name)));
-        let lists = join_all(paths.map(|path| self.lab.own.fetch_body(path))).await;
+        let lists = join_all(paths.map(|path| self.run.own.fetch_body(path))).await;
         lists
             .into_iter()
             .flatten()
@@ -84,7 +84,7 @@ impl LiveWorld<'_> {
                 let path = format!(
                     "/api/v1/namespaces/{namespace}/pods/{name}/log?container={container}&tailLines=200"
                 );
-                let exchange = self.lab.own.send_call(api::ApiCall::get(path)).await;
+                let exchange = self.run.own.send_call(api::ApiCall::get(path)).await;
                 if let ApiReply::Http {
                     body: ReplyBody::Text(said),
                     ..
@@ -102,7 +102,7 @@ impl LiveWorld<'_> {
 
     /// The ends of the components' own logs.
     async fn component_logs(&self) -> Vec<(String, String)> {
-        let Some(folder) = &self.lab.cluster.facts().logs else {
+        let Some(folder) = &self.run.cluster.facts().logs else {
             return Vec::new();
         };
         let mut files = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use api::{ApiCall, Caller, TokenRequest, percent_encode};
+use api::{ApiCall, ApiCaller, TokenRequest, percent_encode};
 use cluster::Cluster;
 use kube::Client;
 use model::{Capability, ImpersonateHeaders, StepIdentity};
@@ -69,11 +69,11 @@ impl IdentityToken {
     }
 
     /// Whether it ends with what was touched.
-    fn ends_with(&self, touch: &WriteRecord) -> bool {
-        let gone = touch.object.is_none()
-            && touch.resource.kind == "Pod"
-            && touch.namespace == self.namespace;
-        gone && self.pod.as_ref() == Some(&touch.name)
+    fn ends_with(&self, record: &WriteRecord) -> bool {
+        let gone = record.object.is_none()
+            && record.resource.kind == "Pod"
+            && record.namespace == self.namespace;
+        gone && self.pod.as_ref() == Some(&record.name)
     }
 }
 
@@ -83,10 +83,10 @@ pub(crate) struct TokenIdentities(HashMap<IdentityToken, Client>);
 
 impl TokenIdentities {
     /// Whether a token of one of them ends with what was touched.
-    pub(crate) fn end_with(&self, touches: &[WriteRecord]) -> bool {
-        touches
+    pub(crate) fn end_with(&self, records: &[WriteRecord]) -> bool {
+        records
             .iter()
-            .any(|touch| self.0.keys().any(|token| token.ends_with(touch)))
+            .any(|record| self.0.keys().any(|token| token.ends_with(record)))
     }
 }
 
@@ -99,8 +99,8 @@ impl LiveWorld<'_> {
     pub(crate) async fn requester_for(
         &mut self,
         identity: Option<&StepIdentity>,
-    ) -> Result<Caller, Error> {
-        let cluster = self.lab.cluster;
+    ) -> Result<ApiCaller, Error> {
+        let cluster = self.run.cluster;
         let (client, headers) = match identity {
             None => (cluster.admin_client().clone(), Vec::new()),
             Some(StepIdentity::Anonymous) => (cluster.anonymous_client()?, Vec::new()),
@@ -141,9 +141,9 @@ impl LiveWorld<'_> {
                 (self.account_client(cluster, token).await?, headers)
             }
         };
-        Ok(Caller {
+        Ok(ApiCaller {
             headers,
-            ..Caller::new(client, format!("gauntlet/{}", self.namespace()))
+            ..ApiCaller::new(client, format!("gauntlet/{}", self.namespace()))
         })
     }
 
@@ -155,7 +155,7 @@ impl LiveWorld<'_> {
         pod: String,
         token: &str,
     ) -> Result<(), Error> {
-        let client = self.lab.cluster.with_token(token)?;
+        let client = self.run.cluster.with_token(token)?;
         self.identities.0.insert(
             IdentityToken {
                 namespace,
@@ -174,7 +174,7 @@ impl LiveWorld<'_> {
         user: DescribedUser<'_>,
         acts_as: Option<&ImpersonateHeaders>,
     ) -> Result<(Client, Vec<(String, String)>), Error> {
-        let cluster = self.lab.cluster;
+        let cluster = self.run.cluster;
         let (client, prefix) = match (cluster.authenticating_proxy(), acts_as) {
             (Some(proxy), _) => (proxy, HeaderPrefix::Remote),
             (None, None) => (cluster.admin_client(), HeaderPrefix::Impersonate),
@@ -185,7 +185,7 @@ impl LiveWorld<'_> {
             }
         };
         let mut headers = self.user_headers(prefix, user);
-        let authenticated = (prefix.name("Group"), AUTHENTICATED.to_owned());
+        let authenticated = (prefix.name("Group"), AUTHENTICATED_GROUP.to_owned());
         if !headers.contains(&authenticated) {
             headers.push(authenticated);
         }
@@ -211,8 +211,8 @@ impl LiveWorld<'_> {
         let IdentityToken {
             namespace, account, ..
         } = &token;
-        let reply = self.lab.own.send_call(token.call()).await.reply;
-        let given = api::token(&reply).ok_or_else(|| {
+        let reply = self.run.own.send_call(token.call()).await.reply;
+        let given = api::reply_token(&reply).ok_or_else(|| {
             Error::refused_reply(
                 format!("the ServiceAccount {namespace}/{account} gets no token"),
                 &reply,
@@ -251,7 +251,7 @@ fn user_headers(
     headers
 }
 
-const AUTHENTICATED: &str = "system:authenticated";
+const AUTHENTICATED_GROUP: &str = "system:authenticated";
 
 #[cfg(test)]
 mod tests {
@@ -306,7 +306,7 @@ mod tests {
             gone("Pod", "elsewhere", "web"),
             gone("Secret", "ns", "web"),
         ];
-        assert!(others.iter().all(|touch| !token.ends_with(touch)));
+        assert!(others.iter().all(|record| !token.ends_with(record)));
         let there = WriteRecord {
             object: Some(json!({})),
             ..gone("Pod", "ns", "web")

@@ -78,21 +78,21 @@ pub async fn run_trials(
     options: &EngineOptions,
     events: UnboundedSender<EngineEvent>,
 ) -> Vec<(String, String, Option<WorldOutcome>)> {
-    let lab = run_context::RunContext::new(cluster, options, events);
-    let outcomes = schedule::try_all(&lab, &trials).await;
+    let run = run_context::RunContext::new(cluster, options, events);
+    let outcomes = schedule::try_all(&run, &trials).await;
     let waiter = wait::WaitReporter {
         id: String::new(),
         world: String::new(),
-        events: lab.events.clone(),
-        planted: lab.planted.clone(),
+        events: run.events.clone(),
+        planted: run.planted.clone(),
         granted: None,
     };
-    let left = lab
-        .canaries
+    let left = run
+        .sentinels
         .finish_removals(&waiter, cluster.facts().ephemeral);
     for what in left.await {
-        let what = lab.planted.conceal_values(&what);
-        lab.send_event(EngineEvent::SentinelLeft { what });
+        let what = run.planted.conceal_values(&what);
+        run.send_event(EngineEvent::SentinelLeft { what });
     }
     trials
         .into_iter()

@@ -16,7 +16,7 @@ use crate::Error;
 use crate::world::{LiveWorld, StepRequest};
 
 /// Why a root or key of the box's services stands for nothing.
-const NOBODY: &str = "the box has neither a certificate authority nor a log";
+const NO_SIGNING_SERVICES: &str = "the box has neither a certificate authority nor a log";
 
 /// Host and port of the registry, and of its front, in a world with these installs.
 pub(crate) fn registry_addresses(install: &BTreeSet<AddonInstall>) -> (&'static str, &'static str) {
@@ -72,7 +72,7 @@ impl LiveWorld<'_> {
                 .map_err(|fault| Error::io("cannot write a Helm release", fault))?,
             "kms" => cluster::kms_endpoint(rest),
             "sealing-key" => {
-                let key = self.lab.cluster.sealing_keys().key(rest);
+                let key = self.run.cluster.sealing_keys().key(rest);
                 self.planted.hide_value("sealing-key", rest, &key);
                 key
             }
@@ -106,8 +106,8 @@ impl LiveWorld<'_> {
                 "{nothing}: no step has put it there yet"
             )));
         }
-        let (host_access, material) = (self.host_access()?, &self.lab.material);
-        let nobody = || Error::unsupported(NOBODY);
+        let (host_access, material) = (self.host_access()?, &self.run.material);
+        let nobody = || Error::unsupported(NO_SIGNING_SERVICES);
         Ok(match kind {
             "key" => material.key_pair(host_access, rest).await?,
             "short-lived-root" => material.authority().await?.certificate(),

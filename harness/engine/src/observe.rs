@@ -97,13 +97,13 @@ fn seen_warning(cx: &StepContext<'_, '_>, wanted: &WarningMatch) -> Result<Obser
 impl LiveWorld<'_> {
     /// Notes where the records stand.
     pub(crate) async fn note_offsets(&mut self) {
-        if let AuditAccess::File(path) = &self.lab.cluster.facts().audit {
+        if let AuditAccess::File(path) = &self.run.cluster.facts().audit {
             self.beginning.audit = tokio::fs::metadata(path)
                 .await
                 .map_or(0, |facts| facts.len());
         }
         let logs = self
-            .lab
+            .run
             .cluster
             .facts()
             .logs
@@ -123,10 +123,10 @@ impl LiveWorld<'_> {
         }
     }
 
-    /// Notes the metrics, if a step asks for them; after the set-up, so that canaries do not count.
+    /// Notes the metrics, if a step asks for them; after the set-up, so that sentinels do not count.
     pub(crate) async fn note_metrics(&mut self) -> Result<(), Error> {
         if self.case.reads_metrics() {
-            self.beginning.metrics = Some(MetricScrape::scrape_metrics(&self.lab.own).await?);
+            self.beginning.metrics = Some(MetricScrape::scrape_metrics(&self.run.own).await?);
         }
         Ok(())
     }

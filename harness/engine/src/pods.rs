@@ -26,7 +26,7 @@ pub(crate) enum PodState {
 }
 
 /// The waiting reasons that do not pass by themselves.
-const STUCK: [&str; 8] = [
+const STUCK_REASONS: [&str; 8] = [
     "CreateContainerConfigError",
     "CreateContainerError",
     "RunContainerError",
@@ -38,7 +38,7 @@ const STUCK: [&str; 8] = [
 ];
 
 /// Those of them that pass when what the container needs is there.
-const PASSING: [&str; 1] = ["CreateContainerConfigError"];
+const PASSING_REASONS: [&str; 1] = ["CreateContainerConfigError"];
 
 /// Reads the state of a pod.
 pub(crate) fn pod_state(pod: &Value) -> PodState {
@@ -82,7 +82,7 @@ pub(crate) fn is_ending(pod: &Value) -> bool {
 
 /// The scheduler's refusal, where every reason of it is known.
 fn unscheduled(pod: &Value) -> Option<PodState> {
-    let condition = condition(pod, "PodScheduled", "False")?;
+    let condition = find_condition(pod, "PodScheduled", "False")?;
     let message = text_field(&condition["message"]);
     let reasons = match text_field(&condition["reason"]) {
         "SchedulingGated" => BTreeSet::from([Unfit::Gate]),
@@ -97,7 +97,7 @@ fn unscheduled(pod: &Value) -> Option<PodState> {
 }
 
 /// The condition of this type, if it has this status.
-pub(crate) fn condition<'a>(object: &'a Value, kind: &str, status: &str) -> Option<&'a Value> {
+pub(crate) fn find_condition<'a>(object: &'a Value, kind: &str, status: &str) -> Option<&'a Value> {
     let all = object["status"]["conditions"]
         .as_array()
         .into_iter()
@@ -130,12 +130,12 @@ fn passes_gates(pod: &Value) -> bool {
     gates
         .into_iter()
         .flatten()
-        .all(|gate| condition(pod, text_field(&gate["conditionType"]), "True").is_some())
+        .all(|gate| find_condition(pod, text_field(&gate["conditionType"]), "True").is_some())
 }
 
 /// What tells one life of a pod from another: which pod it is, and how often each container began
 /// again.
-pub(crate) fn life(pod: &Value) -> (String, u64) {
+pub(crate) fn pod_life(pod: &Value) -> (String, u64) {
     let restarts = container_statuses(pod).filter_map(|status| status["restartCount"].as_u64());
     (text_field(&pod["metadata"]["uid"]).into(), restarts.sum())
 }
@@ -173,7 +173,7 @@ fn container_refusal(status: &Value) -> Option<PodState> {
     if ended["exitCode"].as_i64().is_some_and(|code| code != 0) {
         return Some(container_state(text_field(&ended["reason"]), ended, status));
     }
-    if !STUCK.contains(&stuck) {
+    if !STUCK_REASONS.contains(&stuck) {
         return None;
     }
     let again = matches!(stuck, "CrashLoopBackOff") && !last.is_null();
@@ -203,7 +203,7 @@ fn container_state(reason: &str, said: &Value, status: &Value) -> PodState {
     PodState::Refused {
         by: Refuser::Container(reason.into()),
         said: words,
-        passes: PASSING.contains(&reason),
+        passes: PASSING_REASONS.contains(&reason),
     }
 }
 
@@ -358,7 +358,7 @@ mod tests {
         let lived = |restarts: u64| {
             let mut pod = pod("Running", json!({"restartCount": restarts}));
             pod["metadata"] = json!({"uid": "u"});
-            life(&pod)
+            pod_life(&pod)
         };
         assert_eq!(lived(1), lived(1));
         assert_ne!(lived(1), lived(2));

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use api::Caller;
+use api::ApiCaller;
 use cluster::Cluster;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -13,7 +13,7 @@ use crate::tools::SigningMaterial;
 use crate::turns::WorldTurns;
 use crate::{EngineEvent, EngineOptions};
 
-/// The `User-Agent` of what the engine asks for itself: set-up, looks and canaries.
+/// The `User-Agent` of what the engine asks for itself: set-up, looks and sentinels.
 pub(crate) const OWN_AGENT: &str = "gauntlet-engine";
 
 /// The cluster, and what was learned about it.
@@ -22,7 +22,7 @@ pub(crate) struct RunContext<'a> {
     pub(crate) options: &'a EngineOptions,
     pub(crate) events: UnboundedSender<EngineEvent>,
     pub(crate) discovery: ApiDiscovery,
-    pub(crate) canaries: SentinelObjects,
+    pub(crate) sentinels: SentinelObjects,
     /// The values that must never be shown, of all worlds.
     pub(crate) planted: SecretMarkers,
     /// The first repository that an image was pushed to: what all images have in common is there.
@@ -32,7 +32,7 @@ pub(crate) struct RunContext<'a> {
     /// The turns of worlds that do something.
     pub(crate) turns: WorldTurns,
     /// The engine itself: its set-up and its looks, as administrator.
-    pub(crate) own: Caller,
+    pub(crate) own: ApiCaller,
 }
 
 impl<'a> RunContext<'a> {
@@ -41,13 +41,13 @@ impl<'a> RunContext<'a> {
         options: &'a EngineOptions,
         events: UnboundedSender<EngineEvent>,
     ) -> Self {
-        let own = Caller::new(cluster.admin_client().clone(), OWN_AGENT);
+        let own = ApiCaller::new(cluster.admin_client().clone(), OWN_AGENT);
         Self {
             cluster,
             options,
             events,
             discovery: ApiDiscovery::default(),
-            canaries: SentinelObjects::new(own.clone()),
+            sentinels: SentinelObjects::new(own.clone()),
             planted: SecretMarkers::default(),
             turns: options.turns.clone(),
             pushed: OnceLock::new(),

@@ -13,17 +13,17 @@ use crate::{EngineEvent, WorldTrial, scope};
 /// Tries every trial that the cluster is good for; outcomes in the order of `trials`, nothing for
 /// one that was not tried.
 pub(crate) async fn try_all(
-    lab: &RunContext<'_>,
+    run: &RunContext<'_>,
     trials: &[WorldTrial],
 ) -> Vec<Option<WorldOutcome>> {
     let everything: Vec<usize> = (0..trials.len()).collect();
     let mut outcomes: Vec<Option<WorldOutcome>> = trials.iter().map(|_| None).collect();
-    let (tried, is_as_before) = try_once(lab, trials, &everything, false).await;
+    let (tried, is_as_before) = try_once(run, trials, &everything, false).await;
     for (index, outcome) in tried {
         outcomes[index] = Some(outcome);
     }
-    if lab.options.evidence.is_some() && is_as_before {
-        second_look(lab, trials, &mut outcomes).await;
+    if run.options.evidence.is_some() && is_as_before {
+        second_look(run, trials, &mut outcomes).await;
     }
     outcomes
 }
@@ -31,7 +31,7 @@ pub(crate) async fn try_all(
 /// Tries the trials of these indices, until one leaves the cluster other than it was: their
 /// outcomes, and whether none did.
 async fn try_once(
-    lab: &RunContext<'_>,
+    run: &RunContext<'_>,
     trials: &[WorldTrial],
     indices: &[usize],
     again: bool,
@@ -43,15 +43,15 @@ async fn try_once(
     let (alone, beside): (Vec<&usize>, Vec<&usize>) = indices.iter().partition(is_alone);
     let one = async |index: &usize| {
         let trial = &trials[*index];
-        let turn = lab.turns.begin_turn().await;
+        let turn = run.turns.begin_turn().await;
         let (outcome, is_as_before) = match WorldCase::find_world(&trial.scenario, &trial.world) {
-            Ok(case) => LiveWorld::new(lab, case, turn, again).try_out().await,
+            Ok(case) => LiveWorld::new(run, case, turn, again).try_out().await,
             Err(why) => {
                 let (id, world) = (trial.scenario.id.clone(), trial.world.clone());
                 let outcome = WorldOutcome::Broken {
                     why: why.in_one_line(),
                 };
-                lab.send_event(EngineEvent::WorldDone {
+                run.send_event(EngineEvent::WorldDone {
                     id,
                     world,
                     outcome: outcome.clone(),
@@ -63,7 +63,7 @@ async fn try_once(
     };
     let beside: Vec<_> = stream::iter(beside)
         .map(one)
-        .buffer_unordered(lab.turns.begun_at_once())
+        .buffer_unordered(run.turns.begun_at_once())
         .collect()
         .await;
     // One that changes the cluster itself has it for itself: nothing comes after it.
@@ -86,7 +86,7 @@ async fn try_once(
 /// Worlds with a cell that is not as intended are tried once more; a cell that answers otherwise
 /// there says so.
 async fn second_look(
-    lab: &RunContext<'_>,
+    run: &RunContext<'_>,
     trials: &[WorldTrial],
     outcomes: &mut [Option<WorldOutcome>],
 ) {
@@ -100,9 +100,9 @@ async fn second_look(
             trials[*index].scenario.id.clone(),
             trials[*index].world.clone(),
         );
-        lab.send_event(EngineEvent::SecondLook { id, world });
+        run.send_event(EngineEvent::SecondLook { id, world });
     }
-    let (tried, _) = try_once(lab, trials, &doubtful, true).await;
+    let (tried, _) = try_once(run, trials, &doubtful, true).await;
     for (index, again) in tried {
         if let (Some(WorldOutcome::Tried(first)), WorldOutcome::Tried(again)) =
             (&mut outcomes[index], again)

@@ -5,7 +5,7 @@ use model::{
     object_kind_called,
 };
 
-const MARK: &str = "$(namespace)";
+const NAMESPACE_MARK: &str = "$(namespace)";
 
 /// How far this world reaches. In doubt, it is [`ImpactScope::Cluster`].
 pub(crate) fn world_scope(scenario: &LoadedScenario, world: &str) -> ImpactScope {
@@ -82,7 +82,7 @@ pub(crate) fn leaves_marks(scenario: &LoadedScenario, world: &str) -> bool {
 fn is_elsewhere(step: &ScenarioStep) -> bool {
     step.namespace
         .as_ref()
-        .is_some_and(|namespace| !namespace.contains(MARK))
+        .is_some_and(|namespace| !namespace.contains(NAMESPACE_MARK))
 }
 
 /// Whether a change of this object could be noticed beyond the world: its name has to tell that it
@@ -98,7 +98,7 @@ fn is_wide(target: &ObjectTarget) -> bool {
             | KindIsolation::PolicyBinding
             | KindIsolation::Webhooks
             | KindIsolation::Stated(_),
-        ) => !target.name.contains(MARK),
+        ) => !target.name.contains(NAMESPACE_MARK),
         Some(KindIsolation::Never) | None => true,
     }
 }

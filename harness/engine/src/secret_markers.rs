@@ -25,7 +25,7 @@ struct SecretValue {
 }
 
 /// The kind of a planted value.
-const CANARY: &str = "canary";
+const CANARY_KIND: &str = "canary";
 
 impl SecretMarkers {
     /// The same values, seen from the world with this namespace.
@@ -49,7 +49,7 @@ impl SecretMarkers {
         let text = format!("canary-{}-yranac", random::random_name(24));
         values.push(SecretValue {
             world: self.world.clone(),
-            kind: CANARY,
+            kind: CANARY_KIND,
             name: name.into(),
             text: text.clone(),
         });
@@ -116,7 +116,7 @@ impl SecretMarkers {
     }
 
     fn is_ours(&self, value: &SecretValue) -> bool {
-        value.kind == CANARY && value.world == self.world
+        value.kind == CANARY_KIND && value.world == self.world
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<SecretValue>> {
@@ -154,10 +154,10 @@ mod tests {
 
     #[test]
     fn another_worlds_values_are_hidden_and_not_found() {
-        let lab = SecretMarkers::default();
+        let of_run = SecretMarkers::default();
         let (one, other) = (
-            lab.seen_from_world("gauntlet-a"),
-            lab.seen_from_world("gauntlet-b"),
+            of_run.seen_from_world("gauntlet-a"),
+            of_run.seen_from_world("gauntlet-b"),
         );
         let value = one.canary_value("db");
         assert_ne!(value, other.canary_value("db"));

@@ -14,10 +14,10 @@ use time::OffsetDateTime;
 use crate::Error;
 use crate::actions::{Observation, StepContext};
 use crate::discovery::{ApiResource, fetch_object};
-use crate::pods::{PodState, life, pod_state, running_containers, youngest_start};
+use crate::pods::{PodState, pod_life, pod_state, running_containers, youngest_start};
 use crate::wait::{ConditionWait, WaitLook};
 use crate::world::LiveWorld;
-use judge::judge;
+use judge::judge_workload;
 pub(crate) use workload::makes_pods;
 
 /// A busy machine starts dozens of pods at a time, and says for each of them that it is not up yet.
@@ -25,7 +25,7 @@ const POD_STARTS_WITHIN: Duration = Duration::from_secs(90);
 const POLL_INTERVAL: Duration = Duration::from_millis(40);
 
 /// After this long, what others say of a pod that does not come is asked for as well.
-const SILENCE: Duration = Duration::from_secs(1);
+const SILENT_FOR: Duration = Duration::from_secs(1);
 
 /// How long it has to run before that is believed: a container that ends at once was up for a
 /// moment too, and the kubelet looks at its containers once a second.
@@ -53,7 +53,7 @@ pub(crate) async fn wait_started(
     let (namespace, name) = (cx.namespace(), cx.fill_text(&target.name));
     let what = format!("{target} to run");
     let (start, within) = (Instant::now(), cx.world.within(POD_STARTS_WITHIN));
-    let mut lasting = Lasting::default();
+    let mut lasting = LastingState::default();
     let end = cx
         .world
         .waiter
@@ -64,7 +64,7 @@ pub(crate) async fn wait_started(
                 every: POLL_INTERVAL,
             },
             async || {
-                let is_silent = start.elapsed() >= SILENCE;
+                let is_silent = start.elapsed() >= SILENT_FOR;
                 match cx
                     .world
                     .look_at_workload(&resource, &namespace, &name, is_silent)
@@ -80,11 +80,11 @@ pub(crate) async fn wait_started(
                         WaitLook::NotYet(format!("refused by {by}: {said}"))
                     }
                     Ok((PodState::Pending(seen), _)) => {
-                        lasting = Lasting::default();
+                        lasting = LastingState::default();
                         WaitLook::NotYet(seen)
                     }
                     Ok((PodState::Running, pods)) => {
-                        let lives: Vec<_> = pods.iter().map(life).collect();
+                        let lives: Vec<_> = pods.iter().map(pod_life).collect();
                         let runs_for = lasting.of(format!("{lives:?}"));
                         if runs_for < RUNS_FOR && !cx.world.have_run_for_long(&pods) {
                             WaitLook::NotYet("running, not yet for long".into())
@@ -120,11 +120,11 @@ pub(crate) async fn wait_started(
 
 /// Since when the same thing has been seen at every look.
 #[derive(Default)]
-struct Lasting {
+struct LastingState {
     seen: Option<(String, Instant)>,
 }
 
-impl Lasting {
+impl LastingState {
     /// For how long it has been `what`.
     fn of(&mut self, what: String) -> Duration {
         match &self.seen {
@@ -146,7 +146,7 @@ impl LiveWorld<'_> {
         name: &str,
         is_silent: bool,
     ) -> Result<(PodState, Vec<Value>), Error> {
-        let object = fetch_object(&self.lab.own, resource, namespace, name).await?;
+        let object = fetch_object(&self.run.own, resource, namespace, name).await?;
         if resource.kind == "Pod" {
             let seen = pod_state(&object);
             let pods = vec![object];
@@ -159,7 +159,7 @@ impl LiveWorld<'_> {
                 "it is scaled to none: no pod of it is to run",
             ));
         }
-        let look = judge(&workload);
+        let look = judge_workload(&workload);
         let pods: Vec<Value> = look.pods.into_iter().cloned().collect();
         let mut seen = look.state;
         if look.lacks_pods && matches!(seen, PodState::Pending(_)) {
@@ -172,7 +172,7 @@ impl LiveWorld<'_> {
     /// A container that runs by its pod's status and has no process: a kubelet on a busy machine
     /// looks late. Only a box can tell.
     fn ended_container(&self, pods: &[Value]) -> Option<String> {
-        let host_access = self.lab.cluster.host_access()?;
+        let host_access = self.run.cluster.host_access()?;
         pods.iter().find_map(|pod| {
             let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
             running_containers(pod)
@@ -188,7 +188,7 @@ impl LiveWorld<'_> {
     fn have_run_for_long(&self, pods: &[Value]) -> bool {
         let now = OffsetDateTime::now_utc();
         let is_old = |start: OffsetDateTime| now - start >= RUNS_FOR_BY_STATUS;
-        self.lab.cluster.host_access().is_some()
+        self.run.cluster.host_access().is_some()
             && !pods.is_empty()
             && pods
                 .iter()
@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn what_changes_has_not_lasted() {
-        let mut lasting = Lasting::default();
+        let mut lasting = LastingState::default();
         assert_eq!(lasting.of("a".into()), Duration::ZERO);
         let first = lasting.of("a".into());
         assert!(first > Duration::ZERO);

@@ -25,7 +25,7 @@ pub(crate) use material::SigningMaterial;
 const TOOL_ENDS_WITHIN: Duration = Duration::from_secs(60);
 
 /// Tools compute; more of them than processors would only keep each other, and the box, waiting.
-static TURNS: LazyLock<Semaphore> = LazyLock::new(|| {
+static TOOL_TURNS: LazyLock<Semaphore> = LazyLock::new(|| {
     Semaphore::new(std::thread::available_parallelism().map_or(2, NonZeroUsize::get))
 });
 
@@ -91,7 +91,7 @@ async fn run_with(
         })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    let _turn = TURNS
+    let _turn = TOOL_TURNS
         .acquire()
         .await
         .map_err(|fault| Error::tool_failed(call.program, fault.to_string()))?;

@@ -36,18 +36,18 @@ pub(crate) use case::{StepRequest, WorldCase};
 pub(crate) use holds::HoldTimes;
 use memory::StepMemory;
 use namespaces::WorldNamespaces;
-use originals::Originals;
+use originals::OriginalObjects;
 use placeholders::WorldPlaceholders;
 use tear_down::TornDown;
 use write_barrier::WriteBarrier;
 
 /// A world while it is tried.
 pub(crate) struct LiveWorld<'a> {
-    pub(crate) lab: &'a RunContext<'a>,
+    pub(crate) run: &'a RunContext<'a>,
     pub(crate) case: WorldCase<'a>,
     pub(crate) namespaces: WorldNamespaces,
     /// What it changes that it has not made.
-    pub(crate) originals: Originals,
+    pub(crate) originals: OriginalObjects,
     pub(crate) placeholders: WorldPlaceholders,
     pub(crate) memory: StepMemory,
     pub(crate) barrier: WriteBarrier,
@@ -69,12 +69,12 @@ pub(crate) struct LiveWorld<'a> {
 
 impl<'a> LiveWorld<'a> {
     pub(crate) fn new(
-        lab: &'a RunContext<'a>,
+        run: &'a RunContext<'a>,
         case: WorldCase<'a>,
         turn: WorldTurn,
         again: bool,
     ) -> Self {
-        let facts = lab.cluster.facts();
+        let facts = run.cluster.facts();
         let namespace = format!("gauntlet-{}", random::random_name(10));
         let (registry, front) = lookup::registry_addresses(case.install());
         let names = PlaceholderValues {
@@ -85,19 +85,19 @@ impl<'a> LiveWorld<'a> {
             front: front.into(),
             ..PlaceholderValues::default()
         };
-        let planted = lab.planted.seen_from_world(&namespace);
+        let planted = run.planted.seen_from_world(&namespace);
         let waiter = WaitReporter {
             id: case.id().into(),
             world: case.world().into(),
-            events: lab.events.clone(),
+            events: run.events.clone(),
             planted: planted.clone(),
             granted: None,
         };
         Self {
-            lab,
+            run,
             case,
             namespaces: WorldNamespaces::new(namespace),
-            originals: Originals::default(),
+            originals: OriginalObjects::default(),
             placeholders: WorldPlaceholders::new(names),
             memory: StepMemory::default(),
             barrier: WriteBarrier::default(),
@@ -116,13 +116,13 @@ impl<'a> LiveWorld<'a> {
     pub(crate) async fn try_out(mut self) -> (WorldOutcome, bool) {
         let (id, world) = (self.case.id().to_owned(), self.case.world().to_owned());
         let namespace = self.namespace().to_owned();
-        self.lab.send_event(EngineEvent::WorldStarted {
+        self.run.send_event(EngineEvent::WorldStarted {
             id: id.clone(),
             world: world.clone(),
             namespace,
         });
         let outcome = match self.missing_node() {
-            Some(why) if self.lab.cluster.host_access().is_none() => WorldOutcome::Skipped {
+            Some(why) if self.run.cluster.host_access().is_none() => WorldOutcome::Skipped {
                 why: why.in_one_line(),
             },
             Some(_) | None => match self.set_up().await {
@@ -136,13 +136,13 @@ impl<'a> LiveWorld<'a> {
         };
         let TornDown { left, is_as_before } = self.tear_down().await;
         for what in left {
-            self.lab.send_event(EngineEvent::LeftBehind {
+            self.run.send_event(EngineEvent::LeftBehind {
                 id: id.clone(),
                 world: world.clone(),
                 what,
             });
         }
-        self.lab.send_event(EngineEvent::WorldDone {
+        self.run.send_event(EngineEvent::WorldDone {
             id,
             world,
             outcome: outcome.clone(),
@@ -181,7 +181,7 @@ impl<'a> LiveWorld<'a> {
     /// Prepares for a policy with parameters; one whose type the server does not know needs
     /// nothing.
     pub(crate) async fn keep_policy_alive(&self, object: &Value) {
-        let _ = make_keepalive(&self.lab.canaries, object).await;
+        let _ = make_keepalive(&self.run.sentinels, object).await;
     }
 
     /// Remembers what a request wrote: for the wait until it is in force, and for the world's end.
@@ -213,10 +213,10 @@ impl<'a> LiveWorld<'a> {
     /// Waits until everything that was written is in force.
     pub(crate) async fn wait_in_force(&mut self) -> Result<(), Error> {
         let pending = self.barrier.take_pending();
-        let (canaries, host_access) = (&self.lab.canaries, self.lab.cluster.host_access());
+        let (sentinels, host_access) = (&self.run.sentinels, self.run.cluster.host_access());
         let waiter = self.waiter.granting(self.granted);
         let mut settled = wait_in_force(
-            canaries,
+            sentinels,
             host_access,
             &waiter,
             &pending,
@@ -224,7 +224,7 @@ impl<'a> LiveWorld<'a> {
         )
         .await;
         if settled.is_ok() && self.identities.end_with(&pending) {
-            settled = bound_tokens(canaries, &waiter).await;
+            settled = bound_tokens(sentinels, &waiter).await;
         }
         self.barrier.mark_passed(pending);
         settled

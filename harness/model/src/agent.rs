@@ -15,7 +15,7 @@ const IN_A_ROW: u64 = 3;
 const FAILURE_LASTS_FOR: Duration = Duration::from_secs(5);
 
 /// This many answers of a manager that lets an agent in, and takes none of its events, are enough.
-const ANSWERS: u64 = 5;
+const ENOUGH_ANSWERS: u64 = 5;
 
 /// An agent to look at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -79,7 +79,7 @@ pub fn read_agent(
         };
         return match taken {
             true if answers > 0 => Some(Answer::Reached),
-            false if answers >= ANSWERS => Some(Answer::Blocked {
+            false if answers >= ENOUGH_ANSWERS => Some(Answer::Blocked {
                 at: ConnectionStage::Event,
             }),
             _ => None,

@@ -4,7 +4,7 @@
 use crate::{Action, Answer, ConnectionStage, Refuser, RejectionReason};
 
 /// What a change can answer, sent to the API server.
-const CHANGE: &[&str] = &[
+const CHANGE_ANSWERS: &[&str] = &[
     "admitted",
     "denied",
     "forbidden",
@@ -16,7 +16,7 @@ const CHANGE: &[&str] = &[
 ];
 
 /// What a read can answer. Admission has a say where the API server connects to something else.
-const READ: &[&str] = &[
+const READ_ANSWERS: &[&str] = &[
     "allowed",
     "denied",
     "forbidden",
@@ -27,7 +27,7 @@ const READ: &[&str] = &[
 ];
 
 /// What a read of a collection can answer: admission has no say in it.
-const LIST: &[&str] = &[
+const LIST_ANSWERS: &[&str] = &[
     "allowed",
     "forbidden",
     "unauthenticated",
@@ -37,7 +37,7 @@ const LIST: &[&str] = &[
 ];
 
 /// Many changes at once: the first that is turned down is the answer.
-const CHANGES: &[&str] = &[
+const MANY_CHANGES_ANSWERS: &[&str] = &[
     "done",
     "denied",
     "forbidden",
@@ -49,7 +49,7 @@ const CHANGES: &[&str] = &[
 ];
 
 /// The same, where the API server may be killed meanwhile.
-const REWRITE: &[&str] = &[
+const REWRITE_ANSWERS: &[&str] = &[
     "done",
     "interrupted",
     "denied",
@@ -78,11 +78,11 @@ impl Action {
             | Self::Bind { .. }
             | Self::Token { .. }
             | Self::Scale { .. }
-            | Self::Rotate(_) => CHANGE,
-            Self::Get(_) | Self::Path(_) | Self::Exec { .. } => READ,
-            Self::List { .. } => LIST,
-            Self::CreateSecrets(_) => CHANGES,
-            Self::RewriteSecrets(_) => REWRITE,
+            | Self::Rotate(_) => CHANGE_ANSWERS,
+            Self::Get(_) | Self::Path(_) | Self::Exec { .. } => READ_ANSWERS,
+            Self::List { .. } => LIST_ANSWERS,
+            Self::CreateSecrets(_) => MANY_CHANGES_ANSWERS,
+            Self::RewriteSecrets(_) => REWRITE_ANSWERS,
             Self::CheckSecrets => &["intact", "damaged"],
             Self::WaitRunning(_) => &["running", "not-started"],
             Self::Reach(_)

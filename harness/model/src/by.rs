@@ -108,14 +108,14 @@ impl Serialize for Refuser {
 
 impl<'de> Deserialize<'de> for Refuser {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_enum("By", &[], Words)
+        deserializer.deserialize_enum("By", &[], RefuserVisitor)
     }
 }
 
 /// Reads a word, and what stands behind it.
-struct Words;
+struct RefuserVisitor;
 
-impl<'de> Visitor<'de> for Words {
+impl<'de> Visitor<'de> for RefuserVisitor {
     type Value = Refuser;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -12,19 +12,19 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use flate2::read::MultiGzDecoder;
 
 /// How many wrappings within each other are taken off.
-const DEPTH: usize = 5;
+const MOST_WRAPPINGS: usize = 5;
 
 /// Shorter runs of base64 or of numbers hold no canary.
-const SHORTEST: usize = 16;
+const SHORTEST_RUN: usize = 16;
 
 /// No compressed piece is read further than this.
-const MOST: u64 = 64 << 20;
+const LONGEST_PIECE: u64 = 64 << 20;
 
 /// How `canary` stands in `bytes`: `plain`, or its wrappings from the outside in, as in
 /// `base64, gzip`. `None` if it does not. Never panics, whatever the bytes are.
 #[must_use]
 pub fn find_canary(bytes: &[u8], canary: &str) -> Option<String> {
-    let wrappings = search_canary(bytes, canary.as_bytes(), DEPTH)?;
+    let wrappings = search_canary(bytes, canary.as_bytes(), MOST_WRAPPINGS)?;
     Some(if wrappings.is_empty() {
         "plain".into()
     } else {
@@ -86,7 +86,7 @@ fn gunzip_all(bytes: &[u8]) -> Vec<Vec<u8>> {
     let read = |at: usize| {
         let mut inner = Vec::new();
         let _ = MultiGzDecoder::new(&bytes[at..])
-            .take(MOST)
+            .take(LONGEST_PIECE)
             .read_to_end(&mut inner);
         inner
     };
@@ -98,7 +98,7 @@ fn decode_base64_runs(bytes: &[u8], canary: usize) -> Vec<Vec<u8>> {
     let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/-_".contains(byte);
     let runs = bytes
         .split(|byte| !is_letter(byte))
-        .filter(|run| run.len() >= canary.max(SHORTEST));
+        .filter(|run| run.len() >= canary.max(SHORTEST_RUN));
     let mut found = Vec::new();
     for run in runs {
         let engine: &GeneralPurpose = if run.iter().any(|byte| b"-_".contains(byte)) {
@@ -136,7 +136,7 @@ fn decode_hex_dumps(bytes: &[u8]) -> Vec<Vec<u8>> {
             None => {}
         }
     }
-    found.retain(|dump| dump.len() >= SHORTEST);
+    found.retain(|dump| dump.len() >= SHORTEST_RUN);
     found
 }
 
@@ -163,7 +163,7 @@ fn decode_number_lists(bytes: &[u8]) -> Vec<Vec<u8>> {
     let is_list = |byte: &u8| byte.is_ascii_digit() || b" ,".contains(byte);
     let lists = bytes
         .split(|byte| !is_list(byte))
-        .filter(|list| list.len() >= 2 * SHORTEST);
+        .filter(|list| list.len() >= 2 * SHORTEST_RUN);
     lists
         .filter_map(|list| {
             let words = list
@@ -172,7 +172,7 @@ fn decode_number_lists(bytes: &[u8]) -> Vec<Vec<u8>> {
             let read = |word: &[u8]| std::str::from_utf8(word).ok()?.parse::<u8>().ok();
             words.map(read).collect::<Option<Vec<u8>>>()
         })
-        .filter(|list| list.len() >= SHORTEST)
+        .filter(|list| list.len() >= SHORTEST_RUN)
         .collect()
 }
 

@@ -84,7 +84,7 @@ fn read_webhook(message: &str) -> Option<Refuser> {
 pub(crate) fn failing_closed(message: &str) -> Option<Refuser> {
     match message.strip_prefix("Internal error occurred: failed calling webhook ") {
         Some(rest) => Some(Refuser::FailingClosed(quoted_text(rest, '"')?.into())),
-        None => plugins::unwrapped(message),
+        None => plugins::unwrapped_refuser(message),
     }
 }
 

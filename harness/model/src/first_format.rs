@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 use serde_saphyr::Spanned;
 
 /// Actions that were called otherwise.
-pub(crate) const ACTIONS: [(&str, &str); 14] = [
+pub(crate) const RENAMED_ACTIONS: [(&str, &str); 14] = [
     ("agent", "check-agent"),
     ("delivered", "check-delivery"),
     ("encrypt", "set-encryption"),
@@ -29,58 +29,62 @@ pub(crate) const ACTIONS: [(&str, &str); 14] = [
 /// The text of a scenario in the words of now, where it says that it is of the first format. What
 /// is neither an old word nor a good one stays as it is, for the parser to refuse; lines stay where
 /// they are.
-pub(crate) fn convert(text: &str) -> Option<String> {
-    let document: Node = serde_saphyr::from_str(text).ok()?;
+pub(crate) fn convert_scenario(text: &str) -> Option<String> {
+    let document: YamlNode = serde_saphyr::from_str(text).ok()?;
     if document.get("scenario")?.word()? != "v1" {
         return None;
     }
-    let mut edits = Edits {
+    let mut edits = TextEdits {
         text,
         edits: Vec::new(),
     };
-    for (_, world) in document.get("worlds").into_iter().flat_map(Node::fields) {
+    for (_, world) in document
+        .get("worlds")
+        .into_iter()
+        .flat_map(YamlNode::fields)
+    {
         edits.rename(world, "omit", "skip-steps");
     }
-    for step in document.get("steps").into_iter().flat_map(Node::items) {
+    for step in document.get("steps").into_iter().flat_map(YamlNode::items) {
         edits.convert_step(step);
     }
     Some(edits.apply())
 }
 
 /// A piece of YAML, and where it begins.
-struct Node {
+struct YamlNode {
     /// In bytes.
     start: usize,
-    content: Content,
+    content: YamlContent,
 }
 
-enum Content {
+enum YamlContent {
     Word(String),
-    Items(Vec<Node>),
-    Fields(Vec<(Node, Node)>),
+    Items(Vec<YamlNode>),
+    Fields(Vec<(YamlNode, YamlNode)>),
     /// A number, a truth value, nothing.
     Other,
 }
 
-impl Node {
+impl YamlNode {
     fn word(&self) -> Option<&str> {
         match &self.content {
-            Content::Word(word) => Some(word),
-            Content::Items(_) | Content::Fields(_) | Content::Other => None,
+            YamlContent::Word(word) => Some(word),
+            YamlContent::Items(_) | YamlContent::Fields(_) | YamlContent::Other => None,
         }
     }
 
     fn items(&self) -> &[Self] {
         match &self.content {
-            Content::Items(items) => items,
-            Content::Word(_) | Content::Fields(_) | Content::Other => &[],
+            YamlContent::Items(items) => items,
+            YamlContent::Word(_) | YamlContent::Fields(_) | YamlContent::Other => &[],
         }
     }
 
     fn fields(&self) -> &[(Self, Self)] {
         match &self.content {
-            Content::Fields(fields) => fields,
-            Content::Word(_) | Content::Items(_) | Content::Other => &[],
+            YamlContent::Fields(fields) => fields,
+            YamlContent::Word(_) | YamlContent::Items(_) | YamlContent::Other => &[],
         }
     }
 
@@ -100,9 +104,9 @@ impl Node {
     }
 }
 
-impl<'de> Deserialize<'de> for Node {
+impl<'de> Deserialize<'de> for YamlNode {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let read = Spanned::<Content>::deserialize(deserializer)?;
+        let read = Spanned::<YamlContent>::deserialize(deserializer)?;
         let start = read.referenced.span().byte_offset();
         let start = start.and_then(|start| usize::try_from(start).ok());
         Ok(Self {
@@ -112,7 +116,7 @@ impl<'de> Deserialize<'de> for Node {
     }
 }
 
-impl<'de> Deserialize<'de> for Content {
+impl<'de> Deserialize<'de> for YamlContent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(ContentVisitor)
     }
@@ -121,69 +125,69 @@ impl<'de> Deserialize<'de> for Content {
 struct ContentVisitor;
 
 impl<'de> Visitor<'de> for ContentVisitor {
-    type Value = Content;
+    type Value = YamlContent;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("YAML")
     }
 
-    fn visit_str<E>(self, word: &str) -> Result<Content, E> {
-        Ok(Content::Word(word.to_owned()))
+    fn visit_str<E>(self, word: &str) -> Result<YamlContent, E> {
+        Ok(YamlContent::Word(word.to_owned()))
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Content, E> {
-        Ok(Content::Other)
+    fn visit_bool<E>(self, _: bool) -> Result<YamlContent, E> {
+        Ok(YamlContent::Other)
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Content, E> {
-        Ok(Content::Other)
+    fn visit_i64<E>(self, _: i64) -> Result<YamlContent, E> {
+        Ok(YamlContent::Other)
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Content, E> {
-        Ok(Content::Other)
+    fn visit_u64<E>(self, _: u64) -> Result<YamlContent, E> {
+        Ok(YamlContent::Other)
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Content, E> {
-        Ok(Content::Other)
+    fn visit_f64<E>(self, _: f64) -> Result<YamlContent, E> {
+        Ok(YamlContent::Other)
     }
 
-    fn visit_unit<E>(self) -> Result<Content, E> {
-        Ok(Content::Other)
+    fn visit_unit<E>(self) -> Result<YamlContent, E> {
+        Ok(YamlContent::Other)
     }
 
-    fn visit_none<E>(self) -> Result<Content, E> {
-        Ok(Content::Other)
+    fn visit_none<E>(self) -> Result<YamlContent, E> {
+        Ok(YamlContent::Other)
     }
 
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Content, D::Error> {
-        Content::deserialize(deserializer)
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<YamlContent, D::Error> {
+        YamlContent::deserialize(deserializer)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Content, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<YamlContent, A::Error> {
         let mut items = Vec::new();
         while let Some(item) = access.next_element()? {
             items.push(item);
         }
-        Ok(Content::Items(items))
+        Ok(YamlContent::Items(items))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Content, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<YamlContent, A::Error> {
         let mut fields = Vec::new();
         while let Some(field) = access.next_entry()? {
             fields.push(field);
         }
-        Ok(Content::Fields(fields))
+        Ok(YamlContent::Fields(fields))
     }
 }
 
 /// What is to be put in the place of parts of a text.
-struct Edits<'a> {
+struct TextEdits<'a> {
     text: &'a str,
     /// From, to and what instead; in bytes.
     edits: Vec<(usize, usize, &'static str)>,
 }
 
-impl Edits<'_> {
+impl TextEdits<'_> {
     fn apply(mut self) -> String {
         self.edits.sort_unstable();
         let (mut out, mut last) = (String::new(), 0);
@@ -197,7 +201,7 @@ impl Edits<'_> {
     }
 
     /// Puts a word in the place of another; one that is written with escapes stays.
-    fn replace(&mut self, node: &Node, now: &'static str) {
+    fn replace(&mut self, node: &YamlNode, now: &'static str) {
         let Some(old) = node.word() else { return };
         let quote = usize::from(self.behind(node.start).starts_with(['"', '\'']));
         let start = node.start + quote;
@@ -210,7 +214,7 @@ impl Edits<'_> {
         self.text.get(start..).unwrap_or_default()
     }
 
-    fn rename(&mut self, node: &Node, old: &str, now: &'static str) {
+    fn rename(&mut self, node: &YamlNode, old: &str, now: &'static str) {
         for (key, _) in node.fields() {
             if key.word() == Some(old) {
                 self.replace(key, now);
@@ -218,14 +222,14 @@ impl Edits<'_> {
         }
     }
 
-    fn convert_step(&mut self, step: &Node) {
+    fn convert_step(&mut self, step: &YamlNode) {
         let Some(action) = step.get("do") else { return };
         let (word, body) = match action.single() {
             Some((key, body)) => (key, Some(body)),
             None => (action, None),
         };
         let Some(old) = word.word() else { return };
-        let renamed = ACTIONS.iter().find(|(one, _)| *one == old);
+        let renamed = RENAMED_ACTIONS.iter().find(|(one, _)| *one == old);
         if let Some((_, now)) = renamed {
             self.replace(word, now);
         }
@@ -235,7 +239,7 @@ impl Edits<'_> {
             ("look-for", Some(body)) => self.convert_place(body),
             _ => {}
         }
-        let each = step.get("expect-in").into_iter().flat_map(Node::fields);
+        let each = step.get("expect-in").into_iter().flat_map(YamlNode::fields);
         let expected = step.get("expect").into_iter();
         for answer in expected.chain(each.map(|(_, answer)| answer)) {
             self.convert_answer(action, answer);
@@ -243,7 +247,7 @@ impl Edits<'_> {
     }
 
     /// Where a planted value is looked for.
-    fn convert_place(&mut self, record: &Node) {
+    fn convert_place(&mut self, record: &YamlNode) {
         let Some(place) = record.get("canary").and_then(|canary| canary.get("in")) else {
             return;
         };
@@ -253,7 +257,7 @@ impl Edits<'_> {
         self.rename(place, "store", "etcd-value");
     }
 
-    fn convert_answer(&mut self, action: &str, answer: &Node) {
+    fn convert_answer(&mut self, action: &str, answer: &YamlNode) {
         let (key, body) = match answer.single() {
             Some((key, body)) => (key, Some(body)),
             None => (answer, None),
@@ -271,7 +275,7 @@ impl Edits<'_> {
     }
 
     /// Where an answer ends that is written in flow or in block style.
-    fn end(&self, answer: &Node, body: Option<&Node>, inner: Option<&Node>) -> usize {
+    fn end(&self, answer: &YamlNode, body: Option<&YamlNode>, inner: Option<&YamlNode>) -> usize {
         for node in [Some(answer), body].into_iter().flatten() {
             if self.behind(node.start).starts_with('{') {
                 return node.start + flow_length(self.behind(node.start));
@@ -300,7 +304,7 @@ fn flow_length(text: &str) -> usize {
 }
 
 /// The word in `{ by: WORD }`, `{ by: { WORD: … } }`, `{ why: WORD }` or `{ at: WORD }`.
-fn first_word(body: &Node) -> Option<(&Node, &str)> {
+fn first_word(body: &YamlNode) -> Option<(&YamlNode, &str)> {
     let (_, value) = body.fields().first()?;
     let node = value.fields().first().map_or(value, |(key, _)| key);
     Some((node, node.word()?))
@@ -338,14 +342,14 @@ fn answer_now(action: &str, word: &str, inner: Option<&str>) -> Option<(&'static
 
 #[cfg(test)]
 mod tests {
-    use super::convert;
+    use super::convert_scenario;
 
     /// A step of the first format, and how it is read.
     fn step(action: &str, expected: &str) -> String {
         let text = format!(
             "# old\nscenario: v1 # the first\nsteps:\n  - {{ id: a, do: {action}, expect: {expected} }}\n"
         );
-        let now = convert(&text).unwrap();
+        let now = convert_scenario(&text).unwrap();
         let (_, step) = now.split_once("id: a, do: ").unwrap();
         step.strip_suffix(" }\n").unwrap().to_owned()
     }
@@ -446,7 +450,7 @@ steps:
             )
             .replace("bare: admitted", "bare: allowed")
             .replace("{ denied: { by: encryption } }", "encryption-failed");
-        assert_eq!(convert(old).as_deref(), Some(now.as_str()));
+        assert_eq!(convert_scenario(old).as_deref(), Some(now.as_str()));
     }
 
     #[test]
@@ -458,9 +462,9 @@ steps:
             "",
             "scenario: v1\n  b",
         ] {
-            assert_eq!(convert(text), None, "{text}");
+            assert_eq!(convert_scenario(text), None, "{text}");
         }
         let odd = "scenario: v1\nworlds: 7\nsteps: [7, {do: {a: 1, b: 2}}, {expect: x}]";
-        assert_eq!(convert(odd).as_deref(), Some(odd));
+        assert_eq!(convert_scenario(odd).as_deref(), Some(odd));
     }
 }

@@ -194,13 +194,13 @@ impl Serialize for AddonInstall {
 
 impl<'de> Deserialize<'de> for AddonInstall {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(Words)
+        deserializer.deserialize_str(InstallVisitor)
     }
 }
 
-struct Words;
+struct InstallVisitor;
 
-impl Visitor<'_> for Words {
+impl Visitor<'_> for InstallVisitor {
     type Value = AddonInstall;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -88,8 +88,8 @@ pub enum KindBarrier {
     Addon(&'static str),
 }
 
-const RBAC: &str = "rbac.authorization.k8s.io";
-const ADMISSION: &str = "admissionregistration.k8s.io";
+const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
+const ADMISSION_GROUP: &str = "admissionregistration.k8s.io";
 
 pub(crate) const fn cluster_kind(
     group: &'static str,
@@ -117,7 +117,7 @@ const fn question_kind(group: &'static str, name: &'static str) -> ObjectKind {
 /// A policy does nothing until a binding names it, but for one thing: parameters of a kind that the
 /// API server does not know are an error before any binding is looked at, and refuse in every
 /// namespace (kubernetes 1.36 `pkg/admission/plugin/policy/generic/policy_dispatcher.go`).
-const PARAMETERS: KindIsolation = KindIsolation::Stated(ReachRule(|policy| {
+const PARAMETERS_ISOLATION: KindIsolation = KindIsolation::Stated(ReachRule(|policy| {
     let (version, kind) = (
         &policy["spec"]["paramKind"]["apiVersion"],
         &policy["spec"]["paramKind"]["kind"],
@@ -228,57 +228,62 @@ static OBJECT_KINDS: &[ObjectKind] = &[
         KindIsolation::Never,
         KindBarrier::OwnStatus,
     ),
-    cluster_kind(RBAC, "Role", KindIsolation::Namespace, KindBarrier::Roles),
     cluster_kind(
-        RBAC,
+        RBAC_GROUP,
+        "Role",
+        KindIsolation::Namespace,
+        KindBarrier::Roles,
+    ),
+    cluster_kind(
+        RBAC_GROUP,
         "RoleBinding",
         KindIsolation::Namespace,
         KindBarrier::Roles,
     ),
     cluster_kind(
-        RBAC,
+        RBAC_GROUP,
         "ClusterRole",
         KindIsolation::ClusterRole,
         KindBarrier::ClusterRoles,
     ),
     cluster_kind(
-        RBAC,
+        RBAC_GROUP,
         "ClusterRoleBinding",
         KindIsolation::ClusterRoleBinding,
         KindBarrier::ClusterRoles,
     ),
     cluster_kind(
-        ADMISSION,
+        ADMISSION_GROUP,
         "ValidatingAdmissionPolicy",
-        PARAMETERS,
+        PARAMETERS_ISOLATION,
         KindBarrier::AdmissionPolicies,
     ),
     cluster_kind(
-        ADMISSION,
+        ADMISSION_GROUP,
         "ValidatingAdmissionPolicyBinding",
         KindIsolation::PolicyBinding,
         KindBarrier::AdmissionPolicies,
     ),
     cluster_kind(
-        ADMISSION,
+        ADMISSION_GROUP,
         "MutatingAdmissionPolicy",
-        PARAMETERS,
+        PARAMETERS_ISOLATION,
         KindBarrier::AdmissionPolicies,
     ),
     cluster_kind(
-        ADMISSION,
+        ADMISSION_GROUP,
         "MutatingAdmissionPolicyBinding",
         KindIsolation::PolicyBinding,
         KindBarrier::AdmissionPolicies,
     ),
     cluster_kind(
-        ADMISSION,
+        ADMISSION_GROUP,
         "ValidatingWebhookConfiguration",
         KindIsolation::Webhooks,
         KindBarrier::ValidatingWebhooks,
     ),
     cluster_kind(
-        ADMISSION,
+        ADMISSION_GROUP,
         "MutatingWebhookConfiguration",
         KindIsolation::Webhooks,
         KindBarrier::MutatingWebhooks,

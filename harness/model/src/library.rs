@@ -12,10 +12,10 @@ use crate::error::FilePlace;
 use crate::{AuditShape, ClusterShape, Error, ObjectManifest, Scenario, first_format, old_words};
 
 /// No scenario has reason for a larger file; 1 MiB.
-const LIMIT: u64 = 1 << 20;
+const LARGEST_FILE: u64 = 1 << 20;
 
 /// The file that makes a folder a scenario.
-const SCENARIO: &str = "scenario.yaml";
+const SCENARIO_FILE: &str = "scenario.yaml";
 
 /// Every scenario below one folder.
 #[derive(Debug, Default)]
@@ -54,7 +54,11 @@ impl ScenarioLibrary {
         for area in scenario_folders(dir)? {
             for name in scenario_folders(&dir.join(&area))? {
                 let (id, folder) = (format!("{area}/{name}"), dir.join(&area).join(&name));
-                if !folder.join(SCENARIO).symlink_metadata().is_ok_and(|_| true) {
+                if !folder
+                    .join(SCENARIO_FILE)
+                    .symlink_metadata()
+                    .is_ok_and(|_| true)
+                {
                     continue;
                 }
                 match LoadedScenario::read(id.clone(), folder) {
@@ -78,7 +82,7 @@ impl LoadedScenario {
     /// # Errors
     /// Whatever is wrong with one of its files, with the place.
     pub fn read(id: String, dir: PathBuf) -> Result<Self, Error> {
-        let file = dir.join(SCENARIO);
+        let file = dir.join(SCENARIO_FILE);
         let text = read_text(&file)?;
         let scenario = parse_scenario(&file, &text)?;
         let mut loaded = Self {
@@ -89,7 +93,7 @@ impl LoadedScenario {
             scenario,
             manifests: BTreeMap::new(),
         };
-        loaded.files.retain(|name| name != SCENARIO);
+        loaded.files.retain(|name| name != SCENARIO_FILE);
         let texts: Vec<String> = loaded.texts().map(str::to_owned).collect();
         for name in loaded
             .referenced()
@@ -110,7 +114,7 @@ impl LoadedScenario {
     /// The path of its `scenario.yaml`.
     #[must_use]
     pub fn file(&self) -> PathBuf {
-        self.dir.join(SCENARIO)
+        self.dir.join(SCENARIO_FILE)
     }
 
     /// Every file name that the scenario refers to, in the file's order, each once.
@@ -248,16 +252,16 @@ fn read_text(path: &Path) -> Result<String, Error> {
             wanted: "a file",
         });
     }
-    if facts.len() > LIMIT {
+    if facts.len() > LARGEST_FILE {
         return Err(Error::TooLarge {
             path: path.to_owned(),
             size: facts.len(),
-            limit: LIMIT,
+            limit: LARGEST_FILE,
         });
     }
     let mut bytes = Vec::new();
     fs::File::open(path)
-        .and_then(|file| file.take(LIMIT + 1).read_to_end(&mut bytes))
+        .and_then(|file| file.take(LARGEST_FILE + 1).read_to_end(&mut bytes))
         .map_err(failed)?;
     let text = String::from_utf8(bytes).map_err(|fault| {
         let good = &fault.as_bytes()[..fault.utf8_error().valid_up_to()];
@@ -282,7 +286,7 @@ fn read_text(path: &Path) -> Result<String, Error> {
 
 /// A scenario of either format.
 fn parse_scenario(path: &Path, text: &str) -> Result<Scenario, Error> {
-    match first_format::convert(text) {
+    match first_format::convert_scenario(text) {
         Some(now) => parse_document(path, &now),
         None => parse_document(path, text),
     }
@@ -314,9 +318,9 @@ fn parse_error(path: &Path, fault: &serde_saphyr::Error) -> Error {
         .unwrap_or_default()
         .to_owned();
     let mut snippet = fault_snippet(&fault.render());
-    let what = match old_words::explain(&what) {
+    let what = match old_words::explain_old_word(&what) {
         Some(now) => {
-            snippet = retell(&snippet, &now);
+            snippet = retell_complaint(&snippet, &now);
             now
         }
         None => what,
@@ -329,7 +333,7 @@ fn parse_error(path: &Path, fault: &serde_saphyr::Error) -> Error {
 }
 
 /// The same lines with another complaint behind the caret.
-fn retell(snippet: &str, complaint: &str) -> String {
+fn retell_complaint(snippet: &str, complaint: &str) -> String {
     let lines = snippet
         .lines()
         .map(|line| match line.split_once("^ unknown ") {

@@ -42,12 +42,12 @@ pub fn lint_scenario(loaded: &LoadedScenario) -> Vec<LintFinding> {
     };
     notes.check_worlds();
     notes.check_nodes();
-    notes.shapes();
+    notes.check_shapes();
     notes.check_steps();
     notes.check_identities();
     notes.check_files();
     notes.check_objects();
-    notes.resources();
+    notes.check_resources();
     notes.check_placeholders();
     notes.check_images();
     notes.check_keeping();

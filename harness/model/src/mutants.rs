@@ -123,7 +123,7 @@ pub fn scenario_mutants(
 }
 
 /// The name of a world's own namespace.
-const OWN: &str = "$(namespace)";
+const OWN_NAMESPACE: &str = "$(namespace)";
 
 /// A world with controls, and the one without.
 struct WorldPair<'a> {
@@ -325,7 +325,13 @@ impl WorldPair<'_> {
 
     /// Kind, namespace and name of the objects in `file`; no namespace stands for the world's own.
     fn objects(&self, file: &str) -> BTreeSet<(&str, &str, &str)> {
-        let place = |namespace| if namespace == OWN { "" } else { namespace };
+        let place = |namespace| {
+            if namespace == OWN_NAMESPACE {
+                ""
+            } else {
+                namespace
+            }
+        };
         let objects = self.manifests(file).iter();
         objects
             .map(|manifest| {
@@ -361,7 +367,7 @@ impl WorldPair<'_> {
             .manifests(file)
             .iter()
             .filter(|manifest| manifest.kind() == "Namespace");
-        made.filter(|made| made.name() != OWN && used.contains(made.name()))
+        made.filter(|made| made.name() != OWN_NAMESPACE && used.contains(made.name()))
             .cloned()
             .collect()
     }

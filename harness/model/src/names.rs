@@ -45,7 +45,7 @@ enum ParsedPlaceholder {
 }
 
 /// Texts of the box that have names.
-const TEXTS: [&str; 6] = [
+const BOX_TEXTS: [&str; 6] = [
     "fulcio-root",
     "rekor-key",
     "short-lived-root",
@@ -55,7 +55,7 @@ const TEXTS: [&str; 6] = [
 ];
 
 /// Texts that are made when they are first named, by the kind before the name.
-const NAMED: [&str; 4] = ["canary", "sealing-key", "helm-release", "kms"];
+const NAMED_TEXTS: [&str; 4] = ["canary", "sealing-key", "helm-release", "kms"];
 
 fn is_plain(name: &str) -> bool {
     !name.is_empty()
@@ -65,7 +65,7 @@ fn is_plain(name: &str) -> bool {
 }
 
 /// Addresses, which are looked up again for every step: a pod that is made again has another.
-const ADDRESSES: [&str; 7] = [
+const ADDRESS_KINDS: [&str; 7] = [
     "pod-ip",
     "service-ip",
     "node-port",
@@ -87,11 +87,11 @@ fn is_place(name: &str) -> bool {
 /// Whether the placeholder of this name stands for an address, which may be another by now.
 #[must_use]
 pub fn is_address(name: &str) -> bool {
-    ADDRESSES.contains(&name.split_once(':').map_or(name, |(kind, _)| kind))
+    ADDRESS_KINDS.contains(&name.split_once(':').map_or(name, |(kind, _)| kind))
 }
 
 /// Every placeholder there is, for a hint.
-pub(crate) const ALL: &str = "$(namespace), $(node), $(node:NUMBER), $(registry), $(image:NAME), $(digest:NAME), $(sha256:NAME), \
+pub(crate) const ALL_PLACEHOLDERS: &str = "$(namespace), $(node), $(node:NUMBER), $(registry), $(image:NAME), $(digest:NAME), $(sha256:NAME), \
     $(front:FAULT:NAME), $(key:NAME), $(base64:KEY-OR-ROOT), $(fulcio-root), $(rekor-key), $(short-lived-root), \
     $(tsa-chain), $(trusted-root), $(tuf-root), $(canary:NAME), $(helm-release:CANARY), $(sealing-key:NAME), $(kms:NAME), \
     $(pod-ip:NAME), $(pod-ip:NAMESPACE/NAME), $(service-ip:NAME), $(node-port:SERVICE), $(node-ip), $(node-ip:NUMBER), \
@@ -106,7 +106,7 @@ fn parse_placeholder(name: &str) -> Option<ParsedPlaceholder> {
             ParsedPlaceholder::Node(rest.parse().ok().filter(|number| *number > 0)?)
         }
         None if name == "registry" => ParsedPlaceholder::Registry,
-        None if TEXTS.contains(&name) => ParsedPlaceholder::Text(name.into()),
+        None if BOX_TEXTS.contains(&name) => ParsedPlaceholder::Text(name.into()),
         None if matches!(name, "node-ip" | "node-ipv6") => ParsedPlaceholder::Text(name.into()),
         Some(("node-ip" | "node-ipv6", rest)) if rest.parse::<u8>().is_ok() => {
             ParsedPlaceholder::Text(name.into())
@@ -116,7 +116,7 @@ fn parse_placeholder(name: &str) -> Option<ParsedPlaceholder> {
         {
             ParsedPlaceholder::Text(name.into())
         }
-        Some((kind, rest)) if NAMED.contains(&kind) && is_plain(rest) => {
+        Some((kind, rest)) if NAMED_TEXTS.contains(&kind) && is_plain(rest) => {
             ParsedPlaceholder::Text(name.into())
         }
         Some(("image", "probe")) => ParsedPlaceholder::Probe,

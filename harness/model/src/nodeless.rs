@@ -10,7 +10,7 @@ use crate::{Action, ClusterShape, LoadedScenario, ObjectTarget, ObservedRecord, 
 
 /// Kinds that the API server alone stores, checks or enforces, or that wait for a pod to name them;
 /// and those of the files that it is started with.
-const KINDS: [&str; 30] = [
+const NODELESS_KINDS: [&str; 30] = [
     "AdmissionConfiguration",
     "ClusterRole",
     "ClusterRoleBinding",
@@ -82,7 +82,7 @@ fn shape_needs_no_node(shape: &ClusterShape) -> bool {
 fn object_needs_no_node(object: &Value) -> bool {
     let kind = object["kind"].as_str().unwrap_or_default();
     let text = object.to_string();
-    KINDS.contains(&kind) && !OF_NODES.iter().any(|word| text.contains(word))
+    NODELESS_KINDS.contains(&kind) && !OF_NODES.iter().any(|word| text.contains(word))
 }
 
 fn steps_need_no_node(scenario: &Scenario, world: &str) -> bool {
@@ -153,7 +153,9 @@ pub(crate) fn is_api_alone(target: &ObjectTarget) -> bool {
     let kind = target.kind.split('.').next().unwrap_or_default();
     target.subresource.is_none()
         && kind != "pod"
-        && KINDS.iter().any(|known| known.eq_ignore_ascii_case(kind))
+        && NODELESS_KINDS
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(kind))
 }
 
 fn record_needs_no_node(record: &ObservedRecord) -> bool {

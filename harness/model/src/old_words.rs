@@ -2,7 +2,7 @@
 //! now.
 
 use crate::Action;
-use crate::first_format::ACTIONS;
+use crate::first_format::RENAMED_ACTIONS;
 
 /// A word that nothing can read any more.
 struct OldWord {
@@ -15,50 +15,50 @@ struct OldWord {
 }
 
 /// The first of the words that can stand in some places.
-const ACTION: &str = "create";
-const ANSWER: &str = "admitted";
-const REFUSER: &str = "pod-security";
-const PLACE: &str = "etcd-value";
-const WORLD: &str = "install";
-const CONNECTION: &str = "from";
+const AN_ACTION: &str = "create";
+const AN_ANSWER: &str = "admitted";
+const A_REFUSER: &str = "pod-security";
+const A_PLACE: &str = "etcd-value";
+const A_WORLD_KEY: &str = "install";
+const A_CONNECTION_KEY: &str = "from";
 
 const fn old(among: &'static str, old: &'static str, now: &'static str) -> OldWord {
     OldWord { among, old, now }
 }
 
 const OLD_WORDS: &[OldWord] = &[
-    old(ANSWER, "made", "`done`"),
-    old(ANSWER, "refused", "`not-started`"),
-    old(ANSWER, "sealed", "`encrypted`"),
+    old(AN_ANSWER, "made", "`done`"),
+    old(AN_ANSWER, "refused", "`not-started`"),
+    old(AN_ANSWER, "sealed", "`encrypted`"),
     old(
-        ANSWER,
+        AN_ANSWER,
         "seen",
         "`found` for `look-for`, and `updated` for `check-propagation`",
     ),
     old(
-        ANSWER,
+        AN_ANSWER,
         "unseen",
         "`absent` for `look-for`, and `stale` for `check-propagation`",
     ),
     old(
-        ANSWER,
+        AN_ANSWER,
         "rejected",
         "`verification-failed` for `verify`, `vulnerable` or `nothing-to-scan` for `scan`, `damaged` for `check-secrets`, \
          and `not-done` for what makes something",
     ),
     old(
-        REFUSER,
+        A_REFUSER,
         "encryption",
         "an answer of its own: `encryption-failed`, or `not-reloaded` for `set-encryption`",
     ),
-    old(PLACE, "store", "`etcd-value`"),
-    old(PLACE, "store-files", "`etcd-files`"),
-    old(WORLD, "omit", "`skip-steps`"),
-    old(CONNECTION, "nobody", "`no-listener`"),
+    old(A_PLACE, "store", "`etcd-value`"),
+    old(A_PLACE, "store-files", "`etcd-files`"),
+    old(A_WORLD_KEY, "omit", "`skip-steps`"),
+    old(A_CONNECTION_KEY, "nobody", "`no-listener`"),
 ];
 
 /// What to say instead of a parser's complaint, where it is about a word that was good once.
-pub(crate) fn explain(complaint: &str) -> Option<String> {
+pub(crate) fn explain_old_word(complaint: &str) -> Option<String> {
     let (_, behind) = complaint.split_once("unknown ")?;
     let behind = behind
         .strip_prefix("variant `")
@@ -68,8 +68,8 @@ pub(crate) fn explain(complaint: &str) -> Option<String> {
         .strip_prefix(", expected one of ")?
         .split([',', ' '])
         .next()?;
-    if first == ACTION {
-        let (_, now) = ACTIONS.iter().find(|(old, _)| *old == word)?;
+    if first == AN_ACTION {
+        let (_, now) = RENAMED_ACTIONS.iter().find(|(old, _)| *old == word)?;
         return Some(format!("`{word}` is now `{now}`"));
     }
     let known = OLD_WORDS

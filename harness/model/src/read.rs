@@ -21,7 +21,7 @@ pub fn read_reply(asked: ReplyContext, reply: &ApiReply) -> Verdict {
         ApiReply::Http {
             code: 200..=299 | 101,
             ..
-        } => success(asked).into(),
+        } => success_answer(asked).into(),
         ApiReply::Http { code, body, .. } => match body {
             ReplyBody::Json(status) if status["kind"] == "Status" => {
                 read_refusal(asked, *code, status)
@@ -46,7 +46,7 @@ pub fn read_reply(asked: ReplyContext, reply: &ApiReply) -> Verdict {
 }
 
 /// What it means that the request was carried out.
-fn success(asked: ReplyContext) -> Answer {
+fn success_answer(asked: ReplyContext) -> Answer {
     match asked {
         ReplyContext::Change => Answer::Admitted,
         ReplyContext::Read | ReplyContext::Kubelet => Answer::Allowed,

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::{Action, scenario_schema};
 
-const HEAD: &str = "# Scenario reference
+const REFERENCE_HEAD: &str = "# Scenario reference
 
 Every key of a `scenario.yaml`, and every word that can stand behind it. This file is generated from the types that read
 scenarios: `gauntlet schema --reference`. Keys marked with * are required.
@@ -17,19 +17,19 @@ scenarios: `gauntlet schema --reference`. Keys marked with * are required.
 #[must_use]
 pub fn scenario_reference() -> String {
     let schema: Value = serde_json::from_str(&scenario_schema()).unwrap_or_default();
-    let mut text = HEAD.to_owned();
+    let mut text = REFERENCE_HEAD.to_owned();
     write_section(&mut text, "The file", &schema);
     for (name, schema) in object_fields(&schema["$defs"]) {
         write_section(&mut text, name, schema);
         if name == "Answer" {
-            answers(&mut text);
+            write_answers(&mut text);
         }
     }
     text
 }
 
 /// An example of each action, to ask it what it can answer.
-const EXAMPLES: &[&str] = &[
+const ACTION_EXAMPLES: &[&str] = &[
     "create: pod.yaml",
     "apply: pod.yaml",
     "update: pod.yaml",
@@ -80,9 +80,9 @@ const EXAMPLES: &[&str] = &[
 ];
 
 /// Which action can give which answer; those with the same ones together.
-fn answers(text: &mut String) {
+fn write_answers(text: &mut String) {
     let mut groups: Vec<(&[&str], Vec<String>)> = Vec::new();
-    for action in examples() {
+    for action in example_actions() {
         let words = action.answers();
         match groups.iter_mut().find(|(have, _)| *have == words) {
             Some((_, actions)) => actions.push(action.word()),
@@ -102,14 +102,14 @@ fn answers(text: &mut String) {
     }
 }
 
-fn examples() -> impl Iterator<Item = Action> {
-    EXAMPLES
+fn example_actions() -> impl Iterator<Item = Action> {
+    ACTION_EXAMPLES
         .iter()
         .filter_map(|yaml| serde_saphyr::from_str(yaml).ok())
 }
 
 fn write_section(text: &mut String, name: &str, schema: &Value) {
-    let _ = write!(text, "\n## {name}\n{}\n", description(schema));
+    let _ = write!(text, "\n## {name}\n{}\n", schema_description(schema));
     if schema.get("properties").is_some() {
         text.push('\n');
         write_fields(text, schema, 0);
@@ -123,9 +123,15 @@ fn write_section(text: &mut String, name: &str, schema: &Value) {
     }
     for choice in choices {
         match choice["const"].as_str() {
-            Some(word) => write_item(text, 0, &format!("`{word}`"), "", &description(choice)),
+            Some(word) => write_item(
+                text,
+                0,
+                &format!("`{word}`"),
+                "",
+                &schema_description(choice),
+            ),
             None if choice.get("pattern").is_some() => {
-                write_item(text, 0, "`NAME@VERSION`", "", &description(choice))
+                write_item(text, 0, "`NAME@VERSION`", "", &schema_description(choice))
             }
             None => choice_with_value(text, choice),
         }
@@ -140,7 +146,13 @@ fn choice_with_value(text: &mut String, choice: &Value) {
         } else {
             key_kind(value)
         };
-        write_item(text, 0, &format!("`{word}:`"), &kind, &description(choice));
+        write_item(
+            text,
+            0,
+            &format!("`{word}:`"),
+            &kind,
+            &schema_description(choice),
+        );
         write_fields(text, value, 1);
     }
 }
@@ -159,8 +171,8 @@ fn write_fields(text: &mut String, schema: &Value, depth: usize) {
         };
         let default = value
             .get("default")
-            .map(|default| format!(" Default: `{}`.", plain(default)));
-        let told = description(value) + &default.unwrap_or_default();
+            .map(|default| format!(" Default: `{}`.", plain_value(default)));
+        let told = schema_description(value) + &default.unwrap_or_default();
         write_item(
             text,
             depth,
@@ -223,7 +235,7 @@ fn key_kind(schema: &Value) -> String {
     }
 }
 
-fn description(schema: &Value) -> String {
+fn schema_description(schema: &Value) -> String {
     schema["description"]
         .as_str()
         .unwrap_or_default()
@@ -232,7 +244,7 @@ fn description(schema: &Value) -> String {
         .join(" ")
 }
 
-fn plain(value: &Value) -> String {
+fn plain_value(value: &Value) -> String {
     value
         .as_str()
         .map_or_else(|| value.to_string(), ToOwned::to_owned)
@@ -280,13 +292,13 @@ mod tests {
 
     #[test]
     fn every_action_says_what_it_can_answer_and_every_answer_can_be_given() {
-        for example in EXAMPLES {
+        for example in ACTION_EXAMPLES {
             let action: Result<Action, _> = serde_saphyr::from_str(example);
             assert!(action.is_ok(), "{example}: {action:?}");
         }
-        let actions = examples().map(|action| action.word()).collect();
+        let actions = example_actions().map(|action| action.word()).collect();
         assert_eq!(words("Action"), actions);
-        let given = examples()
+        let given = example_actions()
             .flat_map(|action| action.answers())
             .map(|word| (*word).to_owned())
             .collect();

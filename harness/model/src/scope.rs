@@ -14,7 +14,7 @@ pub enum ImpactScope {
     Cluster,
 }
 
-const MARK: &str = "$(namespace)";
+const NAMESPACE_MARK: &str = "$(namespace)";
 pub(crate) const OWN_NAMESPACE: &str = "kubernetes.io/metadata.name";
 
 /// How far `object`, as its author wrote it, reaches. In doubt, and of a kind that is not known, it
@@ -67,7 +67,8 @@ pub fn reach_of_patch(patch: &Value) -> ImpactScope {
 }
 
 pub(crate) fn is_ours(name: &Value) -> bool {
-    name.as_str().is_some_and(|name| name.contains(MARK))
+    name.as_str()
+        .is_some_and(|name| name.contains(NAMESPACE_MARK))
 }
 
 /// Whether a pattern of image references matches only images of this world, whose repositories are

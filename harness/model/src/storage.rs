@@ -240,7 +240,7 @@ pub enum StorageSeal {
 
 /// The prefixes that the providers put before what they sealed (k8s.io/apiserver,
 /// `encryptionconfig/config.go`); the name of the key or of the plugin comes next, then a colon.
-const PREFIXES: [(&str, StorageSeal); 4] = [
+const SEAL_PREFIXES: [(&str, StorageSeal); 4] = [
     ("k8s:enc:aescbc:v1:", StorageSeal::Aescbc),
     ("k8s:enc:aesgcm:v1:", StorageSeal::Aesgcm),
     ("k8s:enc:secretbox:v1:", StorageSeal::Secretbox),
@@ -251,7 +251,7 @@ impl StorageSeal {
     /// The seal that stored bytes begin with, and the name of the key or plugin.
     #[must_use]
     pub fn read_seal(stored: &[u8]) -> Option<(Self, String)> {
-        let (prefix, seal) = PREFIXES
+        let (prefix, seal) = SEAL_PREFIXES
             .iter()
             .find(|(prefix, _)| stored.starts_with(prefix.as_bytes()))?;
         let rest = &stored[prefix.len()..];

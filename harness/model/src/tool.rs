@@ -109,18 +109,18 @@ fn holds_statements(stdout: &str) -> bool {
 /// function. That both are the same, to the end of the output, is what keeps a text within a text
 /// from being taken for it.
 fn cosign_complaint(stderr: &str) -> Option<&str> {
-    const FIRST: &str = "Error: ";
-    const AGAIN: &str = "\nerror during command execution: ";
-    let start = if stderr.starts_with(FIRST) {
+    const ERROR_BEGINS: &str = "Error: ";
+    const ERROR_AGAIN: &str = "\nerror during command execution: ";
+    let start = if stderr.starts_with(ERROR_BEGINS) {
         0
     } else {
         stderr.find("\nError: ")? + 1
     };
-    let both = stderr.get(start + FIRST.len()..)?;
+    let both = stderr.get(start + ERROR_BEGINS.len()..)?;
     let both = both.strip_suffix('\n').unwrap_or(both);
-    let length = both.len().checked_sub(AGAIN.len())? / 2;
+    let length = both.len().checked_sub(ERROR_AGAIN.len())? / 2;
     let text = both.get(..length)?;
-    (both.get(length..)?.strip_prefix(AGAIN)? == text).then_some(text)
+    (both.get(length..)?.strip_prefix(ERROR_AGAIN)? == text).then_some(text)
 }
 
 /// What follows `[SECONDS] ERROR ` at the beginning of a line.

@@ -55,7 +55,7 @@ impl fmt::Display for Unfit {
 }
 
 /// What the scheduler says of one node, or of the pod.
-const TEXTS: [(&str, Unfit); 22] = [
+const UNFIT_TEXTS: [(&str, Unfit); 22] = [
     ("node(s) had untolerated taint(s)", Unfit::Taint),
     ("node(s) were unschedulable", Unfit::Cordon),
     (
@@ -138,7 +138,7 @@ fn first_sentence(message: &str) -> Option<&str> {
 }
 
 fn of_part(part: &str) -> Option<Unfit> {
-    let known = TEXTS.iter().find(|(text, _)| part.starts_with(text));
+    let known = UNFIT_TEXTS.iter().find(|(text, _)| part.starts_with(text));
     known.map(|(_, unfit)| *unfit)
 }
 
@@ -146,7 +146,7 @@ fn of_part(part: &str) -> Option<Unfit> {
 mod tests {
     use super::*;
 
-    fn read(message: &str) -> Option<Vec<String>> {
+    fn unfit_reasons(message: &str) -> Option<Vec<String>> {
         let all = read_unfit(message)?;
         Some(all.iter().map(Unfit::to_string).collect())
     }
@@ -157,20 +157,22 @@ mod tests {
             1 node(s) had untolerated taint(s). no new claims to deallocate, preemption: 0/3 nodes are available: \
             3 Preemption is not helpful for scheduling.";
         assert_eq!(
-            read(message).unwrap(),
+            unfit_reasons(message).unwrap(),
             ["taint", "node-affinity", "capacity"]
         );
         assert_eq!(
-            read("0/1 nodes are available: 1 node(s) had untolerated taint(s).").unwrap(),
+            unfit_reasons("0/1 nodes are available: 1 node(s) had untolerated taint(s).").unwrap(),
             ["taint"]
         );
         assert_eq!(
-            read("0/2 nodes are available: persistentvolumeclaim \"a.b\" not found. not found")
-                .unwrap(),
+            unfit_reasons(
+                "0/2 nodes are available: persistentvolumeclaim \"a.b\" not found. not found"
+            )
+            .unwrap(),
             ["volume"]
         );
         assert_eq!(
-            read("no nodes available to schedule pods").unwrap(),
+            unfit_reasons("no nodes available to schedule pods").unwrap(),
             ["no-node"]
         );
     }
@@ -184,7 +186,7 @@ mod tests {
             "node(s) had untolerated taint(s)",
             "",
         ] {
-            assert_eq!(read(message), None, "{message}");
+            assert_eq!(unfit_reasons(message), None, "{message}");
         }
     }
 }

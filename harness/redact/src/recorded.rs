@@ -7,14 +7,14 @@ use crate::rules::all_rules;
 
 /// Rounds after which no text still changes; each replaces something by a `<name>` that no rule
 /// matches.
-const ROUNDS: usize = 16;
+const MOST_ROUNDS: usize = 16;
 
 /// `text` with everything that differs from run to run replaced by the name of what it is, such as
 /// `<uid>`.
 #[must_use]
 pub fn redact_recorded(text: &str) -> String {
     let mut seen = text.to_owned();
-    for _ in 0..ROUNDS {
+    for _ in 0..MOST_ROUNDS {
         let next = all_rules()
             .iter()
             .fold(seen.clone(), |text, rule| rule.apply(&text));

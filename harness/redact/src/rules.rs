@@ -53,7 +53,7 @@ impl RedactionRule {
 #[must_use]
 pub fn all_rules() -> &'static [RedactionRule] {
     static RULES: LazyLock<Vec<RedactionRule>> =
-        LazyLock::new(|| TABLE.iter().filter_map(RuleRow::compile).collect());
+        LazyLock::new(|| RULE_ROWS.iter().filter_map(RuleRow::compile).collect());
     &RULES
 }
 
@@ -82,7 +82,7 @@ impl RuleRow {
 
 /// Number of rows; a pattern that does not compile would shorten [`all_rules`], which a test notices.
 #[cfg(test)]
-pub(super) const COUNT: usize = TABLE.len();
+pub(super) const RULE_COUNT: usize = RULE_ROWS.len();
 
 /// The characters of which Kubernetes makes random names: no vowels, and nothing that looks like
 /// another.
@@ -93,7 +93,7 @@ macro_rules! random {
 }
 
 #[rustfmt::skip]
-const TABLE: &[RuleRow] = &[
+const RULE_ROWS: &[RuleRow] = &[
     RuleRow("token", Secret, r"eyJ[A-Za-z0-9_-]*(\.[A-Za-z0-9_-]*){2,}", "<token>", always,
         ("Bearer eyJhbGciOi.eyJhdWQiOl.c2ln-_x", "Bearer <token>")),
     RuleRow("pem", Varies, r"-----BEGIN ([A-Z ]+)-----[A-Za-z0-9+/=\s]*-----END [A-Z ]+-----", "<pem $1>", always,
@@ -144,7 +144,7 @@ const TABLE: &[RuleRow] = &[
 ];
 
 /// Words that look like a random suffix and are not.
-const WORDS: [&str; 6] = ["https", "tmpfs", "btrfs", "grpcs", "cgrps", "sysvs"];
+const NOT_A_SUFFIX: [&str; 6] = ["https", "tmpfs", "btrfs", "grpcs", "cgrps", "sysvs"];
 
 fn always(_: &Captures<'_>, _: &str) -> bool {
     true
@@ -182,7 +182,7 @@ fn ends_name_or_goes_on(_: &Captures<'_>, rest: &str) -> bool {
 }
 
 fn is_suffix(found: &Captures<'_>, rest: &str) -> bool {
-    !WORDS.contains(&&found[2]) && ends_name(found, rest)
+    !NOT_A_SUFFIX.contains(&&found[2]) && ends_name(found, rest)
 }
 
 #[cfg(test)]
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn every_pattern_compiles() {
-        assert_eq!(all_rules().len(), COUNT);
+        assert_eq!(all_rules().len(), RULE_COUNT);
     }
 
     #[test]

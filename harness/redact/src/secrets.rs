@@ -99,14 +99,14 @@ fn sealed_note(text: &str, encoded: bool) -> String {
         None
     };
     let bytes = decoded.as_deref().unwrap_or(text.as_bytes());
-    if GZIP.iter().any(|begin| bytes.starts_with(begin)) {
+    if GZIP_BEGINS.iter().any(|begin| bytes.starts_with(begin)) {
         return "<sealed, compressed>".into();
     }
     format!("<sealed {} bytes>", bytes.len())
 }
 
 /// How gzip begins, as it is and in base64.
-const GZIP: [&[u8]; 2] = [b"\x1f\x8b", b"H4sI"];
+const GZIP_BEGINS: [&[u8]; 2] = [b"\x1f\x8b", b"H4sI"];
 
 /// The keys of a Secret and the sizes of their values: `password <sealed 8 bytes>, …`.
 #[must_use]

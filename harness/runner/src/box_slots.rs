@@ -10,7 +10,7 @@ use cluster::free_memory;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// As many worlds are few.
-const FEW: usize = 4;
+const FEW_WORLDS: usize = 4;
 
 /// What a box takes in memory while worlds are tried in it, with what it has installed, in bytes.
 const MEMORY_OF_BOX: u64 = 1536 << 20;
@@ -51,7 +51,8 @@ impl BoxSlots {
     /// Slots for boxes with these numbers of worlds, as many as this machine has memory and inotify
     /// instances for. Within a runtime.
     pub(crate) fn new(worlds: impl Iterator<Item = usize>) -> Self {
-        let (few, many): (Vec<usize>, Vec<usize>) = worlds.partition(|worlds| *worlds <= FEW);
+        let (few, many): (Vec<usize>, Vec<usize>) =
+            worlds.partition(|worlds| *worlds <= FEW_WORLDS);
         let boxes = usize::try_from(free_memory() / MEMORY_OF_BOX).unwrap_or(usize::MAX);
         let boxes = boxes.clamp(2, MANY_AT_ONCE + FEW_AT_ONCE);
         let watches = inotify_instances()
@@ -76,7 +77,11 @@ impl BoxSlots {
 
     /// Waits for a slot for a box with this many worlds and nodes.
     pub(crate) async fn wait_for(&self, worlds: usize, nodes: u8) -> BoxSlot {
-        let own = if worlds <= FEW { &self.few } else { &self.many };
+        let own = if worlds <= FEW_WORLDS {
+            &self.few
+        } else {
+            &self.many
+        };
         let slot = Arc::clone(&own.slots).acquire_owned().await.ok(); // never closed
         self.expect_one_less(worlds);
         let watches = WATCHES_OF_BOX + WATCHES_OF_NODE * u32::from(nodes);
@@ -89,7 +94,7 @@ impl BoxSlots {
 
     /// A box with this many worlds waits for no slot any more: it has one, or it never comes.
     pub(crate) fn expect_one_less(&self, worlds: usize) {
-        let (own, other) = if worlds <= FEW {
+        let (own, other) = if worlds <= FEW_WORLDS {
             (&self.few, &self.many)
         } else {
             (&self.many, &self.few)
@@ -168,7 +173,7 @@ mod tests {
         let slots = slots((1, 1), (1, 3));
         let first = slots.wait_for(1, 0).await;
         assert!(is_refused(&slots, 1, 0).await);
-        let big = slots.wait_for(FEW + 1, 0).await;
+        let big = slots.wait_for(FEW_WORLDS + 1, 0).await;
         assert!(is_refused(&slots, 1, 0).await);
         drop(big);
         let second = slots.wait_for(1, 0).await;
@@ -181,7 +186,7 @@ mod tests {
         let slots = slots((1, 1), (1, 2));
         let _first = slots.wait_for(1, 0).await;
         assert!(is_refused(&slots, 1, 0).await);
-        slots.expect_one_less(FEW + 1);
+        slots.expect_one_less(FEW_WORLDS + 1);
         let _second = slots.wait_for(1, 0).await;
     }
 
@@ -189,7 +194,7 @@ mod tests {
     async fn more_nodes_than_there_are_inotify_instances_for_wait() {
         let slots = slots((2, 2), (2, 2));
         let first = slots.wait_for(1, 9).await;
-        assert!(is_refused(&slots, FEW + 1, 1).await);
+        assert!(is_refused(&slots, FEW_WORLDS + 1, 1).await);
         drop(first);
         let _all = slots.wait_for(1, 200).await;
     }

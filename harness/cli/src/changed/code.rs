@@ -8,7 +8,7 @@ use components::PinnedComponent;
 use model::{Action, LoadedScenario, ObservedRecord, PureAddon, addons};
 
 /// The folder of the components' modules.
-pub(super) const COMPONENTS: &str = "harness/components/modules/";
+pub(super) const COMPONENT_MODULES: &str = "harness/components/modules/";
 
 /// Folders and files that no scenario's outcome depends on, from the project's top.
 const NO_FOLDERS: [&str; 7] = [
@@ -103,11 +103,11 @@ pub(super) fn needed_components(loaded: &LoadedScenario) -> Option<Vec<&'static 
 
 /// Whether some scenarios use this file and others do not.
 pub(super) fn is_claimed(path: &str) -> bool {
-    CLAIMED.contains(path) || addon_of(path).is_some()
+    CLAIMED_FILES.contains(path) || addon_of(path).is_some()
 }
 
 /// Every file that something here names.
-pub(super) static CLAIMED: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
+pub(super) static CLAIMED_FILES: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
     let actions = ACTION_FILES.iter().flat_map(|files| files.iter().copied());
     let records = RECORD_FILES.iter().flat_map(|files| files.iter().copied());
     let installs = ADDON_FILES.iter().flat_map(|files| files.iter().copied());
@@ -127,64 +127,77 @@ pub(super) fn touches_nothing(path: &str) -> bool {
 
 type CodeFiles = &'static [&'static str];
 
-const EXEC: CodeFiles = &["harness/engine/src/actions/exec.rs"];
-const WIRE: CodeFiles = &[
+const EXEC_FILES: CodeFiles = &["harness/engine/src/actions/exec.rs"];
+const WIRE_FILES: CodeFiles = &[
     "harness/engine/src/actions/exec.rs",
     "harness/engine/src/actions/wire.rs",
 ];
-const AGENT: CodeFiles = &[
+const AGENT_FILES: CodeFiles = &[
     "harness/engine/src/actions/agent.rs",
     "harness/engine/src/actions/exec.rs",
 ];
-const READS: CodeFiles = &["harness/engine/src/actions/reads.rs"];
-const IMAGE: CodeFiles = &["harness/engine/src/actions/image/build.rs"];
-const BILL: CodeFiles = &[
+const READ_FILES: CodeFiles = &["harness/engine/src/actions/reads.rs"];
+const IMAGE_FILES: CodeFiles = &["harness/engine/src/actions/image/build.rs"];
+const SBOM_FILES: CodeFiles = &[
     "harness/engine/src/actions/image/build.rs",
     "harness/engine/src/actions/image/once.rs",
     "harness/engine/src/actions/image/sbom.rs",
 ];
-const SIGN: CodeFiles = &[
+const SIGNING_FILES: CodeFiles = &[
     "harness/engine/src/actions/image/once.rs",
     "harness/engine/src/tools/token.rs",
 ];
-const VERIFY: CodeFiles = &[
+const VERIFY_FILES: CodeFiles = &[
     "harness/engine/src/actions/image/build.rs",
     "harness/engine/src/actions/image/own.rs",
     "harness/engine/src/actions/image/verify.rs",
 ];
-const STORED: CodeFiles = &[
+const STORAGE_FILES: CodeFiles = &[
     "harness/engine/src/actions/storage/etcd.rs",
     "harness/engine/src/actions/storage/store.rs",
 ];
-const MANY: CodeFiles = &[
+const MANY_SECRETS_FILES: CodeFiles = &[
     "harness/engine/src/actions/storage/etcd.rs",
     "harness/engine/src/actions/storage/many.rs",
 ];
-const ENCRYPT: CodeFiles = &[
+const ENCRYPTION_FILES: CodeFiles = &[
     "harness/engine/src/actions/storage/encrypt.rs",
     "harness/engine/src/actions/storage/process.rs",
 ];
-const PROCESS: CodeFiles = &["harness/engine/src/actions/storage/process.rs"];
-const SNAPSHOT: CodeFiles = &[
+const PROCESS_FILES: CodeFiles = &["harness/engine/src/actions/storage/process.rs"];
+const SNAPSHOT_FILES: CodeFiles = &[
     "harness/engine/src/actions/storage/etcd.rs",
     "harness/engine/src/actions/storage/process.rs",
     "harness/engine/src/actions/storage/snapshot.rs",
 ];
-const ROTATE: CodeFiles = &[
+const ROTATION_FILES: CodeFiles = &[
     "harness/engine/src/actions/exec.rs",
     "harness/engine/src/actions/storage/rotate.rs",
 ];
-const NODE: CodeFiles = &["harness/engine/src/actions/node.rs"];
+const NODE_FILES: CodeFiles = &["harness/engine/src/actions/node.rs"];
 
 const ACTION_FILES: [CodeFiles; 15] = [
-    EXEC, WIRE, AGENT, READS, IMAGE, BILL, SIGN, VERIFY, STORED, MANY, ENCRYPT, PROCESS, SNAPSHOT,
-    ROTATE, NODE,
+    EXEC_FILES,
+    WIRE_FILES,
+    AGENT_FILES,
+    READ_FILES,
+    IMAGE_FILES,
+    SBOM_FILES,
+    SIGNING_FILES,
+    VERIFY_FILES,
+    STORAGE_FILES,
+    MANY_SECRETS_FILES,
+    ENCRYPTION_FILES,
+    PROCESS_FILES,
+    SNAPSHOT_FILES,
+    ROTATION_FILES,
+    NODE_FILES,
 ];
 
 /// Files of the engine's four folders that every scenario goes through, or that cannot be told from
 /// those.
 #[cfg(test)]
-pub(super) const COMMON: [&str; 27] = [
+pub(super) const COMMON_FILES: [&str; 27] = [
     "harness/engine/src/actions/context.rs",
     "harness/engine/src/actions/image.rs",
     "harness/engine/src/actions/image/sign.rs",
@@ -231,41 +244,41 @@ fn of_action(action: &Action) -> CodeFiles {
         | Action::Token { .. }
         | Action::WaitRunning(_)
         | Action::Kms(_) => &[],
-        Action::Get(_) | Action::List { .. } | Action::Path(_) => READS,
-        Action::Exec { .. } => EXEC,
-        Action::Reach(_) | Action::OpenConnection(_) | Action::CheckConnection(_) => WIRE,
+        Action::Get(_) | Action::List { .. } | Action::Path(_) => READ_FILES,
+        Action::Exec { .. } => EXEC_FILES,
+        Action::Reach(_) | Action::OpenConnection(_) | Action::CheckConnection(_) => WIRE_FILES,
         Action::LookFor(record) => of_record(record),
         Action::Build(_)
         | Action::Push(_)
         | Action::Copy(_)
         | Action::Tamper(_)
-        | Action::Corrupt(_) => IMAGE,
-        Action::Sbom(_) | Action::Attach(_) | Action::Scan(_) => BILL,
-        Action::Sign(_) | Action::Attest(_) => SIGN,
-        Action::Verify(_) => VERIFY,
-        Action::ReadEtcdValue(_) | Action::CopyEtcdValue(_) => STORED,
-        Action::SetEncryption(_) | Action::RewriteSecrets(_) => ENCRYPT,
-        Action::CreateSecrets(_) | Action::CheckSecrets => MANY,
-        Action::Process(_) => PROCESS,
-        Action::Node(_) => NODE,
-        Action::Snapshot(_) | Action::Restore(_) => SNAPSHOT,
-        Action::Rotate(_) | Action::CheckPropagation(_) => ROTATE,
-        Action::CheckAgent(_) | Action::CheckDelivery(_) => AGENT,
+        | Action::Corrupt(_) => IMAGE_FILES,
+        Action::Sbom(_) | Action::Attach(_) | Action::Scan(_) => SBOM_FILES,
+        Action::Sign(_) | Action::Attest(_) => SIGNING_FILES,
+        Action::Verify(_) => VERIFY_FILES,
+        Action::ReadEtcdValue(_) | Action::CopyEtcdValue(_) => STORAGE_FILES,
+        Action::SetEncryption(_) | Action::RewriteSecrets(_) => ENCRYPTION_FILES,
+        Action::CreateSecrets(_) | Action::CheckSecrets => MANY_SECRETS_FILES,
+        Action::Process(_) => PROCESS_FILES,
+        Action::Node(_) => NODE_FILES,
+        Action::Snapshot(_) | Action::Restore(_) => SNAPSHOT_FILES,
+        Action::Rotate(_) | Action::CheckPropagation(_) => ROTATION_FILES,
+        Action::CheckAgent(_) | Action::CheckDelivery(_) => AGENT_FILES,
     }
 }
 
-const FIELD: CodeFiles = &[
+const FIELD_FILES: CodeFiles = &[
     "harness/engine/src/observe/field.rs",
     "harness/engine/src/observe/presence.rs",
 ];
-const PRESENCE: CodeFiles = &["harness/engine/src/observe/presence.rs"];
+const PRESENCE_FILES: CodeFiles = &["harness/engine/src/observe/presence.rs"];
 const NODE_SEEN: CodeFiles = &["harness/engine/src/observe/node.rs"];
-const CANARY: CodeFiles = &[
+const CANARY_FILES: CodeFiles = &[
     "harness/engine/src/observe/canary.rs",
     "harness/engine/src/actions/storage/etcd.rs",
 ];
 
-const RECORD_FILES: [CodeFiles; 4] = [FIELD, PRESENCE, NODE_SEEN, CANARY];
+const RECORD_FILES: [CodeFiles; 4] = [FIELD_FILES, PRESENCE_FILES, NODE_SEEN, CANARY_FILES];
 
 /// The files that looking into a record is in.
 fn of_record(record: &ObservedRecord) -> CodeFiles {
@@ -275,21 +288,21 @@ fn of_record(record: &ObservedRecord) -> CodeFiles {
         | ObservedRecord::Metric(_)
         | ObservedRecord::Warning(_)
         | ObservedRecord::Output(_) => &[],
-        ObservedRecord::Field(_) => FIELD,
-        ObservedRecord::Object(_) | ObservedRecord::Pods(_) => PRESENCE,
+        ObservedRecord::Field(_) => FIELD_FILES,
+        ObservedRecord::Object(_) | ObservedRecord::Pods(_) => PRESENCE_FILES,
         ObservedRecord::Node(_) => NODE_SEEN,
-        ObservedRecord::Canary(_) => CANARY,
+        ObservedRecord::Canary(_) => CANARY_FILES,
     }
 }
 
-const REGISTRY: CodeFiles = &["harness/engine/src/actions/image/requests.rs"];
-const ADDON_FILES: [CodeFiles; 1] = [REGISTRY];
+const REGISTRY_FILES: CodeFiles = &["harness/engine/src/actions/image/requests.rs"];
+const ADDON_FILES: [CodeFiles; 1] = [REGISTRY_FILES];
 
 /// The files that an addon has in the engine, beside its own.
 fn of_addon(addon: &PureAddon) -> CodeFiles {
     let registries = [&addons::registry::ADDON, &addons::plain_registry::ADDON];
     if registries.contains(&addon) {
-        REGISTRY
+        REGISTRY_FILES
     } else {
         &[]
     }

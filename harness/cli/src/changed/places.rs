@@ -100,7 +100,7 @@ impl RepositoryLayout {
 
 fn classify_code(path: &str) -> ChangedPath {
     if let Some((title, _)) = path
-        .strip_prefix(code::COMPONENTS)
+        .strip_prefix(code::COMPONENT_MODULES)
         .and_then(|rest| rest.split_once('/'))
     {
         return ChangedPath::Component {

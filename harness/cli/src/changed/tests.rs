@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::code::{CLAIMED, COMMON, COMPONENTS, is_claimed, touches_nothing};
+use super::code::{CLAIMED_FILES, COMMON_FILES, COMPONENT_MODULES, is_claimed, touches_nothing};
 use super::*;
 
 fn root() -> PathBuf {
@@ -57,9 +57,9 @@ fn sources(folder: &str) -> Vec<String> {
 
 #[test]
 fn every_file_that_the_table_names_exists() {
-    let missing: Vec<_> = CLAIMED
+    let missing: Vec<_> = CLAIMED_FILES
         .iter()
-        .chain(&COMMON)
+        .chain(&COMMON_FILES)
         .filter(|path| !root().join(path).is_file())
         .collect();
     assert!(missing.is_empty(), "{missing:?}");
@@ -70,7 +70,7 @@ fn every_file_of_actions_and_controls_is_either_somebodys_or_common() {
     for folder in ["actions", "observe", "barriers", "tools"] {
         for path in sources(&format!("harness/engine/src/{folder}")) {
             assert!(
-                is_claimed(&path) != COMMON.contains(&path.as_str()),
+                is_claimed(&path) != COMMON_FILES.contains(&path.as_str()),
                 "{path}: name it in `changed/code.rs`"
             );
         }
@@ -86,7 +86,7 @@ fn every_pinned_component_has_its_modules_in_a_folder_of_its_own() {
         let title = component.title().replace("-node-", "-");
         assert!(
             root()
-                .join(COMPONENTS)
+                .join(COMPONENT_MODULES)
                 .join(&title)
                 .join("go.mod")
                 .is_file(),

@@ -88,7 +88,7 @@ pub(crate) fn build_missing(
 ) -> Result<(), CommandFault> {
     interrupt::watch_signals(cache);
     let board = ProgressBoard::new();
-    cache.ensure_built(wanted, interrupt::LAUNCHER.as_ref(), &mut |step| {
+    cache.ensure_built(wanted, interrupt::LAUNCHER_PROGRAM.as_ref(), &mut |step| {
         board.component(&step)
     })?;
     board.clear();

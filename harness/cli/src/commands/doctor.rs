@@ -65,7 +65,7 @@ pub(crate) fn missing_fault(findings: &[DoctorFinding]) -> CommandFault {
     fault
 }
 
-const BUILD: &str = "gauntlet components build";
+const BUILD_COMMAND: &str = "gauntlet components build";
 
 /// The finding about a component that is not built.
 pub(crate) fn not_built(component: &PinnedComponent) -> DoctorFinding {
@@ -73,7 +73,7 @@ pub(crate) fn not_built(component: &PinnedComponent) -> DoctorFinding {
         what: component.title(),
         ok: false,
         why: "it is pinned, and not built".into(),
-        fix: Some(format!("{BUILD} {}", component.title())),
+        fix: Some(format!("{BUILD_COMMAND} {}", component.title())),
         packages: Vec::new(),
     }
 }
@@ -82,5 +82,5 @@ fn is_component(finding: &DoctorFinding) -> bool {
     finding
         .fix
         .as_deref()
-        .is_some_and(|fix| fix.starts_with(BUILD))
+        .is_some_and(|fix| fix.starts_with(BUILD_COMMAND))
 }

@@ -42,11 +42,11 @@ pub(crate) fn run_show(args: &ShowArguments) -> Result<ExitReason, CommandFault>
     }
 }
 
-const PLACEHOLDERS: &str = "\
+const PLACEHOLDER_NOTE: &str = "\
 # $(namespace) is a fresh name for every world of every run, shown here as gauntlet-xxxxxxxxxx.
 # $(node) is a node of the cluster, shown here as node-1. $(image:probe) is the test image.";
 
-const LATER: &str = "\
+const LATER_NOTE: &str = "\
 # $(image:NAME) and $(digest:NAME) are an image of the scenario, by tag and by digest, and $(key:NAME) is a public key: \
 left as they are, because a run makes them.";
 
@@ -61,11 +61,11 @@ fn scenario_text(loaded: &LoadedScenario) -> Result<String, CommandFault> {
     };
     let why = loaded.scenario.why.trim().replace('\n', "\n# ");
     let later = if is_about_images(loaded) {
-        format!("{LATER}\n")
+        format!("{LATER_NOTE}\n")
     } else {
         String::new()
     };
-    let mut out = format!("# {}\n# {why}\n{PLACEHOLDERS}\n{later}", loaded.id);
+    let mut out = format!("# {}\n# {why}\n{PLACEHOLDER_NOTE}\n{later}", loaded.id);
     for (name, world) in &loaded.scenario.worlds {
         let shape = loaded.scenario.world_shape(world);
         let note = if world.ineffective {

@@ -8,7 +8,7 @@ use components::{BuildProgress, PinnedComponent};
 use super::format_seconds;
 
 /// Before so much is done, the machine's speed is not known.
-const ENOUGH: f64 = 20.0;
+const ENOUGH_DONE: f64 = 20.0;
 
 /// Builds that are done one after the other.
 #[derive(Default)]
@@ -72,7 +72,7 @@ impl BuildEstimate {
         let done = usual(&self.builds[..self.done]) + part;
         let took = (self.took + self.current.1).as_secs_f64();
         let left = usual(&self.builds[self.done..]) - part;
-        (done >= ENOUGH).then(|| Duration::from_secs_f64(left * took / done))
+        (done >= ENOUGH_DONE).then(|| Duration::from_secs_f64(left * took / done))
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{CellPlace, ReportStatus, ScenarioResult};
 
 /// Longer verdicts are cut in the table; the report of a failure says them in full.
-const WIDEST: usize = 44;
+const WIDEST_CELL: usize = 44;
 
 /// The table. A cell that is as intended is its verdict; any other begins with a mark.
 pub(crate) fn scenario_table(tried: &ScenarioResult) -> String {
@@ -44,10 +44,10 @@ fn text(cell: &CellPlace<'_>) -> String {
 }
 
 fn cut_text(text: String) -> String {
-    if text.chars().count() <= WIDEST {
+    if text.chars().count() <= WIDEST_CELL {
         return text;
     }
-    text.chars().take(WIDEST - 1).chain(['…']).collect()
+    text.chars().take(WIDEST_CELL - 1).chain(['…']).collect()
 }
 
 fn align_columns(rows: &[Vec<String>]) -> String {

@@ -193,7 +193,7 @@ fn indent_text(text: &str) -> String {
 /// What concerns the whole run.
 fn run_tail(report: &RunReport) -> String {
     let mut out = String::new();
-    for (why, worlds) in report.skips() {
+    for (why, worlds) in report.skipped_worlds() {
         out.push_str(&format!(
             "\nskipped: {}: {why}\n",
             count_scenarios(worlds, "world")
@@ -241,7 +241,7 @@ pub(crate) fn summary_line(report: &RunReport) -> String {
         parts.join(", ")
     );
     for status in [ReportStatus::Differs, ReportStatus::New] {
-        let number = report.scenarios_that(status);
+        let number = report.count_scenarios(status);
         if number > 0 {
             out.push_str(&format!(
                 "; {}: {}",

@@ -218,7 +218,7 @@ async fn pods_called(cx: &StepContext<'_, '_>, name: &str) -> Result<Vec<AgentPo
     };
     let resource = cx.resource(kind).await?;
     let object = fetch_object(
-        &cx.world.lab.own,
+        &cx.world.run.own,
         &resource,
         &namespace,
         &cx.fill_text(workload),

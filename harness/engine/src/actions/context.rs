@@ -1,7 +1,7 @@
 //! What an action gets: its step, without what is expected of it, and the world in which it is
 //! taken.
 
-use api::{ApiCall, Caller, percent_encode};
+use api::{ApiCall, ApiCaller, percent_encode};
 use model::ObjectTarget;
 use serde_json::Value;
 
@@ -28,15 +28,15 @@ impl StepContext<'_, '_> {
     }
 
     /// The requester of the step.
-    pub(crate) async fn requester(&mut self) -> Result<Caller, Error> {
+    pub(crate) async fn requester(&mut self) -> Result<ApiCaller, Error> {
         self.world.requester_for(self.step.identity).await
     }
 
     /// The resource that is called so, with its placeholders filled in: a group can be the world's
     /// own.
     pub(crate) async fn resource(&self, name: &str) -> Result<ApiResource, Error> {
-        let (lab, name) = (self.world.lab, self.fill_text(name));
-        lab.discovery.find_by_name(&lab.own, &name).await
+        let (run, name) = (self.world.run, self.fill_text(name));
+        run.discovery.find_by_name(&run.own, &name).await
     }
 
     /// The object that a target names in this step.

@@ -13,7 +13,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-use api::{ApiCall, ApiExchange, Caller, REPLIES_WITHIN, percent_encode};
+use api::{ApiCall, ApiCaller, ApiExchange, REPLIES_WITHIN, percent_encode};
 
 use super::{Observation, StepContext};
 use crate::Error;
@@ -74,7 +74,7 @@ impl LiveWorld<'_> {
         pod: &str,
         command: &[&str],
     ) -> Result<Vec<u8>, Error> {
-        match in_time(&self.lab.own, &run_in_pod(namespace, pod, command)).await {
+        match in_time(&self.run.own, &run_in_pod(namespace, pod, command)).await {
             (_, Some(ran)) => match exit_code(&ran.status)?.as_str() {
                 "0" => Ok(ran.stdout),
                 code => Err(Error::tool_failed(
@@ -109,7 +109,7 @@ pub(crate) fn run_in_pod(namespace: &str, pod: &str, command: &[&str]) -> ApiCal
 }
 
 /// All that a command says, or the fault that cut it short.
-async fn in_time(who: &Caller, call: &ApiCall) -> (ApiReply, Option<CommandOutput>) {
+async fn in_time(who: &ApiCaller, call: &ApiCall) -> (ApiReply, Option<CommandOutput>) {
     let deadline = |_| {
         Error::no_reply(format!(
             "the command did not end within {} s",
@@ -168,7 +168,7 @@ fn exit_code(status: &Value) -> Result<String, Error> {
 }
 
 async fn run_command(
-    who: &Caller,
+    who: &ApiCaller,
     call: &ApiCall,
 ) -> Result<(ApiReply, Option<CommandOutput>), Error> {
     match open_streams(who, call).await? {
@@ -189,7 +189,7 @@ async fn run_command(
 
 /// The streams of a command, or what the server said instead.
 pub(crate) async fn open_streams(
-    who: &Caller,
+    who: &ApiCaller,
     call: &ApiCall,
 ) -> Result<Result<WebSocketStream<TokioIo<Upgraded>>, ApiReply>, Error> {
     let request = who
@@ -252,8 +252,8 @@ fn take_frame(ran: &mut CommandOutput, message: &[u8]) {
 
 /// A command that never stops talking is heard to its end, and not kept.
 fn keep_output(kept: &mut Vec<u8>, bytes: &[u8]) {
-    const MOST: usize = 1 << 20;
-    let room = MOST.saturating_sub(kept.len()).min(bytes.len());
+    const LONGEST_OUTPUT: usize = 1 << 20;
+    let room = LONGEST_OUTPUT.saturating_sub(kept.len()).min(bytes.len());
     kept.extend_from_slice(&bytes[..room]);
 }
 

@@ -24,11 +24,11 @@ use crate::tools::{self, ToolCall};
 use crate::world::LiveWorld;
 
 /// More lines than this are not recorded.
-const LINES: usize = 12;
+const MOST_LINES: usize = 12;
 
 /// How the lines begin that tell what was wrong. All others are about progress, and come in no
 /// fixed order.
-const TELLING: [&str; 4] = ["error:", "warning:", "[error]", "could not"];
+const TELLING_WORDS: [&str; 4] = ["error:", "warning:", "[error]", "could not"];
 
 impl LiveWorld<'_> {
     /// An image by the digest that was last pushed under its name.
@@ -99,7 +99,7 @@ impl LiveWorld<'_> {
 /// From the first line on that tells what was wrong.
 fn telling_line(stderr: &str) -> String {
     let tells = |line: &&str| {
-        TELLING
+        TELLING_WORDS
             .iter()
             .any(|word| line.trim_start().to_lowercase().starts_with(word))
     };
@@ -110,7 +110,7 @@ fn telling_line(stderr: &str) -> String {
     let again = |line: &&str| !line.starts_with("error during command execution:");
     let lines: Vec<String> = lines.take_while(again).map(order_types).collect();
     let mut told = sorted_reasons(lines);
-    told.truncate(LINES);
+    told.truncate(MOST_LINES);
     told.join("\n")
 }
 

@@ -1,6 +1,6 @@
 //! Steps that write objects.
 
-use api::{ApiCall, JSON_PATCH, MERGE, STRATEGIC_MERGE, reply_json as json_of};
+use api::{ApiCall, JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH, reply_json as json_of};
 use indexmap::IndexMap;
 use model::{ObjectTarget, PatchKind};
 use serde_json::{Value, json};
@@ -38,7 +38,7 @@ pub(super) async fn update_object(
     let (mut sent, object) = object_to_send(cx, file).await?;
     if sent["metadata"]["resourceVersion"].is_null()
         && let Ok(stored) = fetch_object(
-            &cx.world.lab.own,
+            &cx.world.run.own,
             &object.resource,
             &object.namespace,
             &object.name,
@@ -60,8 +60,8 @@ pub(super) async fn patch_object(
 ) -> Result<Observation, Error> {
     let object = cx.target_object(target).await?;
     let media = match kind {
-        PatchKind::Merge => MERGE,
-        PatchKind::Strategic => STRATEGIC_MERGE,
+        PatchKind::Merge => MERGE_PATCH,
+        PatchKind::Strategic => STRATEGIC_MERGE_PATCH,
         PatchKind::Json => JSON_PATCH,
     };
     let path = with_subresource(object.path(), subresource.or(target.subresource.as_deref()));
@@ -84,7 +84,7 @@ pub(super) async fn label_object(
         )
     });
     let patch = json!({"metadata": {"labels": labels.collect::<serde_json::Map<_, _>>()}});
-    let call = ApiCall::patch(object.path(), MERGE, patch);
+    let call = ApiCall::patch(object.path(), MERGE_PATCH, patch);
     cx.send_write(&object, call).await
 }
 
@@ -97,7 +97,7 @@ pub(super) async fn scale_object(
     cx.remember(&object).await;
     let path = format!("{}/scale", object.path());
     let who = cx.requester().await?;
-    let call = ApiCall::patch(path, MERGE, json!({"spec": {"replicas": replicas}}));
+    let call = ApiCall::patch(path, MERGE_PATCH, json!({"spec": {"replicas": replicas}}));
     Ok(Observation::from_exchange(
         who.send_call(call.dry_run(cx.step.dry_run)).await,
     ))
@@ -132,7 +132,7 @@ async fn object_to_send(
 ) -> Result<(Value, TargetObject), Error> {
     let sent = cx.single_manifest(file)?;
     cx.world.keep_policy_alive(&sent).await;
-    let resource = resource_of(&cx.world.lab.discovery, &cx.world.lab.own, &sent).await?;
+    let resource = resource_of(&cx.world.run.discovery, &cx.world.run.own, &sent).await?;
     let namespace = sent["metadata"]["namespace"]
         .as_str()
         .map_or_else(|| cx.namespace(), str::to_owned);

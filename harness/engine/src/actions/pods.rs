@@ -1,6 +1,6 @@
 //! Steps on one pod: eviction, binding, ephemeral containers.
 
-use api::{ApiCall, STRATEGIC_MERGE, TokenRequest, percent_encode};
+use api::{ApiCall, STRATEGIC_MERGE_PATCH, TokenRequest, percent_encode};
 use serde_json::{Value, json};
 
 use super::{Observation, StepContext};
@@ -35,7 +35,7 @@ pub(super) async fn ephemeral_container(
 ) -> Result<Observation, Error> {
     let patch = json!({"spec": {"ephemeralContainers": [cx.single_manifest(with)?]}});
     let path = cx.pod_path(pod, "ephemeralcontainers");
-    let call = ApiCall::patch(path, STRATEGIC_MERGE, patch);
+    let call = ApiCall::patch(path, STRATEGIC_MERGE_PATCH, patch);
     cx.send_request(call).await
 }
 
@@ -62,7 +62,7 @@ pub(super) async fn request_token(
     };
     let tried = cx.send_request(wanted.call(&namespace, &account)).await?;
     let reply = tried.exchange.as_ref().map(|exchange| &exchange.reply);
-    if let (Some(pod), Some(token)) = (pod, reply.and_then(api::token)) {
+    if let (Some(pod), Some(token)) = (pod, reply.and_then(api::reply_token)) {
         cx.world.keep_token(namespace, account, pod, token)?;
     }
     let given: Vec<&str> = reply
@@ -87,6 +87,6 @@ async fn uid_of(cx: &StepContext<'_, '_>, namespace: &str, pod: &str) -> Option<
         percent_encode(namespace),
         percent_encode(pod)
     );
-    let pod = cx.world.lab.own.fetch_body(path).await.ok()?;
+    let pod = cx.world.run.own.fetch_body(path).await.ok()?;
     pod["metadata"]["uid"].as_str().map(str::to_owned)
 }

@@ -9,7 +9,7 @@ use crate::Error;
 use crate::world::LiveWorld;
 
 /// What the cluster itself puts into every namespace, sooner or later.
-const EVERYWHERE: [&str; 1] = ["kube-root-ca.crt"];
+const CONFIG_MAPS_EVERYWHERE: [&str; 1] = ["kube-root-ca.crt"];
 
 pub(super) async fn get_object(
     cx: &mut StepContext<'_, '_>,
@@ -105,7 +105,7 @@ impl LiveWorld<'_> {
             Some(namespace) => self.namespaces.has(namespace),
             None => name.contains(self.namespace()),
         };
-        ours && !EVERYWHERE.contains(&name.as_str())
+        ours && !CONFIG_MAPS_EVERYWHERE.contains(&name.as_str())
     }
 }
 

@@ -250,7 +250,7 @@ async fn known_pods(world: &LiveWorld<'_>, step: &StepRequest<'_>) -> Result<Vec
         namespaces.push(asked);
     }
     let pods = world.pods_in(&namespaces).await?;
-    if let Some(host_access) = world.lab.cluster.host_access()
+    if let Some(host_access) = world.run.cluster.host_access()
         && host_access.network_policy()?.is_some()
     {
         are_enforced(host_access, &world.waiter, pods.iter().collect()).await?;

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use api::{ApiCall, MERGE, reply_json as json_of, reply_message, was_taken};
+use api::{ApiCall, MERGE_PATCH, reply_json as json_of, reply_message, was_taken};
 use serde_json::{Value, json};
 
 use super::sentinels::{IN_FORCE_WITHIN, SentinelObjects};
@@ -33,7 +33,7 @@ pub(super) async fn limit_ranges(
         .own()
         .send_call(ApiCall::patch(
             path.as_str(),
-            MERGE,
+            MERGE_PATCH,
             limit_range(&name, &resource, "2"),
         ))
         .await

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use addons::SENTINEL_LABEL;
 use api::{ApiCall, reply_json as json_of, was_taken};
 use cluster::{EnforcerReport, HostAccess};
 use error_chain::error_chain;
@@ -14,13 +15,13 @@ use crate::Error;
 use crate::wait::{ConditionWait, WaitLook, WaitReporter};
 
 /// The kinds that a table is made of.
-const ENFORCED: [&str; 3] = ["NetworkPolicy", "Namespace", "Pod"];
+const ENFORCED_KINDS: [&str; 3] = ["NetworkPolicy", "Namespace", "Pod"];
 
-const API: &str = "/apis/networking.k8s.io/v1";
+const NETWORKING_API: &str = "/apis/networking.k8s.io/v1";
 
 /// Whether tables are made of this object.
-pub(super) fn is_enforced(touch: &WriteRecord) -> bool {
-    ENFORCED.contains(&touch.resource.kind.as_str())
+pub(super) fn is_enforced(record: &WriteRecord) -> bool {
+    ENFORCED_KINDS.contains(&record.resource.kind.as_str())
 }
 
 /// The waits for what was written. Another cluster's network does not say what it enforces: there
@@ -29,22 +30,25 @@ pub(super) fn network_waits<'a>(
     sentinels: &'a SentinelObjects,
     host_access: HostAccess<'a>,
     waiter: &'a WaitReporter,
-    touches: &'a [WriteRecord],
+    records: &'a [WriteRecord],
 ) -> Result<Vec<BarrierWork<'a>>, Error> {
-    let mut concerned = touches.iter().filter(|touch| is_enforced(touch)).peekable();
+    let mut concerned = records
+        .iter()
+        .filter(|record| is_enforced(record))
+        .peekable();
     if concerned.peek().is_none() || host_access.network_policy()?.is_none() {
         return Ok(Vec::new());
     }
     let (written, deleted): (Vec<&WriteRecord>, Vec<&WriteRecord>) =
-        concerned.partition(|touch| touch.object.is_some());
+        concerned.partition(|record| record.object.is_some());
     let objects: Vec<&Value> = written
         .iter()
-        .filter_map(|touch| touch.object.as_ref())
+        .filter_map(|record| record.object.as_ref())
         .collect();
     let mut works = vec![are_enforced(host_access, waiter, objects).boxed_local()];
     if deleted
         .iter()
-        .any(|touch| touch.resource.kind == "NetworkPolicy")
+        .any(|record| record.resource.kind == "NetworkPolicy")
     {
         works.push(wait_until_forgotten(sentinels, host_access, waiter).boxed_local());
     }
@@ -81,7 +85,7 @@ fn wanted_versions(objects: &[&Value]) -> Vec<(&'static str, u64)> {
         let those = objects.iter().filter(|object| object["kind"] == kind);
         those.filter_map(|object| resource_version(object)).max()
     };
-    ENFORCED
+    ENFORCED_KINDS
         .into_iter()
         .filter_map(|kind| Some((kind, newest(kind)?)))
         .collect()
@@ -112,10 +116,13 @@ async fn wait_until_forgotten(
 ) -> Result<(), Error> {
     sentinels.make_namespace().await?;
     let name = sentinels.fresh_name();
-    let path = format!("{API}/namespaces/{}/networkpolicies", sentinels.namespace());
+    let path = format!(
+        "{NETWORKING_API}/namespaces/{}/networkpolicies",
+        sentinels.namespace()
+    );
     let policy = json!({
         "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": name},
-        "spec": {"podSelector": {"matchLabels": {super::sentinels::LABEL: name}}, "policyTypes": ["Ingress"]},
+        "spec": {"podSelector": {"matchLabels": {SENTINEL_LABEL: name}}, "policyTypes": ["Ingress"]},
     });
     let reply = sentinels
         .own()

@@ -43,7 +43,7 @@ impl WriteRecord {
     }
 }
 
-/// Waits until everything in `touches` is in force. `history` has every earlier touch of the world,
+/// Waits until everything in `records` is in force. `history` has every earlier record of the world,
 /// for parameters; `host_access` is the way to a box's own enforcers of NetworkPolicy.
 ///
 /// # Errors
@@ -52,17 +52,17 @@ pub(crate) async fn wait_in_force(
     sentinels: &SentinelObjects,
     host_access: Option<HostAccess<'_>>,
     waiter: &WaitReporter,
-    touches: &[WriteRecord],
+    records: &[WriteRecord],
     history: &[WriteRecord],
 ) -> Result<(), Error> {
     let site = SentinelSite { sentinels, waiter };
-    let written: Vec<WrittenObject<'_>> = touches.iter().map(WriteRecord::written).collect();
+    let written: Vec<WrittenObject<'_>> = records.iter().map(WriteRecord::written).collect();
     let earlier: Vec<WrittenObject<'_>> = history.iter().map(WriteRecord::written).collect();
-    let mut works = plan_waits(sentinels, waiter, touches, history)?;
+    let mut works = plan_waits(sentinels, waiter, records, history)?;
     let mut of_addons = addons::addon_waits(&site, &written, &earlier);
-    if touches
+    if records
         .iter()
-        .any(|touch| touch.resource.kind == "Namespace")
+        .any(|record| record.resource.kind == "Namespace")
     {
         of_addons.extend(addons::label_waits(&site, &earlier));
     }
@@ -76,7 +76,7 @@ pub(crate) async fn wait_in_force(
             sentinels,
             host_access,
             waiter,
-            touches,
+            records,
         )?);
     }
     if works.is_empty() {
@@ -92,19 +92,19 @@ pub(super) type BarrierWork<'a> = LocalBoxFuture<'a, Result<(), Error>>;
 fn plan_waits<'a>(
     sentinels: &'a SentinelObjects,
     waiter: &'a WaitReporter,
-    touches: &'a [WriteRecord],
+    records: &'a [WriteRecord],
     history: &'a [WriteRecord],
 ) -> Result<Vec<BarrierWork<'a>>, Error> {
-    let all: Vec<&WriteRecord> = history.iter().chain(touches).collect();
-    let barriers = touches
+    let all: Vec<&WriteRecord> = history.iter().chain(records).collect();
+    let barriers = records
         .iter()
-        .map(|touch| object_barrier(touch, &all))
+        .map(|record| object_barrier(record, &all))
         .collect::<Result<BTreeSet<KindBarrier>, Error>>()?;
     let last = |kind: &str| {
-        touches
+        records
             .iter()
             .rev()
-            .find(|touch| touch.resource.kind == kind)
+            .find(|record| record.resource.kind == kind)
     };
     let mut works: Vec<BarrierWork<'a>> = Vec::new();
     for barrier in barriers {
@@ -112,22 +112,22 @@ fn plan_waits<'a>(
             // Parameters of a policy can be of any kind, so they are looked for below, whatever was
             // written.
             KindBarrier::AdmissionPolicies => {}
-            // The enforcers are those of a box: `network::touched`.
+            // The enforcers are those of a box: `network::is_enforced`.
             KindBarrier::NetworkTables | KindBarrier::Stored => {}
             KindBarrier::Roles => works.push(rbac::wait_for_roles(sentinels, waiter).boxed_local()),
             KindBarrier::ClusterRoles => {
                 // A role that is part of another says so, if at all, by labels that it may have
                 // lost.
-                let aggregated = touches.iter().chain(history).any(rbac::is_aggregation);
+                let aggregated = records.iter().chain(history).any(rbac::is_aggregation);
                 works.push(rbac::cluster_roles(sentinels, waiter, aggregated).boxed_local());
             }
             KindBarrier::ValidatingWebhooks | KindBarrier::MutatingWebhooks => {
                 let kind = if barrier == KindBarrier::MutatingWebhooks {
-                    webhook::MUTATING
+                    webhook::MUTATING_WEBHOOK
                 } else {
-                    webhook::VALIDATING
+                    webhook::VALIDATING_WEBHOOK
                 };
-                let object = last(kind.kind).and_then(|touch| touch.object.as_ref());
+                let object = last(kind.kind).and_then(|record| record.object.as_ref());
                 works
                     .push(webhook::wait_for_webhook(sentinels, waiter, kind, object).boxed_local());
             }
@@ -141,10 +141,10 @@ fn plan_waits<'a>(
                 works.push(priority::priority_classes(sentinels, waiter).boxed_local())
             }
             KindBarrier::OwnStatus => {
-                for touch in touches.iter().filter(|touch| touch.object.is_some()) {
-                    if let Some(done) = status::status_test(&touch.resource.kind) {
+                for record in records.iter().filter(|record| record.object.is_some()) {
+                    if let Some(done) = status::status_test(&record.resource.kind) {
                         works.push(
-                            status::own_status(sentinels.own(), waiter, touch, done).boxed_local(),
+                            status::own_status(sentinels.own(), waiter, record, done).boxed_local(),
                         );
                     }
                 }
@@ -153,7 +153,7 @@ fn plan_waits<'a>(
             KindBarrier::Addon(_) => {}
         }
     }
-    for control in policy::concerned_kinds(touches, history) {
+    for control in policy::concerned_kinds(records, history) {
         works.push(policy::sentinel_policy(sentinels, waiter, control).boxed_local());
     }
     Ok(works)
@@ -166,9 +166,9 @@ pub(crate) fn acts_at_once(resource: &ApiResource) -> bool {
 }
 
 /// What shows that this object is in force. What the world defined itself controls nothing.
-fn object_barrier(touch: &WriteRecord, all: &[&WriteRecord]) -> Result<KindBarrier, Error> {
-    let ApiResource { group, kind, .. } = &touch.resource;
-    if let Some(known) = model::object_kind(&touch.resource.api_version(), kind) {
+fn object_barrier(record: &WriteRecord, all: &[&WriteRecord]) -> Result<KindBarrier, Error> {
+    let ApiResource { group, kind, .. } = &record.resource;
+    if let Some(known) = model::object_kind(&record.resource.api_version(), kind) {
         return Ok(known.barrier);
     }
     let definitions = all
@@ -192,7 +192,7 @@ mod tests {
 
     use super::*;
 
-    fn touch(group: &str, kind: &str) -> WriteRecord {
+    fn record(group: &str, kind: &str) -> WriteRecord {
         let version = if group.is_empty() {
             "v1".into()
         } else {
@@ -210,14 +210,14 @@ mod tests {
     #[test]
     fn every_kind_has_something_to_wait_for() {
         for one in object_kinds() {
-            let touches = [touch(one.group, one.kind)];
-            assert_eq!(object_barrier(&touches[0], &[]).unwrap(), one.barrier);
+            let records = [record(one.group, one.kind)];
+            assert_eq!(object_barrier(&records[0], &[]).unwrap(), one.barrier);
             let waits = match one.barrier {
                 // `addons` has the same test of its own.
                 KindBarrier::Addon(_) => continue,
-                KindBarrier::AdmissionPolicies => policy::concerned_kinds(&touches, &[]).len(),
+                KindBarrier::AdmissionPolicies => policy::concerned_kinds(&records, &[]).len(),
                 KindBarrier::OwnStatus => usize::from(status::status_test(one.kind).is_some()),
-                KindBarrier::NetworkTables => usize::from(network::is_enforced(&touches[0])),
+                KindBarrier::NetworkTables => usize::from(network::is_enforced(&records[0])),
                 KindBarrier::Stored
                 | KindBarrier::Roles
                 | KindBarrier::ClusterRoles
@@ -233,17 +233,17 @@ mod tests {
 
     #[test]
     fn what_nobody_knows_is_no_control_in_force() {
-        let widget = touch("shop.example", "Widget");
+        let widget = record("shop.example", "Widget");
         assert!(object_barrier(&widget, &[]).is_err());
         let definition = json!({"spec": {"group": "shop.example", "names": {"kind": "Widget"}}});
         let made = WriteRecord {
             object: Some(definition),
-            ..touch("apiextensions.k8s.io", "CustomResourceDefinition")
+            ..record("apiextensions.k8s.io", "CustomResourceDefinition")
         };
         assert_eq!(
             object_barrier(&widget, &[&made]).unwrap(),
             KindBarrier::Stored
         );
-        assert!(object_barrier(&touch("shop.example", "Gadget"), &[&made]).is_err());
+        assert!(object_barrier(&record("shop.example", "Gadget"), &[&made]).is_err());
     }
 }

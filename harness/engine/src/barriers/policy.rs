@@ -3,18 +3,19 @@
 
 use std::time::Duration;
 
+use addons::SENTINEL_LABEL;
 use api::{reply_json as json_of, was_taken};
 use model::{Answer, ApiReply, Refuser, ReplyContext, Verdict};
 use serde_json::{Value, json};
 
 use super::plan::WriteRecord;
-use super::sentinels::{IN_FORCE_WITHIN, LABEL, SentinelObjects, lease_rule, not_yet};
+use super::sentinels::{IN_FORCE_WITHIN, SentinelObjects, lease_rule, not_yet};
 use crate::Error;
 use crate::wait::{ConditionWait, WaitLook, WaitReporter};
 
-const VALIDATING: &str = "ValidatingAdmissionPolicy";
-const MUTATING: &str = "MutatingAdmissionPolicy";
-const EFFECT: &str = "gauntlet.dev/mutated";
+const VALIDATING_POLICY: &str = "ValidatingAdmissionPolicy";
+const MUTATING_POLICY: &str = "MutatingAdmissionPolicy";
+const MUTATED_LABEL: &str = "gauntlet.dev/mutated";
 
 /// A kind of policy that has to be in force, perhaps with parameters of some kind.
 #[derive(Debug)]
@@ -38,7 +39,7 @@ impl PolicyBarrier<'_> {
     }
 
     fn stem(&self) -> &'static str {
-        if self.kind == VALIDATING {
+        if self.kind == VALIDATING_POLICY {
             "validatingadmissionpolic"
         } else {
             "mutatingadmissionpolic"
@@ -46,59 +47,59 @@ impl PolicyBarrier<'_> {
     }
 }
 
-/// The kinds of policy that `touches` concern.
+/// The kinds of policy that `records` concern.
 pub(super) fn concerned_kinds<'a>(
-    touches: &'a [WriteRecord],
+    records: &'a [WriteRecord],
     history: &'a [WriteRecord],
 ) -> Vec<PolicyBarrier<'a>> {
-    let everything = || history.iter().chain(touches);
+    let everything = || history.iter().chain(records);
     let mut controls = Vec::new();
-    for kind in [VALIDATING, MUTATING] {
-        let policies = || everything().filter(|touch| touch.resource.kind == kind);
-        let written = touches.iter().filter(|touch| {
-            touch
+    for kind in [VALIDATING_POLICY, MUTATING_POLICY] {
+        let policies = || everything().filter(|record| record.resource.kind == kind);
+        let written = records.iter().filter(|record| {
+            record
                 .resource
                 .kind
                 .strip_suffix("Binding")
-                .unwrap_or(&touch.resource.kind)
+                .unwrap_or(&record.resource.kind)
                 == kind
         });
-        let mut version = written.map(|touch| touch.resource.api_version()).next();
+        let mut version = written.map(|record| record.resource.api_version()).next();
         let mut kinds: Vec<Value> = Vec::new();
-        for policy in policies().filter_map(|touch| touch.object.as_ref()) {
+        for policy in policies().filter_map(|record| record.object.as_ref()) {
             let param = policy["spec"]["paramKind"].clone();
             if !param.is_null() && !kinds.contains(&param) {
                 kinds.push(param);
             }
         }
-        let of = |param: &Value, touch: &WriteRecord| {
-            param["kind"] == touch.resource.kind.as_str()
-                && param["apiVersion"] == touch.resource.api_version().as_str()
+        let of = |param: &Value, record: &WriteRecord| {
+            param["kind"] == record.resource.kind.as_str()
+                && param["apiVersion"] == record.resource.api_version().as_str()
         };
         if kinds
             .iter()
-            .any(|param| touches.iter().any(|touch| of(param, touch)))
+            .any(|param| records.iter().any(|record| of(param, record)))
         {
             version = version.or_else(|| {
                 policies()
-                    .map(|touch| touch.resource.api_version())
+                    .map(|record| record.resource.api_version())
                     .next_back()
             });
         }
         let Some(version) = version else { continue };
-        let name = touches
+        let name = records
             .iter()
             .rev()
-            .find(|touch| touch.resource.kind == kind)
-            .map(|touch| touch.name.as_str());
+            .find(|record| record.resource.kind == kind)
+            .map(|record| record.name.as_str());
         let stored = |param: &Value| {
             everything()
                 .rev()
-                .find(|touch| of(param, touch) && touch.object.is_some())
+                .find(|record| of(param, record) && record.object.is_some())
         };
         let params = kinds
             .iter()
-            .filter_map(|param| stored(param).map(|touch| (param.clone(), touch)));
+            .filter_map(|param| stored(param).map(|record| (param.clone(), record)));
         controls.extend(params.map(|param| PolicyBarrier {
             kind,
             version: version.clone(),
@@ -159,9 +160,10 @@ pub(super) async fn sentinel_policy(
 }
 
 fn wait_until_shown(reply: &ApiReply, control: &PolicyBarrier<'_>, name: &str) -> bool {
-    if control.kind == MUTATING {
+    if control.kind == MUTATING_POLICY {
         return was_taken(reply)
-            && json_of(reply).is_some_and(|lease| lease["metadata"]["labels"][EFFECT] == "yes");
+            && json_of(reply)
+                .is_some_and(|lease| lease["metadata"]["labels"][MUTATED_LABEL] == "yes");
     }
     // A policy refuses everything while the API server does not know the kind of its parameters, or
     // has not seen them yet: it is not in force for that (kubernetes 1.36
@@ -197,7 +199,7 @@ pub(crate) async fn make_keepalive(
         &policy["spec"]["paramKind"],
         policy["apiVersion"].as_str().unwrap_or_default(),
     );
-    let kind = [VALIDATING, MUTATING]
+    let kind = [VALIDATING_POLICY, MUTATING_POLICY]
         .into_iter()
         .find(|kind| policy["kind"] == *kind);
     let Some(kind) = kind.filter(|_| !param.is_null()) else {
@@ -219,8 +221,7 @@ pub(crate) async fn make_keepalive(
     let mut definition = policy_definition(sentinels, &control, &name);
     definition["spec"]["paramKind"] = param.clone();
     let mut binding = policy_binding(sentinels, &control, &name);
-    binding["spec"]["paramRef"] =
-        json!({"selector": {"matchLabels": {LABEL: name}}, "parameterNotFoundAction": "Allow"});
+    binding["spec"]["paramRef"] = json!({"selector": {"matchLabels": {SENTINEL_LABEL: name}}, "parameterNotFoundAction": "Allow"});
     sentinels.make_part(&policies, definition).await?;
     sentinels.make_part(&bindings, binding).await?;
     anchors.insert(
@@ -248,9 +249,10 @@ fn policy_definition(
     let mut constraints = sentinels.sentinel_selectors(name);
     constraints["resourceRules"] = json!([lease_rule()]);
     let mut spec = json!({"failurePolicy": "Fail", "matchConstraints": constraints});
-    if control.kind == MUTATING {
-        let expression =
-            format!("Object{{metadata: Object.metadata{{labels: {{\"{EFFECT}\": \"yes\"}}}}}}");
+    if control.kind == MUTATING_POLICY {
+        let expression = format!(
+            "Object{{metadata: Object.metadata{{labels: {{\"{MUTATED_LABEL}\": \"yes\"}}}}}}"
+        );
         spec["reinvocationPolicy"] = Value::from("Never");
         spec["mutations"] = json!([{"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": expression}}]);
     } else {
@@ -265,7 +267,7 @@ fn policy_definition(
 fn policy_binding(sentinels: &SentinelObjects, control: &PolicyBarrier<'_>, name: &str) -> Value {
     let mut spec =
         json!({"policyName": name, "matchResources": sentinels.sentinel_selectors(name)});
-    if control.kind == VALIDATING {
+    if control.kind == VALIDATING_POLICY {
         spec["validationActions"] = json!(["Deny"]);
     }
     if let Some((_, param)) = &control.param {
@@ -288,7 +290,7 @@ mod tests {
     #[test]
     fn a_policy_that_lacks_its_parameters_kind_is_not_in_force() {
         let control = PolicyBarrier {
-            kind: VALIDATING,
+            kind: VALIDATING_POLICY,
             version: "admissionregistration.k8s.io/v1".into(),
             param: None,
             name: Some("own"),

@@ -9,7 +9,7 @@ use super::sentinels::{IN_FORCE_WITHIN, SentinelObjects};
 use crate::Error;
 use crate::wait::{ConditionWait, WaitLook, WaitReporter};
 
-const CLASSES: &str = "/apis/scheduling.k8s.io/v1/priorityclasses";
+const PRIORITY_CLASSES: &str = "/apis/scheduling.k8s.io/v1/priorityclasses";
 
 /// Waits until the API server knows every PriorityClass that was written before, and has forgotten
 /// what was deleted.
@@ -21,7 +21,7 @@ pub(super) async fn priority_classes(
     let class = json!({
         "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": name}, "value": 0,
     });
-    sentinels.make_part(CLASSES, class).await?;
+    sentinels.make_part(PRIORITY_CLASSES, class).await?;
     let pod = json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name},
         "spec": {"priorityClassName": name, "containers": [{"name": "c", "image": "none"}]},
@@ -46,6 +46,6 @@ pub(super) async fn priority_classes(
             }
         })
         .await;
-    sentinels.remove_parts(vec![format!("{CLASSES}/{name}")]);
+    sentinels.remove_parts(vec![format!("{PRIORITY_CLASSES}/{name}")]);
     shown
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use addons::SENTINEL_LABEL;
 use api::{ApiCall, reply_json as json_of, reply_message};
 use serde_json::{Value, json};
 
@@ -10,13 +11,13 @@ use super::sentinels::{IN_FORCE_WITHIN, SentinelObjects};
 use crate::Error;
 use crate::wait::{ConditionWait, WaitLook, WaitReporter};
 
-const API: &str = "/apis/rbac.authorization.k8s.io/v1";
-const VERSION: &str = "rbac.authorization.k8s.io/v1";
+const RBAC_API: &str = "/apis/rbac.authorization.k8s.io/v1";
+const RBAC_VERSION: &str = "rbac.authorization.k8s.io/v1";
 
 /// Whether this ClusterRole takes part in aggregation, which a controller does.
-pub(super) fn is_aggregation(touch: &WriteRecord) -> bool {
-    let object = touch.object.as_ref();
-    touch.resource.kind == "ClusterRole"
+pub(super) fn is_aggregation(record: &WriteRecord) -> bool {
+    let object = record.object.as_ref();
+    record.resource.kind == "ClusterRole"
         && object.is_some_and(|role| {
             let labels = role["metadata"]["labels"].as_object();
             !role["aggregationRule"].is_null()
@@ -29,7 +30,7 @@ pub(super) async fn wait_for_roles(
     waiter: &WaitReporter,
 ) -> Result<(), Error> {
     let name = sentinels.fresh_name();
-    let at = |plural: &str| format!("{API}/namespaces/{}/{plural}", sentinels.namespace());
+    let at = |plural: &str| format!("{RBAC_API}/namespaces/{}/{plural}", sentinels.namespace());
     sentinels
         .make_part(&at("roles"), sentinel_role("Role", &name, json!({})))
         .await?;
@@ -55,22 +56,22 @@ pub(super) async fn cluster_roles(
     aggregated: bool,
 ) -> Result<(), Error> {
     let name = sentinels.fresh_name();
-    let at = |plural: &str| format!("{API}/{plural}");
+    let at = |plural: &str| format!("{RBAC_API}/{plural}");
     let mut paths = vec![
         format!("{}/{name}", at("clusterrolebindings")),
         format!("{}/{name}", at("clusterroles")),
     ];
     if aggregated {
         let whole = json!({
-            "apiVersion": VERSION, "kind": "ClusterRole", "metadata": {"name": name}, "rules": [],
-            "aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {super::sentinels::LABEL: name}}]},
+            "apiVersion": RBAC_VERSION, "kind": "ClusterRole", "metadata": {"name": name}, "rules": [],
+            "aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {SENTINEL_LABEL: name}}]},
         });
         sentinels.make_part(&at("clusterroles"), whole).await?;
         let part = format!("{name}-part");
         sentinels
             .make_part(
                 &at("clusterroles"),
-                sentinel_role("ClusterRole", &part, json!({super::sentinels::LABEL: name})),
+                sentinel_role("ClusterRole", &part, json!({SENTINEL_LABEL: name})),
             )
             .await?;
         paths.push(format!("{}/{part}", at("clusterroles")));
@@ -95,14 +96,14 @@ pub(super) async fn cluster_roles(
 
 fn sentinel_role(kind: &str, name: &str, labels: Value) -> Value {
     json!({
-        "apiVersion": VERSION, "kind": kind, "metadata": {"name": name, "labels": labels},
+        "apiVersion": RBAC_VERSION, "kind": kind, "metadata": {"name": name, "labels": labels},
         "rules": [{"apiGroups": ["gauntlet.dev"], "resources": ["sentinels"], "verbs": ["get"]}],
     })
 }
 
 fn sentinel_binding(kind: &str, role: &str, name: &str) -> Value {
     json!({
-        "apiVersion": VERSION, "kind": kind, "metadata": {"name": name},
+        "apiVersion": RBAC_VERSION, "kind": kind, "metadata": {"name": name},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": role, "name": name},
         "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": name}],
     })

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub(crate) use addons::IN_FORCE_WITHIN;
-use api::{ApiCall, Caller, MERGE, reply_message, status_code, was_taken};
+use addons::SENTINEL_LABEL;
+use api::{ApiCall, ApiCaller, MERGE_PATCH, reply_message, status_code, was_taken};
 use model::ApiReply;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -16,17 +17,14 @@ use crate::Error;
 use crate::random;
 use crate::wait::{ConditionWait, WaitLook, WaitReporter};
 
-/// The label by which a sentinel's policy or webhook picks its own Lease.
-pub(crate) const LABEL: &str = addons::SENTINEL_LABEL;
-
 /// How long a namespace may take to go.
 pub(crate) const NAMESPACE_GOES_WITHIN: Duration = Duration::from_secs(120);
 
-const LEASES: &str = "/apis/coordination.k8s.io/v1";
+const LEASES_API: &str = "/apis/coordination.k8s.io/v1";
 
 /// The sentinels of one run.
 pub(crate) struct SentinelObjects {
-    own: Caller,
+    own: ApiCaller,
     namespace: String,
     counter: AtomicU64,
     home: OnceCell<()>,
@@ -40,10 +38,10 @@ pub(crate) struct SentinelObjects {
 pub(crate) type KeepalivePolicies = tokio::sync::Mutex<BTreeMap<String, Vec<String>>>;
 
 impl SentinelObjects {
-    pub(crate) fn new(own: Caller) -> Self {
+    pub(crate) fn new(own: ApiCaller) -> Self {
         Self {
             own,
-            namespace: format!("gauntlet-canary-{}", random::random_name(6)),
+            namespace: format!("gauntlet-sentinel-{}", random::random_name(6)),
             counter: AtomicU64::new(1),
             home: OnceCell::new(),
             removals: Mutex::default(),
@@ -61,7 +59,7 @@ impl SentinelObjects {
         &self.anchors
     }
 
-    pub(crate) fn own(&self) -> &Caller {
+    pub(crate) fn own(&self) -> &ApiCaller {
         &self.own
     }
 
@@ -102,7 +100,7 @@ impl SentinelObjects {
         let path = format!("/api/v1/namespaces/{}", self.namespace);
         let reply = self
             .own
-            .send_call(ApiCall::patch(path, MERGE, patch))
+            .send_call(ApiCall::patch(path, MERGE_PATCH, patch))
             .await
             .reply;
         if was_taken(&reply) {
@@ -115,8 +113,8 @@ impl SentinelObjects {
     /// Tries, without storing it, the Lease that only the sentinel `name` looks at.
     pub(crate) async fn try_lease(&self, name: &str) -> ApiReply {
         let body = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
-                          "metadata": {"name": name, "labels": {LABEL: name}}});
-        let path = format!("{LEASES}/namespaces/{}/leases", self.namespace);
+                          "metadata": {"name": name, "labels": {SENTINEL_LABEL: name}}});
+        let path = format!("{LEASES_API}/namespaces/{}/leases", self.namespace);
         self.own
             .send_call(ApiCall::post(path, body).dry_run(true))
             .await
@@ -127,7 +125,7 @@ impl SentinelObjects {
     pub(crate) fn sentinel_selectors(&self, name: &str) -> Value {
         json!({
             "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": self.namespace}},
-            "objectSelector": {"matchLabels": {LABEL: name}},
+            "objectSelector": {"matchLabels": {SENTINEL_LABEL: name}},
         })
     }
 
@@ -195,7 +193,7 @@ impl SentinelObjects {
 }
 
 /// Deletes an object, or says why it is still there.
-async fn delete_object(own: &Caller, path: &str) -> Result<(), Error> {
+async fn delete_object(own: &ApiCaller, path: &str) -> Result<(), Error> {
     let reply = own.send_call(ApiCall::delete(path)).await.reply;
     match status_code(&reply) {
         Some(200..=299 | 404) => Ok(()),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use api::{Caller, condition_status};
+use api::{ApiCaller, condition_status};
 use serde_json::Value;
 
 use super::plan::WriteRecord;
@@ -31,19 +31,19 @@ fn is_established(object: &Value) -> bool {
 }
 
 pub(super) async fn own_status(
-    own: &Caller,
+    own: &ApiCaller,
     waiter: &WaitReporter,
-    touch: &WriteRecord,
+    record: &WriteRecord,
     done: StatusTest,
 ) -> Result<(), Error> {
-    let what = format!("{} {} to be in force", touch.resource.kind, touch.name);
+    let what = format!("{} {} to be in force", record.resource.kind, record.name);
     let wait = ConditionWait {
         what: &what,
         within: IN_FORCE_WITHIN,
         every: Duration::from_millis(20),
     };
     waiter
-        .wait_until(wait, async || match own.fetch_body(touch.path()).await {
+        .wait_until(wait, async || match own.fetch_body(record.path()).await {
             Ok(object) if done(&object) => WaitLook::Ready(()),
             Ok(object) => WaitLook::NotYet(format!("its status {}", object["status"])),
             Err(said) => WaitLook::from(Error::from(said)),

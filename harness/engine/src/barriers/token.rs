@@ -66,7 +66,7 @@ async fn is_good(sentinels: &SentinelObjects, core: &str, account: &str) -> Resu
         .await;
     let review = json!({
         "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview",
-        "spec": {"token": api::token(&given).ok_or_else(|| Error::unexpected_reply(&given))?},
+        "spec": {"token": api::reply_token(&given).ok_or_else(|| Error::unexpected_reply(&given))?},
     });
     let reply = sentinels
         .own()

@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
+use addons::SENTINEL_LABEL;
 use model::{Answer, ApiReply, Refuser, ReplyContext, Verdict};
 use serde_json::{Value, json};
 
-use super::sentinels::{IN_FORCE_WITHIN, LABEL, SentinelObjects, lease_rule, not_yet};
+use super::sentinels::{IN_FORCE_WITHIN, SentinelObjects, lease_rule, not_yet};
 use crate::Error;
 use crate::wait::{ConditionWait, WaitLook, WaitReporter};
 
@@ -17,16 +18,16 @@ pub(super) struct WebhookKind {
     plural: &'static str,
 }
 
-pub(super) const VALIDATING: WebhookKind = WebhookKind {
+pub(super) const VALIDATING_WEBHOOK: WebhookKind = WebhookKind {
     kind: "ValidatingWebhookConfiguration",
     plural: "validatingwebhookconfigurations",
 };
-pub(super) const MUTATING: WebhookKind = WebhookKind {
+pub(super) const MUTATING_WEBHOOK: WebhookKind = WebhookKind {
     kind: "MutatingWebhookConfiguration",
     plural: "mutatingwebhookconfigurations",
 };
 
-const API: &str = "/apis/admissionregistration.k8s.io/v1";
+const REGISTRATION_API: &str = "/apis/admissionregistration.k8s.io/v1";
 
 /// `control` is what was written last: if it answers on the sentinel itself, that shows it as well.
 pub(super) async fn wait_for_webhook(
@@ -61,11 +62,14 @@ pub(super) async fn namespace_labels(
     waiter: &WaitReporter,
 ) -> Result<(), Error> {
     let name = sentinels.fresh_name();
-    let label = format!("{LABEL}-{}", name.rsplit('-').next().unwrap_or_default());
+    let label = format!(
+        "{SENTINEL_LABEL}-{}",
+        name.rsplit('-').next().unwrap_or_default()
+    );
     sentinels.label_namespace(&label).await?;
     let mut selectors = sentinels.sentinel_selectors(&name);
     selectors["namespaceSelector"]["matchLabels"][&label] = Value::from("yes");
-    prove_webhook(sentinels, waiter, VALIDATING, &name, selectors, &[]).await
+    prove_webhook(sentinels, waiter, VALIDATING_WEBHOOK, &name, selectors, &[]).await
 }
 
 async fn prove_webhook(
@@ -77,7 +81,7 @@ async fn prove_webhook(
     theirs: &[&str],
 ) -> Result<(), Error> {
     let hook = format!("{name}.gauntlet.dev");
-    let path = format!("{API}/{}", kind.plural);
+    let path = format!("{REGISTRATION_API}/{}", kind.plural);
     sentinels
         .make_part(
             &path,

@@ -12,7 +12,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 /// A probe does not say more than this in one line.
-const LONGEST: usize = 64 << 20;
+const LONGEST_ANSWER: usize = 64 << 20;
 
 /// Lines, either way.
 pub(super) enum LineWire<S> {
@@ -87,7 +87,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> LineWire<S> {
                         String::from_utf8_lossy(&std::mem::replace(heard, rest)).into_owned()
                     );
                 }
-                if heard.len() > LONGEST {
+                if heard.len() > LONGEST_ANSWER {
                     return Err(Error::unexpected("the probe says too much"));
                 }
                 match socket.next().await {

@@ -26,7 +26,7 @@ pub(super) async fn seen_audit(
     cx: &StepContext<'_, '_>,
     wanted: &AuditMatch,
 ) -> Result<Observation, Error> {
-    let path = match &cx.world.lab.cluster.facts().audit {
+    let path = match &cx.world.run.cluster.facts().audit {
         AuditAccess::File(path) => path,
         AuditAccess::None => {
             return Ok(Observation::from_answer(Answer::Absent)
@@ -41,7 +41,7 @@ pub(super) async fn seen_audit(
     let wanted = cx.world.fill_match(wanted);
     let sentinel = format!("/gauntlet/sentinel-{}", random::random_name(12));
     cx.world
-        .lab
+        .run
         .own
         .send_call(ApiCall::get(sentinel.as_str()))
         .await;
@@ -73,11 +73,11 @@ pub(super) async fn seen_audit(
 impl LiveWorld<'_> {
     /// Waits until what was asked so far is in the log, where there is one.
     pub(super) async fn audit_has_come(&self) -> Result<(), Error> {
-        let AuditAccess::File(path) = &self.lab.cluster.facts().audit else {
+        let AuditAccess::File(path) = &self.run.cluster.facts().audit else {
             return Ok(());
         };
         let sentinel = format!("/gauntlet/sentinel-{}", random::random_name(12));
-        self.lab
+        self.run
             .own
             .send_call(ApiCall::get(sentinel.as_str()))
             .await;
@@ -112,7 +112,7 @@ impl LiveWorld<'_> {
     }
 }
 
-const COMPLETE: &str = "\"stage\":\"ResponseComplete\"";
+const STAGE_COMPLETE: &str = "\"stage\":\"ResponseComplete\"";
 
 /// Until the log shows a sentinel, and has held for a while.
 fn sentinel_wait(hold: Duration) -> ConditionWait<'static> {
@@ -125,7 +125,7 @@ fn sentinel_wait(hold: Duration) -> ConditionWait<'static> {
 
 fn has_value(log: &str, sentinel: &str) -> bool {
     log.lines()
-        .any(|line| line.contains(sentinel) && line.contains(COMPLETE))
+        .any(|line| line.contains(sentinel) && line.contains(STAGE_COMPLETE))
 }
 
 /// The log from an offset on; from its start where it has been rotated since.

@@ -80,7 +80,7 @@ async fn leak_pieces(cx: &StepContext<'_, '_>, place: &LeakPlace) -> Result<Vec<
         LeakPlace::Field { of, at } => {
             let resource = cx.resource(&of.kind).await?;
             let object = fetch_object(
-                &cx.world.lab.own,
+                &cx.world.run.own,
                 &resource,
                 &cx.namespace(),
                 &cx.fill_text(&of.name),
@@ -102,7 +102,7 @@ async fn pod_log(cx: &StepContext<'_, '_>, pod: &str) -> Result<Vec<u8>, Error> 
         percent_encode(&cx.namespace()),
         percent_encode(&cx.fill_text(pod))
     );
-    match cx.world.lab.own.send_call(ApiCall::get(path)).await.reply {
+    match cx.world.run.own.send_call(ApiCall::get(path)).await.reply {
         ApiReply::Http {
             code: 200,
             body: model::ReplyBody::Text(text),
@@ -170,7 +170,7 @@ impl LiveWorld<'_> {
     }
 
     async fn audit_since_beginning(&self) -> Result<Vec<u8>, Error> {
-        match &self.lab.cluster.facts().audit {
+        match &self.run.cluster.facts().audit {
             AuditAccess::File(path) => log_since(path, self.beginning.audit).await,
             AuditAccess::None => Ok(Vec::new()),
             AuditAccess::Unavailable => Err(Error::unsupported(
@@ -181,7 +181,7 @@ impl LiveWorld<'_> {
 
     async fn component_log(&self, name: &str) -> Result<Vec<u8>, Error> {
         let folder = self
-            .lab
+            .run
             .cluster
             .facts()
             .logs

@@ -106,7 +106,7 @@ impl LiveWorld<'_> {
         let mut all = Vec::new();
         for namespace in self.namespaces.all() {
             let list = self
-                .lab
+                .run
                 .own
                 .fetch_body(format!(
                     "/api/v1/namespaces/{}/events",
@@ -120,7 +120,7 @@ impl LiveWorld<'_> {
 
     /// Writes a marker event, to see that events can be read back.
     async fn write_marker(&self) -> Result<String, Error> {
-        let name = format!("gauntlet-canary-{}", random::random_name(6));
+        let name = format!("gauntlet-sentinel-{}", random::random_name(6));
         let namespace = self.namespace();
         let event = json!({
             "apiVersion": "v1", "kind": "Event", "metadata": {"name": name},
@@ -131,7 +131,7 @@ impl LiveWorld<'_> {
             format!("/api/v1/namespaces/{}/events", percent_encode(namespace)),
             event,
         );
-        let reply = self.lab.own.send_call(call).await.reply;
+        let reply = self.run.own.send_call(call).await.reply;
         if was_taken(&reply) {
             Ok(name)
         } else {

@@ -6,7 +6,7 @@ use model::FieldMatch;
 use redact::redact_secrets;
 use serde_json::Value;
 
-use super::presence::presence;
+use super::presence::wait_for_presence;
 use crate::Error;
 use crate::actions::{Observation, StepContext};
 use crate::discovery::find_object;
@@ -28,8 +28,8 @@ pub(super) async fn seen_field(
         wanted.equals.as_ref().map(|text| cx.fill_text(text)),
     );
     let what = format!("{} to have the field, or not to have it", wanted.of);
-    presence(cx, &what, wait_time(cx), async || {
-        let object = find_object(&cx.world.lab.own, &resource, &namespace, &name).await?;
+    wait_for_presence(cx, &what, wait_time(cx), async || {
+        let object = find_object(&cx.world.run.own, &resource, &namespace, &name).await?;
         let field = object.as_ref().and_then(|object| object.pointer(&pointer));
         let is = field.is_some_and(|field| {
             value

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use api::{ApiCall, Caller};
+use api::{ApiCall, ApiCaller};
 use model::{Answer, ApiReply, MetricMatch, ReplyBody};
 
 use super::ABSENT_FOR;
@@ -23,7 +23,7 @@ struct MetricSeries {
 }
 
 /// A counter that every request moves.
-const REQUESTS: &str = "apiserver_request_total";
+const REQUESTS_METRIC: &str = "apiserver_request_total";
 
 pub(super) async fn seen_metric(
     cx: &StepContext<'_, '_>,
@@ -49,7 +49,7 @@ pub(super) async fn seen_metric(
     cx.world
         .waiter
         .wait_until(wait, async || {
-            let after = match MetricScrape::scrape_metrics(&cx.world.lab.own).await {
+            let after = match MetricScrape::scrape_metrics(&cx.world.run.own).await {
                 Ok(after) => after,
                 Err(said) => return WaitLook::from(said),
             };
@@ -59,14 +59,15 @@ pub(super) async fn seen_metric(
                 return WaitLook::Ready(Observation::from_answer(Answer::Found));
             }
             let none = BTreeMap::new();
-            let alive = after.sum_series(REQUESTS, &none) > before.sum_series(REQUESTS, &none);
+            let alive = after.sum_series(REQUESTS_METRIC, &none)
+                > before.sum_series(REQUESTS_METRIC, &none);
             if alive && start.elapsed() >= hold {
                 return WaitLook::Ready(Observation::from_answer(Answer::Absent));
             }
             WaitLook::NotYet(if alive {
                 "it has not grown".into()
             } else {
-                format!("not even {REQUESTS} has grown")
+                format!("not even {REQUESTS_METRIC} has grown")
             })
         })
         .await
@@ -77,7 +78,7 @@ impl MetricScrape {
     ///
     /// # Errors
     /// What the server said instead.
-    pub(crate) async fn scrape_metrics(who: &Caller) -> Result<Self, Error> {
+    pub(crate) async fn scrape_metrics(who: &ApiCaller) -> Result<Self, Error> {
         match who.send_call(ApiCall::get("/metrics")).await.reply {
             ApiReply::Http {
                 code: 200,

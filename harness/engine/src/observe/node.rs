@@ -32,7 +32,7 @@ pub(super) async fn seen_node(
     cx.world
         .waiter
         .wait_until(wait, async || {
-            let reply = cx.world.lab.own.send_call(ApiCall::get(&path)).await.reply;
+            let reply = cx.world.run.own.send_call(ApiCall::get(&path)).await.reply;
             let Some(ready) = reply_json(&reply).and_then(node_ready) else {
                 return WaitLook::NotYet(reply_message(&reply));
             };

@@ -10,14 +10,14 @@ use crate::actions::{Observation, StepContext};
 use crate::discovery::find_object;
 use crate::wait::{ConditionWait, WaitLook};
 
-const EVERY: Duration = Duration::from_millis(50);
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// How long an object, or the pods of a workload, get to come.
-const COMES: Duration = Duration::from_secs(1);
+const COMES_WITHIN: Duration = Duration::from_secs(1);
 
 /// What is there is seen once it has been there for as long as the step asks; what is not, once it
 /// has been away for at least `comes`. `look` says whether it is there, and what is recorded of it.
-pub(super) async fn presence(
+pub(super) async fn wait_for_presence(
     cx: &StepContext<'_, '_>,
     what: &str,
     comes: Duration,
@@ -28,7 +28,7 @@ pub(super) async fn presence(
     let wait = ConditionWait {
         what,
         within: (absence + holds.presence) * 2,
-        every: EVERY,
+        every: LOOK_INTERVAL,
     };
     let mut lasting = (None, Instant::now());
     cx.world
@@ -61,9 +61,9 @@ pub(super) async fn seen_object(
 ) -> Result<Observation, Error> {
     let object = cx.target_object(target).await?;
     let what = format!("{target} to be there, or to be gone");
-    presence(cx, &what, COMES, async || {
+    wait_for_presence(cx, &what, COMES_WITHIN, async || {
         let found = find_object(
-            &cx.world.lab.own,
+            &cx.world.run.own,
             &object.resource,
             &object.namespace,
             &object.name,
@@ -85,9 +85,9 @@ pub(super) async fn seen_pods(
 ) -> Result<Observation, Error> {
     let object = cx.target_object(target).await?;
     let what = format!("pods of {target} to be there, or all to be gone");
-    presence(cx, &what, COMES, async || {
+    wait_for_presence(cx, &what, COMES_WITHIN, async || {
         let found = find_object(
-            &cx.world.lab.own,
+            &cx.world.run.own,
             &object.resource,
             &object.namespace,
             &object.name,

@@ -4,10 +4,10 @@ use model::{Answer, Refuser};
 use serde_json::Value;
 
 use super::workload::{Rollout, Workload, WorkloadKind};
-use crate::pods::{PodState, condition, pod_state};
+use crate::pods::{PodState, find_condition, pod_state};
 
 /// How a workload is, and the pods that show it.
-pub(super) struct Look<'a> {
+pub(super) struct WorkloadLook<'a> {
     pub(super) state: PodState,
     pub(super) pods: Vec<&'a Value>,
     /// Whether a pod is missing that nothing says anything of: an event may.
@@ -15,7 +15,7 @@ pub(super) struct Look<'a> {
 }
 
 /// How it is.
-pub(super) fn judge(workload: &Workload) -> Look<'_> {
+pub(super) fn judge_workload(workload: &Workload) -> WorkloadLook<'_> {
     let (state, pods, lacks_pods) = match workload.rollout() {
         Ok(rollout) => {
             let state = judge_rollout(workload, &rollout);
@@ -31,7 +31,7 @@ pub(super) fn judge(workload: &Workload) -> Look<'_> {
         PodState::Pending(words) => given_up(workload).unwrap_or(PodState::Pending(words)),
         told @ (PodState::Running | PodState::Refused { .. }) => told,
     };
-    Look {
+    WorkloadLook {
         state,
         pods,
         lacks_pods,
@@ -43,7 +43,7 @@ fn judge_rollout(workload: &Workload, rollout: &Rollout<'_>) -> PodState {
         return PodState::Running;
     }
     let wanted = rollout.wanted;
-    let pods = counted(workload.kind, rollout);
+    let pods = counted_pods(workload.kind, rollout);
     let states: Vec<PodState> = pods.iter().map(|pod| pod_state(pod)).collect();
     let is_running = |state: &&PodState| **state == PodState::Running;
     let running = states.iter().filter(is_running).count();
@@ -75,7 +75,7 @@ fn judge_rollout(workload: &Workload, rollout: &Rollout<'_>) -> PodState {
 
 /// The pods that count. Controllers replace a pod that has failed, and a Job makes another one
 /// beside it.
-fn counted<'a>(kind: WorkloadKind, rollout: &Rollout<'a>) -> Vec<&'a Value> {
+fn counted_pods<'a>(kind: WorkloadKind, rollout: &Rollout<'a>) -> Vec<&'a Value> {
     let mut pods = rollout.pods.clone();
     match kind {
         WorkloadKind::Job => {
@@ -110,8 +110,10 @@ fn first_refused(states: &[PodState]) -> Option<PodState> {
 /// ReplicaSet itself.
 fn not_created(workload: &Workload) -> Option<PodState> {
     let failure = match workload.kind {
-        WorkloadKind::Deployment => condition(workload.newest_set()?, "ReplicaFailure", "True"),
-        WorkloadKind::ReplicaSet => condition(&workload.object, "ReplicaFailure", "True"),
+        WorkloadKind::Deployment => {
+            find_condition(workload.newest_set()?, "ReplicaFailure", "True")
+        }
+        WorkloadKind::ReplicaSet => find_condition(&workload.object, "ReplicaFailure", "True"),
         WorkloadKind::StatefulSet | WorkloadKind::DaemonSet | WorkloadKind::Job => None,
     };
     passed_on(failure?["message"].as_str()?)
@@ -126,7 +128,7 @@ fn given_up(workload: &Workload) -> Option<PodState> {
             return None;
         }
     };
-    let condition = condition(&workload.object, kind, status)?;
+    let condition = find_condition(&workload.object, kind, status)?;
     let message = condition["message"].as_str().unwrap_or_default();
     Some(passed_on(message).unwrap_or_else(|| PodState::Refused {
         by: Refuser::Controller(condition["reason"].as_str().unwrap_or_default().into()),
@@ -176,7 +178,7 @@ mod tests {
     }
 
     fn told(workload: &Workload) -> String {
-        match judge(workload).state {
+        match judge_workload(workload).state {
             PodState::Running => "running".into(),
             PodState::Refused { by, .. } => by.to_string(),
             PodState::Pending(words) => words,
@@ -227,7 +229,7 @@ mod tests {
         assert_eq!(told(&set(failure, Vec::new())), "plugin LimitRanger");
         let other = json!([{"type": "ReplicaFailure", "status": "True", "message": "the moon"}]);
         assert_eq!(told(&set(other, Vec::new())), "0 of 1 run; no other pods");
-        assert!(judge(&set(json!([]), Vec::new())).lacks_pods);
+        assert!(judge_workload(&set(json!([]), Vec::new())).lacks_pods);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::Error;
 use crate::discovery::ApiResource;
-use crate::pods::{condition, is_ending};
+use crate::pods::{find_condition, is_ending};
 use crate::world::LiveWorld;
 use api::percent_encode;
 
@@ -111,7 +111,7 @@ impl LiveWorld<'_> {
 
     /// The objects of a collection.
     pub(super) async fn items(&self, path: String) -> Result<Vec<Value>, Error> {
-        let mut list = self.lab.own.fetch_body(path).await?;
+        let mut list = self.run.own.fetch_body(path).await?;
         match list["items"].take() {
             Value::Array(items) => Ok(items),
             _ => Ok(Vec::new()),
@@ -207,7 +207,7 @@ impl Workload {
 
     /// Whether it is a Job that has done its work.
     pub(super) fn is_done(&self) -> bool {
-        self.kind == WorkloadKind::Job && condition(&self.object, "Complete", "True").is_some()
+        self.kind == WorkloadKind::Job && find_condition(&self.object, "Complete", "True").is_some()
     }
 
     /// Below which ordinal the pods of a StatefulSet may be of an older revision.

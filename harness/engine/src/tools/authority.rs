@@ -16,7 +16,7 @@ const TOKEN_ISSUER: [[u64; 9]; 2] = [
 ];
 
 /// The issuer of the cluster's ServiceAccount tokens.
-pub(crate) const ISSUER: &str = "https://kubernetes.default.svc";
+pub(crate) const CLUSTER_ISSUER: &str = "https://kubernetes.default.svc";
 
 /// An authority for short-lived certificates.
 pub(crate) struct ShortLivedAuthority(CertifiedIssuer<'static, KeyPair>);
@@ -49,7 +49,7 @@ impl ShortLivedAuthority {
         leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning];
         leaf.subject_alt_names = vec![SanType::URI(subject.try_into().map_err(cannot_make)?)];
-        let issuers = [ISSUER.as_bytes().to_vec(), utf8_string(ISSUER)];
+        let issuers = [CLUSTER_ISSUER.as_bytes().to_vec(), utf8_string(CLUSTER_ISSUER)];
         let issuers = TOKEN_ISSUER.iter().zip(issuers);
         leaf.custom_extensions = issuers
             .map(|(id, text)| CustomExtension::from_oid_content(id, text))

@@ -15,7 +15,7 @@ use crate::Error;
 use crate::workshop::{KeyPair, RunWorkshop};
 
 /// The folder of everything that worlds share.
-const SHARED: &str = "shared";
+const SHARED_FOLDER: &str = "shared";
 
 /// What signing needs, made when it is first asked for.
 pub(crate) struct SigningMaterial {
@@ -41,7 +41,7 @@ impl SigningMaterial {
 
     /// The folder, on this side.
     fn shared_folder(host_access: HostAccess<'_>) -> Result<PathBuf, Error> {
-        work_folder(host_access, SHARED)
+        work_folder(host_access, SHARED_FOLDER)
     }
 
     /// The key pair of this name, made when it is first named in this run: its public key, PEM.

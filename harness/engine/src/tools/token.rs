@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::{ToolCall, run_or_fail};
 
 /// How far the times in the token are moved, in seconds: two hours.
-pub(crate) const FAR: i64 = 7200;
+pub(crate) const FAR_SECONDS: i64 = 7200;
 
 /// `token`, this many seconds later than it is.
 pub(crate) async fn shift_token(
@@ -75,7 +75,7 @@ mod tests {
             URL_SAFE_NO_PAD.encode("{}"),
             URL_SAFE_NO_PAD.encode(claims)
         );
-        let old = moved_claim(&token, &key.serialize_pem(), -FAR).unwrap();
+        let old = moved_claim(&token, &key.serialize_pem(), -FAR_SECONDS).unwrap();
         let body = old.split('.').nth(1).unwrap();
         let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(body).unwrap()).unwrap();
         assert_eq!(
@@ -85,6 +85,9 @@ mod tests {
                 &Value::from("system:serviceaccount:a:b")
             )
         );
-        assert_eq!(moved_claim("no token", &key.serialize_pem(), FAR), None);
+        assert_eq!(
+            moved_claim("no token", &key.serialize_pem(), FAR_SECONDS),
+            None
+        );
     }
 }

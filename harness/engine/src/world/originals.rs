@@ -20,7 +20,7 @@ const READY_AGAIN_WITHIN: Duration = Duration::from_secs(60);
 
 /// An object as it was.
 #[derive(Debug)]
-struct Original {
+struct OriginalObject {
     resource: ApiResource,
     namespace: String,
     name: String,
@@ -29,8 +29,8 @@ struct Original {
 
 /// What a world changes that it has not made, each as it was before the first change.
 #[derive(Debug, Default)]
-pub(crate) struct Originals {
-    by_path: IndexMap<String, Original>,
+pub(crate) struct OriginalObjects {
+    by_path: IndexMap<String, OriginalObject>,
     /// What may have been there, and could not be read.
     unread: Vec<String>,
 }
@@ -45,7 +45,7 @@ pub(crate) struct PutBack {
     pub(crate) is_remade: bool,
 }
 
-impl Originals {
+impl OriginalObjects {
     /// Whether nothing was changed that was there before.
     pub(super) fn is_empty(&self) -> bool {
         self.by_path.is_empty() && self.unread.is_empty()
@@ -72,7 +72,7 @@ impl LiveWorld<'_> {
             return;
         }
         let reply = self
-            .lab
+            .run
             .own
             .send_call(ApiCall::get(path.as_str()))
             .await
@@ -80,7 +80,7 @@ impl LiveWorld<'_> {
         match (status_code(&reply), reply_json(&reply)) {
             (Some(200), Some(object)) => {
                 if let Entry::Vacant(place) = self.originals.by_path.entry(path) {
-                    place.insert(Original {
+                    place.insert(OriginalObject {
                         resource: resource.clone(),
                         namespace: namespace.to_owned(),
                         name: name.to_owned(),
@@ -135,9 +135,15 @@ impl LiveWorld<'_> {
         written.retain(|record| {
             model::object_kind(&record.resource.api_version(), &record.resource.kind).is_some()
         });
-        let host_access = self.lab.cluster.host_access();
-        let settled =
-            wait_in_force(&self.lab.canaries, host_access, &self.waiter, &written, &[]).await;
+        let host_access = self.run.cluster.host_access();
+        let settled = wait_in_force(
+            &self.run.sentinels,
+            host_access,
+            &self.waiter,
+            &written,
+            &[],
+        )
+        .await;
         put_back
             .left
             .extend(settled.err().map(|why| why.in_one_line()));
@@ -149,9 +155,9 @@ impl LiveWorld<'_> {
     async fn put_back(
         &self,
         path: &str,
-        original: &Original,
+        original: &OriginalObject,
     ) -> Result<Option<(Value, bool)>, Error> {
-        let now = self.lab.own.send_call(ApiCall::get(path)).await.reply;
+        let now = self.run.own.send_call(ApiCall::get(path)).await.reply;
         let mut wanted = original.object.clone();
         let (call, is_remade) = match (status_code(&now), reply_json(&now)) {
             (Some(404), _) => {
@@ -170,7 +176,7 @@ impl LiveWorld<'_> {
             }
             _ => return Err(Error::unexpected_reply(&now)),
         };
-        let reply = self.lab.own.send_call(call).await.reply;
+        let reply = self.run.own.send_call(call).await.reply;
         match reply_json(&reply) {
             Some(object) if was_taken(&reply) && are_alike(&original.object, object) => {
                 Ok(Some((object.clone(), is_remade)))

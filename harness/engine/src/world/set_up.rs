@@ -56,7 +56,7 @@ impl LiveWorld<'_> {
         object["metadata"]["labels"]["gauntlet.dev/world"] =
             Value::from(label_value(self.case.world()));
         let reply = self
-            .lab
+            .run
             .own
             .send_call(ApiCall::post("/api/v1/namespaces", object))
             .await
@@ -84,7 +84,7 @@ impl LiveWorld<'_> {
         let home = format!("/api/v1/namespaces/{}", percent_encode(namespace));
         let account = format!("{home}/serviceaccounts/default");
         let certificates = format!("{home}/configmaps/kube-root-ca.crt");
-        let own = &self.lab.own;
+        let own = &self.run.own;
         self.waiter
             .wait_until(wait, async || {
                 match tokio::try_join!(
@@ -101,7 +101,7 @@ impl LiveWorld<'_> {
     /// Applies one manifest of the set-up, as administrator.
     async fn apply_manifest(&mut self, object: &Value) -> Result<(), Error> {
         self.keep_policy_alive(object).await;
-        let resource = resource_of(&self.lab.discovery, &self.lab.own, object).await?;
+        let resource = resource_of(&self.run.discovery, &self.run.own, object).await?;
         let namespace = object["metadata"]["namespace"]
             .as_str()
             .unwrap_or(self.namespace())
@@ -115,7 +115,7 @@ impl LiveWorld<'_> {
         };
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
         self.remember_original(&resource, &namespace, name).await;
-        let reply = self.lab.own.send_call(call).await.reply;
+        let reply = self.run.own.send_call(call).await.reply;
         if !was_taken(&reply) {
             let name = object["metadata"]["name"].as_str().unwrap_or_default();
             return Err(Error::refused_reply(

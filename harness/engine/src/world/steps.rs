@@ -38,7 +38,7 @@ impl LiveWorld<'_> {
                     Some(_) | None => self.take_step(step).await,
                 };
                 let is_found =
-                    self.lab.options.evidence.is_none() && cell.status() != CellStatus::Passed;
+                    self.run.options.evidence.is_none() && cell.status() != CellStatus::Passed;
                 cells.insert(step.request.id.to_owned(), cell);
                 if is_found {
                     return WorldOutcome::Tried(cells);
@@ -71,7 +71,7 @@ impl LiveWorld<'_> {
         }
         self.granted = None;
         let (id, world) = (self.case.id().to_owned(), self.case.world().to_owned());
-        self.lab.send_event(EngineEvent::CellDone {
+        self.run.send_event(EngineEvent::CellDone {
             id,
             world,
             step: step.request.id.to_owned(),
@@ -83,15 +83,15 @@ impl LiveWorld<'_> {
     /// Takes several steps that only look, all at a time: most of them wait for what does not come.
     async fn look_at_once(
         &mut self,
-        run: &[ExpectedStep<'_>],
+        looks: &[ExpectedStep<'_>],
     ) -> VecDeque<(Result<Observation, Error>, Duration)> {
-        if run.len() < 2 || self.barrier.blocked_reason().is_some() {
+        if looks.len() < 2 || self.barrier.blocked_reason().is_some() {
             return VecDeque::new();
         }
-        let steps: Vec<StepRequest<'_>> = run.iter().map(|step| step.request).collect();
-        let (mut turn, lab) = (std::mem::take(&mut self.turn), self.lab);
+        let steps: Vec<StepRequest<'_>> = looks.iter().map(|step| step.request).collect();
+        let (mut turn, run) = (std::mem::take(&mut self.turn), self.run);
         let tried = turn
-            .rest_while(&lab.turns, actions::reach_all(self, &steps))
+            .rest_while(&run.turns, actions::reach_all(self, &steps))
             .await;
         self.turn = turn;
         tried.into()
@@ -129,13 +129,13 @@ impl LiveWorld<'_> {
         if !actions::mostly_waits(step.action) {
             return actions::take_action(&mut StepContext { step, world: self }).await;
         }
-        let (mut turn, lab) = (std::mem::take(&mut self.turn), self.lab);
+        let (mut turn, run) = (std::mem::take(&mut self.turn), self.run);
         let mut context = StepContext {
             step,
             world: &mut *self,
         };
         let tried = turn
-            .rest_while(&lab.turns, actions::take_action(&mut context))
+            .rest_while(&run.turns, actions::take_action(&mut context))
             .await;
         self.turn = turn;
         tried
@@ -287,10 +287,10 @@ steps:
             workshop: Arc::default(),
         };
         let (events, _told) = tokio::sync::mpsc::unbounded_channel();
-        let lab = RunContext::new(&cluster, &options, events);
+        let run = RunContext::new(&cluster, &options, events);
         let open = |name| {
             LiveWorld::new(
-                &lab,
+                &run,
                 WorldCase::find_world(&scenario, name).unwrap(),
                 crate::turns::WorldTurn::default(),
                 false,
@@ -330,9 +330,9 @@ steps:
             workshop: Arc::default(),
         };
         let (events, _told) = tokio::sync::mpsc::unbounded_channel();
-        let lab = RunContext::new(&cluster, &options, events);
+        let run = RunContext::new(&cluster, &options, events);
         let case = WorldCase::find_world(&scenario, "one").unwrap();
-        let mut world = LiveWorld::new(&lab, case, crate::turns::WorldTurn::default(), false);
+        let mut world = LiveWorld::new(&run, case, crate::turns::WorldTurn::default(), false);
         world
             .barrier
             .block_steps(Error::no_reply("the control is gone"));

@@ -14,7 +14,7 @@ use crate::wait::{ConditionWait, WaitLook};
 const DELETED_WITHIN: Duration = Duration::from_secs(20);
 
 /// Kinds that make pods, by the path of their collection.
-const WORKLOADS: [(&str, &str); 7] = [
+const WORKLOAD_KINDS: [(&str, &str); 7] = [
     ("CronJob", "/apis/batch/v1/namespaces/{}/cronjobs"),
     ("Job", "/apis/batch/v1/namespaces/{}/jobs"),
     ("Deployment", "/apis/apps/v1/namespaces/{}/deployments"),
@@ -25,7 +25,7 @@ const WORKLOADS: [(&str, &str); 7] = [
 ];
 
 /// Kinds in a namespace that hold what the cluster has once, with their plurals.
-const CLAIMS: [(&str, &str); 2] = [
+const CLAIM_KINDS: [(&str, &str); 2] = [
     ("Service", "services"),
     ("PersistentVolumeClaim", "persistentvolumeclaims"),
 ];
@@ -60,7 +60,7 @@ impl LiveWorld<'_> {
     }
 
     async fn take_away(&mut self) -> TornDown {
-        if self.lab.options.keep {
+        if self.run.options.keep {
             let is_as_before = !self.case.is_wide()
                 || (self.originals.is_empty() && self.namespaces.made_objects().is_empty());
             return TornDown {
@@ -68,7 +68,7 @@ impl LiveWorld<'_> {
                 is_as_before,
             };
         }
-        let stays = !self.lab.cluster.facts().ephemeral;
+        let stays = !self.run.cluster.facts().ephemeral;
         let is_wide = self.case.is_wide();
         let refused = self
             .end_objects(self.namespaces.made_objects().iter().rev())
@@ -145,7 +145,7 @@ impl LiveWorld<'_> {
     async fn end_objects(&self, paths: impl Iterator<Item = &String>) -> Vec<(String, String)> {
         let one = async |path: &String| {
             let call = ApiCall::delete(path.as_str()).with_query("gracePeriodSeconds", "0");
-            let reply = self.lab.own.send_call(call).await.reply;
+            let reply = self.run.own.send_call(call).await.reply;
             let is_gone = matches!(status_code(&reply), Some(200..=299 | 404));
             (!is_gone).then(|| {
                 (
@@ -170,7 +170,7 @@ impl LiveWorld<'_> {
             every: Duration::from_millis(20),
         };
         let gone = self.waiter.wait_until(wait, async || {
-            let reply = self.lab.own.send_call(ApiCall::get(path)).await.reply;
+            let reply = self.run.own.send_call(ApiCall::get(path)).await.reply;
             match (status_code(&reply), reply_json(&reply)) {
                 (Some(404), _) => WaitLook::Ready(()),
                 (_, Some(object)) => WaitLook::NotYet(format!(
@@ -186,16 +186,16 @@ impl LiveWorld<'_> {
     /// Waits until the cluster has forgotten what reached beyond this world, so that the next one
     /// does not meet it.
     async fn wait_until_forgotten(&mut self) -> Result<(), Error> {
-        let mut touches = self.barrier.deletions(self.namespaces.made_objects());
+        let mut records = self.barrier.deletions(self.namespaces.made_objects());
         // Of kinds that the world defined itself nothing has to be forgotten.
-        touches.retain(|touch| {
-            model::object_kind(&touch.resource.api_version(), &touch.resource.kind).is_some()
+        records.retain(|record| {
+            model::object_kind(&record.resource.api_version(), &record.resource.kind).is_some()
         });
         wait_in_force(
-            &self.lab.canaries,
-            self.lab.cluster.host_access(),
+            &self.run.sentinels,
+            self.run.cluster.host_access(),
             &self.waiter,
-            &touches,
+            &records,
             &[],
         )
         .await
@@ -206,7 +206,7 @@ impl LiveWorld<'_> {
     /// once, and is not asked otherwise.
     async fn end_pods(&self, is_wide: bool) {
         let wrote = |kind: &str| self.barrier.wrote_kind(kind);
-        let makers: Vec<&str> = WORKLOADS
+        let makers: Vec<&str> = WORKLOAD_KINDS
             .iter()
             .filter(|(kind, _)| wrote(kind))
             .map(|(_, path)| *path)
@@ -219,7 +219,7 @@ impl LiveWorld<'_> {
                 let grace = if is_wide { "1" } else { "0" };
                 let call = ApiCall::delete(path.replace("{}", namespace))
                     .with_query("gracePeriodSeconds", grace);
-                self.lab
+                self.run
                     .own
                     .send_call(call.with_query("propagationPolicy", "Background"))
                     .await;
@@ -237,10 +237,10 @@ impl LiveWorld<'_> {
                 self.empties(&format!("/api/v1/namespaces/{namespace}/pods"))
                     .await,
             );
-            for (kind, plural) in CLAIMS {
+            for (kind, plural) in CLAIM_KINDS {
                 if self.barrier.wrote_kind(kind) {
                     let path = format!("/api/v1/namespaces/{namespace}/{plural}");
-                    self.lab.own.send_call(ApiCall::delete(path.as_str())).await;
+                    self.run.own.send_call(ApiCall::delete(path.as_str())).await;
                     left.extend(self.empties(&path).await);
                 }
             }
@@ -258,7 +258,7 @@ impl LiveWorld<'_> {
         };
         let gone = self
             .waiter
-            .wait_until(wait, async || match self.lab.own.fetch_body(path).await {
+            .wait_until(wait, async || match self.run.own.fetch_body(path).await {
                 Ok(list) => match list["items"].as_array().map(Vec::as_slice) {
                     Some([]) => WaitLook::Ready(()),
                     Some([first, ..]) => WaitLook::NotYet(format!("{}", first["metadata"]["name"])),
@@ -273,7 +273,7 @@ impl LiveWorld<'_> {
     /// What is left of a namespace, if it does not go.
     async fn end_namespace(&self, name: &str) -> Option<String> {
         let path = format!("/api/v1/namespaces/{name}");
-        self.lab.own.send_call(ApiCall::delete(path.as_str())).await;
+        self.run.own.send_call(ApiCall::delete(path.as_str())).await;
         let what = format!("namespace {name} to go");
         let wait = ConditionWait {
             what: &what,
@@ -285,7 +285,7 @@ impl LiveWorld<'_> {
             .wait_until(wait, async || {
                 match status_code(
                     &self
-                        .lab
+                        .run
                         .own
                         .send_call(ApiCall::get(path.as_str()))
                         .await

@@ -14,8 +14,8 @@ pub(crate) struct WriteBarrier {
 
 impl WriteBarrier {
     /// Notes an object that has to come into force, or a deletion.
-    pub(crate) fn add_object(&mut self, touch: WriteRecord) {
-        self.pending.push(touch);
+    pub(crate) fn add_object(&mut self, record: WriteRecord) {
+        self.pending.push(record);
     }
 
     /// What was written since; the one that takes it reports the result with
@@ -30,8 +30,8 @@ impl WriteBarrier {
     }
 
     /// These have been waited for.
-    pub(crate) fn mark_passed(&mut self, touches: Vec<WriteRecord>) {
-        self.in_force.extend(touches);
+    pub(crate) fn mark_passed(&mut self, records: Vec<WriteRecord>) {
+        self.in_force.extend(records);
     }
 
     /// From now on nothing can be tried.
@@ -46,18 +46,18 @@ impl WriteBarrier {
 
     /// Whether an object of this kind was written.
     pub(crate) fn wrote_kind(&self, kind: &str) -> bool {
-        self.all().any(|touch| touch.resource.kind == kind)
+        self.all().any(|record| record.resource.kind == kind)
     }
 
     /// The deletions of the objects at these paths, as far as they were written.
     pub(crate) fn deletions(&self, paths: &[String]) -> Vec<WriteRecord> {
-        let written = |path: &String| self.all().find(|touch| touch.path() == *path);
+        let written = |path: &String| self.all().find(|record| record.path() == *path);
         paths
             .iter()
             .filter_map(written)
-            .map(|touch| WriteRecord {
+            .map(|record| WriteRecord {
                 object: None,
-                ..touch.clone()
+                ..record.clone()
             })
             .collect()
     }
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
     use crate::discovery::ApiResource;
 
-    fn touch(kind: &str, name: &str) -> WriteRecord {
+    fn record(kind: &str, name: &str) -> WriteRecord {
         let (resource, object) = (
             ApiResource::guess_resource("v1", kind),
             Some(json!({"kind": kind})),
@@ -90,11 +90,11 @@ mod tests {
     #[test]
     fn what_is_waited_for_once_is_in_force() {
         let mut barrier = WriteBarrier::default();
-        barrier.add_object(touch("Secret", "a"));
+        barrier.add_object(record("Secret", "a"));
         let pending = barrier.take_pending();
         assert_eq!((pending.len(), barrier.in_force().len()), (1, 0));
         barrier.mark_passed(pending);
-        barrier.add_object(touch("Pod", "b"));
+        barrier.add_object(record("Pod", "b"));
         assert_eq!(
             (barrier.take_pending().len(), barrier.in_force().len()),
             (1, 1)
@@ -104,8 +104,8 @@ mod tests {
     #[test]
     fn both_parts_count_as_written() {
         let mut barrier = WriteBarrier::default();
-        barrier.mark_passed(vec![touch("Secret", "a")]);
-        barrier.add_object(touch("Pod", "b"));
+        barrier.mark_passed(vec![record("Secret", "a")]);
+        barrier.add_object(record("Pod", "b"));
         assert!(
             barrier.wrote_kind("Secret") && barrier.wrote_kind("Pod") && !barrier.wrote_kind("Job")
         );

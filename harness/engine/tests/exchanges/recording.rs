@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use api::{ApiCall, Caller};
+use api::{ApiCall, ApiCaller};
 use cluster::Cluster;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -52,7 +52,7 @@ pub(crate) struct RecordingServer {
 }
 
 struct Recording {
-    caller: Caller,
+    caller: ApiCaller,
     taken: Mutex<Vec<(String, Reply)>>,
 }
 
@@ -63,7 +63,7 @@ impl RecordingServer {
             .await
             .unwrap();
         let recording = Arc::new(Recording {
-            caller: Caller::new(cluster.admin_client().clone(), "gauntlet-recording"),
+            caller: ApiCaller::new(cluster.admin_client().clone(), "gauntlet-recording"),
             taken: Mutex::default(),
         });
         let address = start_server(Arc::new(Arc::clone(&recording))).await;
@@ -140,7 +140,7 @@ impl Recording {
         let as_whom = headers.filter(|(name, _)| name.starts_with(IMPERSONATION));
         // Media types are given to a call for good; these are few.
         let media = |name| &*request.header(name).next().unwrap_or("").to_owned().leak();
-        let caller = Caller {
+        let caller = ApiCaller {
             headers: as_whom.cloned().collect(),
             ..self.caller.clone()
         };

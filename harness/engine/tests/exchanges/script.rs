@@ -249,7 +249,7 @@ fn usual_body(code: u16, sent: &Value) -> Value {
 
 /// The random names of a run, as they stand in a script and as they are made.
 const RANDOM: [(&str, &str); 2] = [
-    ("$(sentinels)", "gauntlet-canary-[a-z0-9]{6}"),
+    ("$(sentinels)", "gauntlet-sentinel-[a-z0-9]{6}"),
     ("$(namespace)", "gauntlet-[a-z0-9]{10}"),
 ];
 

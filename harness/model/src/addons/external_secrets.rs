@@ -8,8 +8,8 @@ use crate::kinds::cluster_kind;
 use crate::scope::{OWN_NAMESPACE, all_are_ours, is_ours};
 use crate::{AddonVersion, KindBarrier, KindIsolation, PureAddon, ReachRule};
 
-const GROUP: &str = "external-secrets.io";
-const BARRIER: KindBarrier = KindBarrier::Addon("external-secrets");
+const API_GROUP: &str = "external-secrets.io";
+const ADDON_BARRIER: KindBarrier = KindBarrier::Addon("external-secrets");
 
 /// External Secrets Operator.
 pub static ADDON: PureAddon = PureAddon {
@@ -27,14 +27,29 @@ pub static ADDON: PureAddon = PureAddon {
     second_try: Some(Duration::from_millis(2500)),
     milestones: &["external-secrets"],
     kinds: &[
-        cluster_kind(GROUP, "SecretStore", KindIsolation::Namespace, BARRIER),
-        cluster_kind(GROUP, "ClusterSecretStore", KindIsolation::Name, BARRIER),
-        cluster_kind(GROUP, "ExternalSecret", KindIsolation::Namespace, BARRIER),
         cluster_kind(
-            GROUP,
+            API_GROUP,
+            "SecretStore",
+            KindIsolation::Namespace,
+            ADDON_BARRIER,
+        ),
+        cluster_kind(
+            API_GROUP,
+            "ClusterSecretStore",
+            KindIsolation::Name,
+            ADDON_BARRIER,
+        ),
+        cluster_kind(
+            API_GROUP,
+            "ExternalSecret",
+            KindIsolation::Namespace,
+            ADDON_BARRIER,
+        ),
+        cluster_kind(
+            API_GROUP,
             "ClusterExternalSecret",
             KindIsolation::Stated(ReachRule(goes_only_to_us)),
-            BARRIER,
+            ADDON_BARRIER,
         ),
     ],
     without_barrier: &[("generators.external-secrets.io", "GeneratorState")],

@@ -14,7 +14,7 @@ use crate::{
     ANY_KIND, AddonVersion, KindBarrier, KindIsolation, PureAddon, ReachRule, WebhookDenial,
 };
 
-const BARRIER: KindBarrier = KindBarrier::Addon("gatekeeper");
+const ADDON_BARRIER: KindBarrier = KindBarrier::Addon("gatekeeper");
 
 /// Gatekeeper.
 pub static ADDON: PureAddon = PureAddon {
@@ -35,13 +35,13 @@ pub static ADDON: PureAddon = PureAddon {
             "templates.gatekeeper.sh",
             "ConstraintTemplate",
             KindIsolation::Name,
-            BARRIER,
+            ADDON_BARRIER,
         ),
         cluster_kind(
             "constraints.gatekeeper.sh",
             ANY_KIND,
             KindIsolation::Stated(ReachRule(matches_only_us)),
-            BARRIER,
+            ADDON_BARRIER,
         ),
     ],
     without_barrier: &[

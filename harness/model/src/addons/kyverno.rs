@@ -10,9 +10,9 @@ use crate::kinds::cluster_kind;
 use crate::scope::{is_ours, selects_only_us};
 use crate::{AddonVersion, KindBarrier, KindIsolation, PureAddon, ReachRule, WebhookDenial};
 
-const BARRIER: KindBarrier = KindBarrier::Addon("kyverno");
-const RULES: KindIsolation = KindIsolation::Stated(ReachRule(rules_match_only_us));
-const CONSTRAINTS: KindIsolation = KindIsolation::Stated(ReachRule(|policy| {
+const ADDON_BARRIER: KindBarrier = KindBarrier::Addon("kyverno");
+const RULES_ISOLATION: KindIsolation = KindIsolation::Stated(ReachRule(rules_match_only_us));
+const CONSTRAINTS_ISOLATION: KindIsolation = KindIsolation::Stated(ReachRule(|policy| {
     selects_only_us(&policy["spec"]["matchConstraints"])
 }));
 
@@ -30,19 +30,29 @@ pub static ADDON: PureAddon = PureAddon {
     second_try: None,
     milestones: &["kyverno"],
     kinds: &[
-        cluster_kind("kyverno.io", "ClusterPolicy", RULES, BARRIER),
-        cluster_kind("kyverno.io", "Policy", KindIsolation::Namespace, BARRIER),
+        cluster_kind(
+            "kyverno.io",
+            "ClusterPolicy",
+            RULES_ISOLATION,
+            ADDON_BARRIER,
+        ),
+        cluster_kind(
+            "kyverno.io",
+            "Policy",
+            KindIsolation::Namespace,
+            ADDON_BARRIER,
+        ),
         cluster_kind(
             "policies.kyverno.io",
             "ImageValidatingPolicy",
-            CONSTRAINTS,
-            BARRIER,
+            CONSTRAINTS_ISOLATION,
+            ADDON_BARRIER,
         ),
         cluster_kind(
             "policies.kyverno.io",
             "NamespacedImageValidatingPolicy",
             KindIsolation::Namespace,
-            BARRIER,
+            ADDON_BARRIER,
         ),
     ],
     without_barrier: &[
@@ -76,10 +86,10 @@ pub static ADDON: PureAddon = PureAddon {
 /// What its webhooks for resources are called: `mutate.kyverno.svc-fail`,
 /// `validate.kyverno.svc-ignore`, `ivpol.validate.kyverno.svc-fail-finegrained-POLICY`. Those for
 /// its own policies end in `.kyverno.svc`.
-const WEBHOOKS: &str = ".kyverno.svc-";
+const WEBHOOK_NAMES: &str = ".kyverno.svc-";
 
 fn is_webhook(name: &str) -> bool {
-    let kind = name.split_once(WEBHOOKS).map(|(kind, _)| kind);
+    let kind = name.split_once(WEBHOOK_NAMES).map(|(kind, _)| kind);
     kind.is_some_and(|kind| {
         ["mutate", "validate"]
             .iter()

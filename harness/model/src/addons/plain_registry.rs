@@ -1,13 +1,13 @@
 //! The same registry without TLS.
 
-use super::registry::VERSIONS;
+use super::registry::REGISTRY_VERSIONS;
 use crate::PureAddon;
 
 /// The registry over plain HTTP. A box has both or none.
 pub static ADDON: PureAddon = PureAddon {
     name: "plain-registry",
     about: "The same registry over plain HTTP: `$(registry)` names it there.",
-    versions: VERSIONS,
+    versions: REGISTRY_VERSIONS,
     needs_node: false,
     asks_registries: false,
     one_by_one: false,

@@ -9,8 +9,8 @@ use crate::kinds::cluster_kind;
 use crate::scope::{all_are_ours, is_our_image};
 use crate::{AddonVersion, KindBarrier, KindIsolation, PureAddon, ReachRule, WebhookDenial};
 
-const BARRIER: KindBarrier = KindBarrier::Addon("policy-controller");
-const GLOBS: KindIsolation = KindIsolation::Stated(ReachRule(|policy| {
+const ADDON_BARRIER: KindBarrier = KindBarrier::Addon("policy-controller");
+const GLOBS_ISOLATION: KindIsolation = KindIsolation::Stated(ReachRule(|policy| {
     all_are_ours(&policy["spec"]["images"], |image| {
         is_our_image(&image["glob"])
     })
@@ -30,17 +30,22 @@ pub static ADDON: PureAddon = PureAddon {
     second_try: None,
     milestones: &["policy-controller"],
     kinds: &[
-        cluster_kind("policy.sigstore.dev", "ClusterImagePolicy", GLOBS, BARRIER),
+        cluster_kind(
+            "policy.sigstore.dev",
+            "ClusterImagePolicy",
+            GLOBS_ISOLATION,
+            ADDON_BARRIER,
+        ),
         cluster_kind(
             "policy.sigstore.dev",
             "TrustRoot",
             KindIsolation::Name,
-            BARRIER,
+            ADDON_BARRIER,
         ),
     ],
     without_barrier: &[],
     denials: &[WebhookDenial {
-        is_webhook: |name| name == WEBHOOK,
+        is_webhook: |name| name == WEBHOOK_NAME,
         policies,
         about: "Sigstore's policy-controller, by the policy of this name (several with a comma between them); `no matching policies` where none matched.",
     }],
@@ -48,7 +53,7 @@ pub static ADDON: PureAddon = PureAddon {
 };
 
 /// Its webhooks for what holds images, validating and mutating alike.
-const WEBHOOK: &str = "policy.sigstore.dev";
+const WEBHOOK_NAME: &str = "policy.sigstore.dev";
 
 const NO_MATCH: &str = "no matching policies";
 const NO_DIGEST: &str = "must be an image digest";

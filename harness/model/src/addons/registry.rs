@@ -3,7 +3,7 @@
 use crate::{AddonVersion, PureAddon};
 
 /// Both registries are one program.
-pub(super) const VERSIONS: &[AddonVersion] = &[AddonVersion {
+pub(super) const REGISTRY_VERSIONS: &[AddonVersion] = &[AddonVersion {
     version: "3.1.2",
     components: &[
         "registry-3.1.2",
@@ -17,7 +17,7 @@ pub(super) const VERSIONS: &[AddonVersion] = &[AddonVersion {
 pub static ADDON: PureAddon = PureAddon {
     name: "registry",
     about: "An OCI registry, with TLS from the box's certificate authority.",
-    versions: VERSIONS,
+    versions: REGISTRY_VERSIONS,
     needs_node: false,
     asks_registries: false,
     one_by_one: false,

@@ -19,19 +19,21 @@ use node_restriction::NODE_MESSAGES;
 pub(super) fn refuser(text: &str) -> Option<Refuser> {
     let text = text.strip_prefix('[').unwrap_or(text);
     let said_by_others = || {
-        let known = PLUGIN_MESSAGES.iter().find(|(_, parts)| holds(text, parts));
+        let known = PLUGIN_MESSAGES
+            .iter()
+            .find(|(_, parts)| has_parts(text, parts));
         known.map(|(by, _)| by.clone())
     };
-    let said_to_node = NODE_MESSAGES.iter().any(|parts| holds(text, parts));
+    let said_to_node = NODE_MESSAGES.iter().any(|parts| has_parts(text, parts));
     said_by_others().or(said_to_node.then_some(Refuser::NodeRestriction))
 }
 
 /// What a plugin says without wrapping it as a refusal: the server passes it on as a fault of its
 /// own.
-pub(super) fn unwrapped(message: &str) -> Option<Refuser> {
+pub(super) fn unwrapped_refuser(message: &str) -> Option<Refuser> {
     let plugin = if message.starts_with("insufficient quota to match these scopes: ") {
         Plugin::ResourceQuota
-    } else if holds(
+    } else if has_parts(
         message,
         &["pod tolerations (", " conflict with its ", " whitelist"],
     ) {
@@ -44,7 +46,7 @@ pub(super) fn unwrapped(message: &str) -> Option<Refuser> {
             "ullPolicy: Unsupported value: ",
             "supported values: \"Always\"",
         ];
-        if !holds(text, parts) {
+        if !has_parts(text, parts) {
             return None;
         }
         Plugin::AlwaysPullImages
@@ -55,11 +57,11 @@ pub(super) fn unwrapped(message: &str) -> Option<Refuser> {
 /// The text of the 429 with which events are turned away.
 pub(super) fn too_many_events(message: &str) -> Option<Refuser> {
     let text = message.strip_prefix('[').unwrap_or(message);
-    holds(text, &["limit reached on type ", " for key "])
+    has_parts(text, &["limit reached on type ", " for key "])
         .then_some(Refuser::Plugin(Plugin::EventRateLimit))
 }
 
-fn holds(text: &str, parts: &[&str]) -> bool {
+fn has_parts(text: &str, parts: &[&str]) -> bool {
     let Some((first, others)) = parts.split_first() else {
         return false;
     };

@@ -4,10 +4,10 @@
 //! and keys), `pkg/storage/value/encrypt/{identity,aes,secretbox}` and Go's `crypto/cipher` (the
 //! ciphers), and `pkg/storage/value/encrypt/envelope/kmsv2/envelope.go` (KMS).
 
-const INTERNAL: &str = "Internal error occurred: ";
+const INTERNAL_ERROR: &str = "Internal error occurred: ";
 
 /// Beginnings of the transformers' own errors.
-const FAULTS: [&str; 12] = [
+const SEALING_FAULTS: [&str; 12] = [
     "no matching prefix found",
     "no matching key was found for the provided ",
     "identity transformer tried to read encrypted data",
@@ -24,23 +24,23 @@ const FAULTS: [&str; 12] = [
 
 /// What a list is answered for as long as the server cannot read all of it (`pkg/storage/cacher`),
 /// and why not.
-const INITIALIZING: &str = "storage is (re)initializing: failed to list ";
+const STORAGE_INITIALIZING: &str = "storage is (re)initializing: failed to list ";
 
 /// Whether this message of a reply 500, or 429, is such a one.
 #[must_use]
 pub(crate) fn is_fault(code: u16, message: &str) -> bool {
     let rest = match code {
         500 => message
-            .strip_prefix(INTERNAL)
+            .strip_prefix(INTERNAL_ERROR)
             .map(|rest| behind_key(rest).unwrap_or(rest)),
         429 => message
-            .strip_prefix(INITIALIZING)
+            .strip_prefix(STORAGE_INITIALIZING)
             .and_then(|rest| behind_key(rest.split_once(": ")?.1)),
         _ => None,
     };
     let Some(rest) = rest else { return false };
     let rest = rest.strip_prefix('[').unwrap_or(rest); // several keys or providers were tried
-    FAULTS.iter().any(|fault| rest.starts_with(fault))
+    SEALING_FAULTS.iter().any(|fault| rest.starts_with(fault))
 }
 
 /// What stands behind `unable to transform key "…": `, which lists put before it.

@@ -5,18 +5,18 @@ use crate::old_words::answer_now;
 use crate::{Answer, ScenarioStep};
 
 impl LintNotes<'_> {
-    pub(super) fn answers(&mut self, step: &ScenarioStep) {
+    pub(super) fn check_answers(&mut self, step: &ScenarioStep) {
         let each = step.expect_in.iter().flat_map(|each| each.values());
         let mut said: Vec<&Answer> = Vec::new();
         for answer in step.expect.iter().chain(each) {
             if !step.action.can_answer(answer) && !said.contains(&answer) {
                 said.push(answer);
-                self.impossible(step, answer);
+                self.add_impossible(step, answer);
             }
         }
     }
 
-    fn impossible(&mut self, step: &ScenarioStep, answer: &Answer) {
+    fn add_impossible(&mut self, step: &ScenarioStep, answer: &Answer) {
         let (action, word) = (step.action.word(), answer.word());
         let words: Vec<String> = step
             .action

@@ -102,7 +102,7 @@ impl LintNotes<'_> {
             )
             .collect();
         for name in unknown {
-            let hint = format!("there are {}", names::ALL);
+            let hint = format!("there are {}", names::ALL_PLACEHOLDERS);
             self.add_finding(
                 &format!("$({name})"),
                 format!("`$({name})` is not a placeholder"),

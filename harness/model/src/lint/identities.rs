@@ -6,10 +6,10 @@ use super::LintNotes;
 use crate::{Action, ImpersonateHeaders, ObservedRecord, ScenarioStep, StepIdentity};
 
 /// The user of the administrator in a box.
-const ADMINISTRATOR: &str = "admin";
+const ADMINISTRATOR_NAME: &str = "admin";
 
 /// Users of Kubernetes itself, ServiceAccounts among them.
-const SYSTEM: &str = "system:";
+const SYSTEM_PREFIX: &str = "system:";
 
 impl LintNotes<'_> {
     pub(super) fn check_identities(&mut self) {
@@ -42,7 +42,9 @@ impl LintNotes<'_> {
             .collect();
         let users = [&wanted.user, &wanted.impersonated].into_iter().flatten();
         let is_known = |user: &&String| {
-            known.contains(user.as_str()) || *user == ADMINISTRATOR || user.starts_with(SYSTEM)
+            known.contains(user.as_str())
+                || *user == ADMINISTRATOR_NAME
+                || user.starts_with(SYSTEM_PREFIX)
         };
         let unknown: Vec<&String> = users.filter(|user| !is_known(user)).collect();
         for user in unknown {

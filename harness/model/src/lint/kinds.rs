@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::LintNotes;
 use crate::{ActionWrites, Answer, ObjectManifest, ScenarioStep, object_kind, object_kind_called};
 
-const HINT: &str = "known kinds are in `harness/model/src/kinds.rs` and `harness/model/src/addons`, each with what shows that it is in force";
+const KINDS_HINT: &str = "known kinds are in `harness/model/src/kinds.rs` and `harness/model/src/addons`, each with what shows that it is in force";
 
 impl LintNotes<'_> {
     pub(super) fn check_kinds(&mut self) {
@@ -43,7 +43,7 @@ impl LintNotes<'_> {
                     "`{file}` holds a {}, a kind that Gauntlet does not know",
                     manifest.kind()
                 );
-                self.add_finding(file, what, HINT);
+                self.add_finding(file, what, KINDS_HINT);
             }
         }
         let is_own = |kind: &str| {
@@ -57,7 +57,7 @@ impl LintNotes<'_> {
             self.add_finding(
                 &format!("{kind}/"),
                 format!("`{kind}` is not a kind that Gauntlet knows"),
-                HINT,
+                KINDS_HINT,
             );
         }
     }

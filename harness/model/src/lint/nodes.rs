@@ -5,7 +5,7 @@ use super::LintNotes;
 use crate::{Action, NodeChange, ObservedRecord, Scenario, ScenarioWorld, names};
 
 /// The most nodes that a box has.
-const MOST: u8 = 3;
+const MOST_NODES: u8 = 3;
 
 /// What stands for an address that only a dual-stack cluster has.
 const OF_IPV6: [&str; 3] = ["$(pod-ipv6:", "$(service-ipv6:", "$(node-ipv6"];
@@ -20,7 +20,7 @@ impl LintNotes<'_> {
             .chain(&scenario.cluster);
         for nodes in shapes
             .map(|shape| shape.nodes)
-            .filter(|nodes| *nodes > MOST)
+            .filter(|nodes| *nodes > MOST_NODES)
         {
             let hint = "a cluster has up to three nodes, and none where no pod has to run";
             self.add_finding(

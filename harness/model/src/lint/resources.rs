@@ -40,7 +40,7 @@ const ONLY_READ: [&str; 24] = [
 ];
 
 /// The verbs of the audit log: those of requests for objects, and the methods of others.
-const VERBS: [&str; 14] = [
+const AUDIT_VERBS: [&str; 14] = [
     "approve",
     "create",
     "delete",
@@ -58,29 +58,31 @@ const VERBS: [&str; 14] = [
 ];
 
 /// How many letters make another word of a field.
-const CLOSE: usize = 2;
+const CLOSE_LETTERS: usize = 2;
 
 impl LintNotes<'_> {
-    pub(super) fn resources(&mut self) {
+    pub(super) fn check_resources(&mut self) {
         for step in &self.loaded.scenario.steps {
-            for target in targets(&step.action) {
+            for target in named_targets(&step.action) {
                 if object_kind_called(&target.kind).is_none() && !self.serves(&target.kind) {
-                    self.unknown(step, &target.kind, "kind");
+                    self.add_unknown(step, &target.kind, "kind");
                 }
             }
             match &step.action {
                 Action::List { resource, .. } if !self.serves(resource) => {
-                    self.unknown(step, resource, "resource");
+                    self.add_unknown(step, resource, "resource");
                 }
-                Action::LookFor(ObservedRecord::Audit(wanted)) => self.audit(step, wanted),
-                Action::LookFor(ObservedRecord::Field(wanted)) => self.field(step, wanted),
-                Action::LookFor(ObservedRecord::Event(wanted)) => self.event(step, &wanted.reason),
+                Action::LookFor(ObservedRecord::Audit(wanted)) => self.check_audit(step, wanted),
+                Action::LookFor(ObservedRecord::Field(wanted)) => self.check_field(step, wanted),
+                Action::LookFor(ObservedRecord::Event(wanted)) => {
+                    self.check_event(step, &wanted.reason)
+                }
                 _ => {}
             }
         }
     }
 
-    fn unknown(&mut self, step: &ScenarioStep, name: &str, what: &str) {
+    fn add_unknown(&mut self, step: &ScenarioStep, name: &str, what: &str) {
         let hint = "a resource is written in the plural, as in `secrets`, a kind in the singular, each with its group where it is ambiguous";
         self.add_finding(
             &format!("id: {}", step.id),
@@ -92,14 +94,14 @@ impl LintNotes<'_> {
         );
     }
 
-    fn audit(&mut self, step: &ScenarioStep, wanted: &AuditMatch) {
+    fn check_audit(&mut self, step: &ScenarioStep, wanted: &AuditMatch) {
         if let Some(resource) = &wanted.resource
             && !(self.plurals().any(|plural| plural == *resource) || resource.contains("$("))
         {
-            self.unknown(step, resource, "resource");
+            self.add_unknown(step, resource, "resource");
         }
         if let Some(verb) = &wanted.verb
-            && !(VERBS.contains(&verb.as_str()) || verb.contains("$("))
+            && !(AUDIT_VERBS.contains(&verb.as_str()) || verb.contains("$("))
         {
             let what = format!(
                 "step `{}` looks for the verb `{verb}`, which no request has",
@@ -108,13 +110,13 @@ impl LintNotes<'_> {
             self.add_finding(
                 &format!("id: {}", step.id),
                 what,
-                format!("there are {}", VERBS.join(", ")),
+                format!("there are {}", AUDIT_VERBS.join(", ")),
             );
         }
     }
 
     /// A reason that may be misspelt: nothing of this scenario shows that there are events with it.
-    fn event(&mut self, step: &ScenarioStep, reason: &str) {
+    fn check_event(&mut self, step: &ScenarioStep, reason: &str) {
         let sees = |other: &ScenarioStep| {
             let is_same = matches!(&other.action, Action::LookFor(ObservedRecord::Event(one)) if one.reason == reason);
             let mut intents = other
@@ -138,7 +140,7 @@ impl LintNotes<'_> {
 
     /// A field that is not where the scenario's own manifest has one that is called almost the
     /// same.
-    fn field(&mut self, step: &ScenarioStep, wanted: &FieldMatch) {
+    fn check_field(&mut self, step: &ScenarioStep, wanted: &FieldMatch) {
         let kind = wanted.of.kind.split('.').next().unwrap_or_default();
         let all = self.loaded.manifests.values().flatten();
         let objects: Vec<&Value> = all
@@ -150,7 +152,7 @@ impl LintNotes<'_> {
             .any(|object| object.pointer(&wanted.at).is_some());
         let meant = objects
             .iter()
-            .find_map(|object| almost(object, &wanted.at))
+            .find_map(|object| nearest_field(object, &wanted.at))
             .filter(|_| !is_there);
         if let Some((wrong, right)) = meant {
             let what = format!("step `{}` looks at a field `{wrong}`", step.id);
@@ -208,7 +210,7 @@ impl LintNotes<'_> {
 }
 
 /// The objects that an action names.
-fn targets(action: &Action) -> Vec<&ObjectTarget> {
+fn named_targets(action: &Action) -> Vec<&ObjectTarget> {
     match action {
         Action::Get(target) | Action::WaitRunning(target) | Action::ReadEtcdValue(target) => {
             vec![target]
@@ -266,7 +268,7 @@ fn plural(kind: &str) -> String {
 
 /// The first word of a pointer that an object lacks where it has another one that is written almost
 /// the same.
-fn almost(object: &Value, pointer: &str) -> Option<(String, String)> {
+fn nearest_field(object: &Value, pointer: &str) -> Option<(String, String)> {
     let mut at = object;
     for word in pointer.split('/').skip(1) {
         let word = word.replace("~1", "/").replace("~0", "~");
@@ -283,7 +285,9 @@ fn almost(object: &Value, pointer: &str) -> Option<(String, String)> {
             continue;
         }
         let fields = at.as_object()?;
-        let close = |key: &&String| word.len() > CLOSE && letter_distance(key, &word) <= CLOSE;
+        let close = |key: &&String| {
+            word.len() > CLOSE_LETTERS && letter_distance(key, &word) <= CLOSE_LETTERS
+        };
         return fields
             .keys()
             .find(close)
@@ -387,7 +391,7 @@ mod tests {
     #[test]
     fn a_word_that_is_almost_there_is_found() {
         let pod = json!({"spec": {"containers": [{"name": "a"}], "id": 1}});
-        let of = |pointer: &str| almost(&pod, pointer);
+        let of = |pointer: &str| nearest_field(&pod, pointer);
         assert_eq!(
             of("/spec/container/0/name"),
             Some(("container".into(), "containers".into()))

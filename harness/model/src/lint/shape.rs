@@ -11,20 +11,20 @@ use crate::{
 };
 
 impl LintNotes<'_> {
-    pub(super) fn shapes(&mut self) {
+    pub(super) fn check_shapes(&mut self) {
         let scenario = &self.loaded.scenario;
-        self.versions("install", &scenario.install);
+        self.check_versions("install", &scenario.install);
         for (name, world) in &scenario.worlds {
-            self.versions(name, &world.install);
-            self.registry(name, world);
+            self.check_versions(name, &world.install);
+            self.check_registry(name, world);
             self.nodeless_steps(name, world);
-            self.unenforced(name, world);
+            self.check_enforcement(name, world);
         }
     }
 
     /// One addon has one version in one cluster.
-    fn versions(&mut self, at: &str, install: &BTreeSet<AddonInstall>) {
-        if let Some(addon) = repeated(install.iter().map(|one| one.addon().name)) {
+    fn check_versions(&mut self, at: &str, install: &BTreeSet<AddonInstall>) {
+        if let Some(addon) = repeated_name(install.iter().map(|one| one.addon().name)) {
             self.add_finding(
                 at,
                 format!("`{at}` installs two versions of {addon}"),
@@ -34,7 +34,7 @@ impl LintNotes<'_> {
     }
 
     /// A placeholder for a registry stands for nothing where there is none.
-    fn registry(&mut self, name: &str, world: &ScenarioWorld) {
+    fn check_registry(&mut self, name: &str, world: &ScenarioWorld) {
         let scenario = &self.loaded.scenario;
         let install = scenario.world_installs(world);
         if includes_addon(&install, &registry::ADDON)
@@ -85,7 +85,7 @@ impl LintNotes<'_> {
 
     /// A NetworkPolicy without enforcement changes nothing: it is only tried as the recipe that
     /// does not protect.
-    fn unenforced(&mut self, name: &str, world: &ScenarioWorld) {
+    fn check_enforcement(&mut self, name: &str, world: &ScenarioWorld) {
         let scenario = &self.loaded.scenario;
         let is_policy = |file: &String| {
             let objects = self.loaded.manifests.get(file).into_iter().flatten();
@@ -112,7 +112,7 @@ impl LintNotes<'_> {
 }
 
 /// The first name that is there twice.
-fn repeated<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+fn repeated_name<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let mut seen = BTreeSet::new();
     names.into_iter().find(|name| !seen.insert(*name))
 }
@@ -166,9 +166,9 @@ mod tests {
     #[test]
     fn one_addon_has_one_version() {
         // None has a second one yet.
-        assert_eq!(super::repeated(["kyverno", "vault"]), None);
+        assert_eq!(super::repeated_name(["kyverno", "vault"]), None);
         assert_eq!(
-            super::repeated(["dns", "kyverno", "kyverno"]),
+            super::repeated_name(["dns", "kyverno", "kyverno"]),
             Some("kyverno")
         );
     }

@@ -21,7 +21,7 @@ impl LintNotes<'_> {
                 );
             }
             self.check_expectations(step);
-            self.answers(step);
+            self.check_answers(step);
             self.check_paths(step);
             if let Action::LookFor(
                 ObservedRecord::Warning(warning) | ObservedRecord::Output(warning),

@@ -4,7 +4,7 @@ use super::LintNotes;
 use crate::wire::target_pod;
 use crate::{Action, Answer, HeldConnection, HoldConnection, ScenarioStep};
 
-const SCHEMES: [&str; 5] = ["tcp", "udp", "http", "tls", "dns"];
+const TARGET_SCHEMES: [&str; 5] = ["tcp", "udp", "http", "tls", "dns"];
 
 impl LintNotes<'_> {
     pub(super) fn check_wire(&mut self) {
@@ -12,7 +12,7 @@ impl LintNotes<'_> {
         for step in &self.loaded.scenario.steps {
             match &step.action {
                 Action::Reach(wire) => {
-                    self.check_target(step, &wire.to, &SCHEMES);
+                    self.check_target(step, &wire.to, &TARGET_SCHEMES);
                     if !wire.no_listener && target_pod(&wire.to).is_none() {
                         self.open_somewhere(step);
                     }

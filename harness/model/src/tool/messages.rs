@@ -74,7 +74,7 @@ pub(super) fn read_sign(text: &str, exit: i32) -> Option<RejectionReason> {
 fn read_bundle(text: &str) -> Option<RejectionReason> {
     const NO_TIMESTAMP: &str =
         "a timestamp authority must be provided to request a short-lived certificate";
-    const REFUSED: &str =
+    const TOKEN_REFUSED: &str =
         r#"{"code":3, "message":"There was an error processing the identity token""#;
     if text.starts_with(NO_TIMESTAMP) {
         return Some(RejectionReason::NoTimestamp);
@@ -82,7 +82,7 @@ fn read_bundle(text: &str) -> Option<RejectionReason> {
     let text = text.strip_prefix("error signing bundle: ")?;
     let refused = text
         .strip_prefix("Fulcio returned 400: ")
-        .is_some_and(|body| body.starts_with(REFUSED));
+        .is_some_and(|body| body.starts_with(TOKEN_REFUSED));
     (refused || text == "unable to get subject from identity token")
         .then_some(RejectionReason::TokenRefused)
 }
@@ -119,7 +119,7 @@ fn agreed_reason(reasons: &str) -> Option<RejectionReason> {
 /// Why one signature or attestation does not count: the bundle's words, then those of the older
 /// format.
 fn rejection_reason(line: &str) -> Option<RejectionReason> {
-    const WORDS: [(&str, RejectionReason); 14] = [
+    const ERROR_MESSAGES: [(&str, RejectionReason); 14] = [
         (
             "failed to verify signature: could not verify envelope: accepted signatures do not match threshold",
             RejectionReason::WrongKey,
@@ -188,7 +188,7 @@ fn rejection_reason(line: &str) -> Option<RejectionReason> {
             RejectionReason::NoTimestamp
         });
     }
-    WORDS
+    ERROR_MESSAGES
         .iter()
         .find(|(head, _)| line.starts_with(head))
         .map(|(_, why)| *why)
@@ -206,7 +206,7 @@ fn trusted_root(text: &str) -> Option<RejectionReason> {
 /// A registry's answer that withholds what was asked for: `GET URL: CODE: MESSAGE`, or a body that
 /// ends too early. That no registry answers at all is something else, and not here.
 fn registry_refusal(text: &str) -> Option<RejectionReason> {
-    const CODES: [&str; 8] = [
+    const REGISTRY_CODES: [&str; 8] = [
         "UNAUTHORIZED",
         "DENIED",
         "MANIFEST_UNKNOWN",
@@ -223,7 +223,7 @@ fn registry_refusal(text: &str) -> Option<RejectionReason> {
         .iter()
         .find_map(|head| text.strip_prefix(head))?
         .split_once(": ")?;
-    let code = CODES.iter().any(|code| {
+    let code = REGISTRY_CODES.iter().any(|code| {
         said.strip_prefix(code)
             .is_some_and(|rest| rest.starts_with(": "))
     });
@@ -232,11 +232,15 @@ fn registry_refusal(text: &str) -> Option<RejectionReason> {
 
 /// syft names each place where it looked for the image; the registry's is the one that counts.
 pub(super) fn read_syft(stderr: &str, exit: i32) -> Option<RejectionReason> {
-    const ASKED: &str = "  - oci-registry: failed to get image descriptor from registry: ";
+    const REGISTRY_ASKED: &str = "  - oci-registry: failed to get image descriptor from registry: ";
     if exit != 1 {
         return None;
     }
-    registry_refusal(stderr.lines().find_map(|line| line.strip_prefix(ASKED))?)
+    registry_refusal(
+        stderr
+            .lines()
+            .find_map(|line| line.strip_prefix(REGISTRY_ASKED))?,
+    )
 }
 
 /// grype's exit code 2 is for a severity that was reached, and for nothing else.

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use api::{ApiCall, Caller, JSON, STRATEGIC_MERGE, message, reply_message, status_code, was_taken};
+use api::{
+    ApiCall, ApiCaller, JSON_BODY, STRATEGIC_MERGE_PATCH, reply_message, server_message,
+    status_code, was_taken,
+};
 use cluster::Cluster;
 use serde_json::Value;
 use wait::{ConditionWait, WaitLook};
@@ -19,20 +22,21 @@ pub(crate) enum Reply {
 
 pub(crate) async fn send(cluster: &Cluster, method: &str, path: &str, body: &Value) -> Reply {
     let media = if method == "PATCH" {
-        STRATEGIC_MERGE
+        STRATEGIC_MERGE_PATCH
     } else {
-        JSON
+        JSON_BODY
     };
     let call = ApiCall {
         method: method.parse().unwrap(),
         body: (!body.is_null()).then(|| (media, body.clone())),
         ..ApiCall::get(path)
     };
-    let caller = Caller::new(cluster.admin_client().clone(), "gauntlet-oracle");
+    let caller = ApiCaller::new(cluster.admin_client().clone(), "gauntlet-oracle");
     match caller.ask_once(&call).await {
-        Ok(reply) if was_taken(&reply) => Reply::Done(api::body(&reply).clone()),
+        Ok(reply) if was_taken(&reply) => Reply::Done(api::reply_body(&reply).clone()),
         Ok(reply) => {
-            let message = message(&reply).map_or_else(|| reply_message(&reply), str::to_owned);
+            let message =
+                server_message(&reply).map_or_else(|| reply_message(&reply), str::to_owned);
             Reply::Refused(status_code(&reply).unwrap_or_default(), message)
         }
         Err(other) => panic!("{method} {path}: {other}"),

@@ -11,7 +11,7 @@ use crate::commands::lint::count_scenarios;
 use crate::progress::{BuildEstimate, ProgressBoard, format_seconds};
 
 /// The key of the board's line about cells.
-const CELLS: &str = "~cells";
+const CELLS_LINE: &str = "~cells";
 
 /// Shows the events of a run on a board.
 pub(crate) struct RunDisplay {
@@ -69,7 +69,7 @@ impl RunDisplay {
                     String::new()
                 };
                 self.board.redraw(
-                    CELLS,
+                    CELLS_LINE,
                     &format!("{} of {} cells{bad}", state.cells, state.of),
                 );
             }

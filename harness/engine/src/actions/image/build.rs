@@ -17,8 +17,8 @@ use crate::tools;
 use crate::world::LiveWorld;
 
 /// The media types of bills of materials.
-const CYCLONEDX: &str = "application/vnd.cyclonedx+json";
-const SPDX: &str = "application/spdx+json";
+const CYCLONEDX_TYPE: &str = "application/vnd.cyclonedx+json";
+const SPDX_TYPE: &str = "application/spdx+json";
 
 /// What a registry gave, or how it refused; a fault of any other kind says nothing about the
 /// artifact.
@@ -36,7 +36,7 @@ pub(in crate::actions) async fn build_image(
     }
     let probe = cx
         .world
-        .lab
+        .run
         .material
         .probe_binary(cx.world.host_access()?)
         .await?;
@@ -51,14 +51,14 @@ pub(in crate::actions) async fn push_image(
 ) -> Result<Observation, Error> {
     let image = cx.world.memory.require_image(name)?;
     let (repository, tag) = cx.world.image_place(name);
-    let beside = cx.world.lab.pushed.get().cloned();
+    let beside = cx.world.run.pushed.get().cloned();
     let pushed = repository.clone();
     let push = move |registry: &OciRegistry| {
         registry.push_image(&repository, &tag, &image, beside.as_deref())
     };
     let given = cx.world.ask_registry(push).await?;
     if given.is_ok() {
-        let _ = cx.world.lab.pushed.set(pushed);
+        let _ = cx.world.run.pushed.set(pushed);
     }
     Ok(cx.world.remember_digest(name, given))
 }
@@ -153,9 +153,9 @@ pub(in crate::actions) async fn attach_sbom(
             .join(format!("{}.sbom.json", attach.sbom)),
     )?;
     let kind = if document.contains("spdxVersion") {
-        SPDX
+        SPDX_TYPE
     } else {
-        CYCLONEDX
+        CYCLONEDX_TYPE
     };
     let given = cx
         .world

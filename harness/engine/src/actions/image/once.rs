@@ -20,10 +20,10 @@ use crate::workshop::{SignedProduct, SigningOrder};
 use crate::world::{LiveWorld, WorldCase};
 
 /// Words of policies that look at the repository's path in what is signed.
-const PATHS: [&str; 2] = ["docker-reference", "subject"];
+const IDENTITY_FIELDS: [&str; 2] = ["docker-reference", "subject"];
 
 /// What the namespace in an order is replaced by.
-const MARK: &str = "$(namespace)";
+const NAMESPACE_MARK: &str = "$(namespace)";
 
 /// A signature to be made: the tool's call, the image, and what goes into it where that is the same
 /// for other worlds.
@@ -49,7 +49,7 @@ impl LiveWorld<'_> {
 
     /// The name of an image in an order.
     pub(super) fn unnamed_image(&self, reference: &str) -> String {
-        reference.replace(self.namespace(), MARK)
+        reference.replace(self.namespace(), NAMESPACE_MARK)
     }
 
     /// Signs with the tool, or attaches what it made of the same before.
@@ -57,7 +57,7 @@ impl LiveWorld<'_> {
         let Some(order) = making.order.clone() else {
             return self.run_cosign(making.tool, making.args).await;
         };
-        let place = self.lab.options.workshop.signatures.place_for(order);
+        let place = self.run.options.workshop.signatures.place_for(order);
         let mut own = None;
         let signed = place
             .get_or_try_init(async || {
@@ -147,7 +147,7 @@ fn looks_at_paths(case: &WorldCase<'_>) -> bool {
 
 fn speaks_of_paths(value: &Value) -> bool {
     match value {
-        Value::String(text) => PATHS.iter().any(|word| text.contains(word)),
+        Value::String(text) => IDENTITY_FIELDS.iter().any(|word| text.contains(word)),
         Value::Array(items) => items.iter().any(speaks_of_paths),
         Value::Object(fields) => fields.values().any(speaks_of_paths),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,

@@ -14,7 +14,7 @@ use crate::actions::Observation;
 use crate::world::LiveWorld;
 
 /// Cosign's words for predicate types.
-const TYPES: [(&str, &str); 10] = [
+const PREDICATE_TYPES: [(&str, &str); 10] = [
     ("custom", "https://cosign.sigstore.dev/attestation/v1"),
     ("cyclonedx", "https://cyclonedx.org/bom"),
     ("link", "https://in-toto.io/Link/v1"),
@@ -116,7 +116,7 @@ impl LiveWorld<'_> {
     async fn wanted_signer(&self, trust: &VerifyTrust) -> Result<OwnSigner, Error> {
         match trust {
             VerifyTrust::Key(name) => self
-                .lab
+                .run
                 .material
                 .key_pair(self.host_access()?, name)
                 .await
@@ -153,7 +153,7 @@ impl LiveWorld<'_> {
             }
             _ if !needed => return Ok(Ok(verify::TrustedRoot::default())),
             root => {
-                self.lab
+                self.run
                     .material
                     .trusted_root_text(self.host_access()?, root)
                     .await?
@@ -164,7 +164,7 @@ impl LiveWorld<'_> {
 }
 
 fn predicate_type(kind: &str) -> &str {
-    TYPES
+    PREDICATE_TYPES
         .iter()
         .find(|(word, _)| *word == kind)
         .map_or(kind, |(_, uri)| uri)

@@ -29,16 +29,16 @@ use crate::wait::{ConditionWait, WaitLook};
 use crate::world::{LiveWorld, StepRequest};
 
 /// The logs of the registry with TLS, and of the one without.
-const LOGS: [&str; 2] = ["registry.log", "registry-plain.log"];
+const REGISTRY_LOGS: [&str; 2] = ["registry.log", "registry-plain.log"];
 
 /// How many looks in a row have to show the same, this far apart, and for how long there may be
 /// looks.
-const LOOKS: u32 = 3;
+const LOOKS_AT_LOG: u32 = 3;
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 const STABLE_WITHIN: Duration = Duration::from_secs(5);
 
 /// How often registries were asked for what is not there.
-static MARKS: AtomicU64 = AtomicU64::new(0);
+static MARKS_MADE: AtomicU64 = AtomicU64::new(0);
 
 /// What was counted before a step.
 struct LogMark {
@@ -135,7 +135,7 @@ impl LiveWorld<'_> {
                     0
                 };
                 last = Some(counted.clone());
-                if same >= LOOKS {
+                if same >= LOOKS_AT_LOG {
                     WaitLook::Ready((counted, lengths))
                 } else {
                     WaitLook::NotYet(counted)
@@ -147,7 +147,7 @@ impl LiveWorld<'_> {
     /// Asks both registries for what is not there: how the line begins that they note.
     async fn mark_logs(&self) -> Result<String, Error> {
         let address = self.host_access()?.address();
-        let reference = MARKS.fetch_add(1, Ordering::Relaxed).to_string();
+        let reference = MARKS_MADE.fetch_add(1, Ordering::Relaxed).to_string();
         let repository = format!("mark/{}", self.namespace());
         // As the line on the request begins; another one, on the error, names the path before that.
         let path = format!("\"GET /v2/{repository}/manifests/{reference} HTTP");
@@ -162,8 +162,8 @@ impl LiveWorld<'_> {
     }
 
     fn registry_logs(&self) -> Option<[PathBuf; 2]> {
-        let host_access = self.lab.cluster.host_access()?;
-        Some(LOGS.map(|name| host_access.log_folder().join(name)))
+        let host_access = self.run.cluster.host_access()?;
+        Some(REGISTRY_LOGS.map(|name| host_access.log_folder().join(name)))
     }
 }
 

@@ -42,7 +42,7 @@ pub(in crate::actions) async fn write_sbom(
         format: sbom.format,
     };
     let place = if cx.world.shares_product() {
-        cx.world.lab.options.workshop.bills.place_for(order)
+        cx.world.run.options.workshop.bills.place_for(order)
     } else {
         Arc::default()
     };

@@ -27,7 +27,7 @@ const EXPIRES_WITHIN: std::time::Duration = std::time::Duration::from_secs(30);
 const POLL_INTERVAL: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// The audience that Fulcio asks of a token.
-const AUDIENCE: &str = "sigstore";
+const SIGSTORE_AUDIENCE: &str = "sigstore";
 
 /// Which services take part in a signature.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,7 @@ struct SigningServices {
 }
 
 impl SigningServices {
-    const NONE: Self = Self {
+    const NO_SERVICES: Self = Self {
         fulcio: false,
         log: false,
         timestamp: false,
@@ -145,14 +145,14 @@ impl LiveWorld<'_> {
         statement: Option<SignedStatement>,
     ) -> Result<Option<SigningOrder>, Error> {
         let name = match with {
-            ImageSigner::Key(name) if services == SigningServices::NONE => name,
+            ImageSigner::Key(name) if services == SigningServices::NO_SERVICES => name,
             ImageSigner::Key(_)
             | ImageSigner::Account(_)
             | ImageSigner::ExpiredToken(_)
             | ImageSigner::FutureToken(_)
             | ImageSigner::ShortLived(_) => return Ok(None),
         };
-        let (host_access, material) = (self.host_access()?, &self.lab.material);
+        let (host_access, material) = (self.host_access()?, &self.run.material);
         let root = match format {
             SignatureFormat::Bundle => Some(
                 material
@@ -235,7 +235,7 @@ impl LiveWorld<'_> {
         format: SignatureFormat,
     ) -> Result<Vec<String>, Error> {
         let host_access = self.host_access()?;
-        let material = &self.lab.material;
+        let material = &self.run.material;
         let SigningServices {
             fulcio,
             log,
@@ -247,8 +247,12 @@ impl LiveWorld<'_> {
                 material.key_file(host_access, name, true).await?,
             ],
             ImageSigner::Account(account) => self.token_file(account, 0).await?,
-            ImageSigner::ExpiredToken(account) => self.token_file(account, -token::FAR).await?,
-            ImageSigner::FutureToken(account) => self.token_file(account, token::FAR).await?,
+            ImageSigner::ExpiredToken(account) => {
+                self.token_file(account, -token::FAR_SECONDS).await?
+            }
+            ImageSigner::FutureToken(account) => {
+                self.token_file(account, token::FAR_SECONDS).await?
+            }
             ImageSigner::ShortLived(subject) => self.short_lived(&self.fill_text(subject)).await?,
         };
         if format == SignatureFormat::Legacy {
@@ -288,15 +292,15 @@ impl LiveWorld<'_> {
     /// was made.
     async fn token_file(&self, account: &str, later: i64) -> Result<Vec<String>, Error> {
         let (namespace, account) = (self.namespace().to_owned(), self.fill_text(account));
-        let audiences = [AUDIENCE.to_owned()];
+        let audiences = [SIGSTORE_AUDIENCE.to_owned()];
         let wanted = TokenRequest {
             audiences: &audiences,
             pod: None,
             uid: None,
         };
         let call = wanted.call(&namespace, &account);
-        let reply = self.lab.own.send_call(call).await.reply;
-        let mut token = api::token(&reply)
+        let reply = self.run.own.send_call(call).await.reply;
+        let mut token = api::reply_token(&reply)
             .ok_or_else(|| {
                 Error::refused_reply(
                     format!("the ServiceAccount {account} gets no token"),
@@ -316,7 +320,7 @@ impl LiveWorld<'_> {
     /// A certificate that is soon over, with its key in cosign's own form.
     async fn short_lived(&self, subject: &str) -> Result<Vec<String>, Error> {
         let (host_access, folder) = (self.host_access()?, self.world_folder()?);
-        let authority = self.lab.material.authority().await?;
+        let authority = self.run.material.authority().await?;
         let leaf = authority.issue_leaf(subject, SHORT_LIVED_SECONDS)?;
         let at = |name: &str| folder.join(format!("short-lived.{name}"));
         tools::write_file(&at("pem"), leaf.key)?;
@@ -359,7 +363,7 @@ impl LiveWorld<'_> {
     }
 
     pub(crate) fn host_access(&self) -> Result<HostAccess<'_>, Error> {
-        self.lab
+        self.run
             .cluster
             .host_access()
             .ok_or_else(|| Error::unsupported("this cluster is not a box, and tools run in a box"))

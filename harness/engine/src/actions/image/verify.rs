@@ -57,7 +57,7 @@ impl LiveWorld<'_> {
                 return Ok(Vec::new());
             };
             let file = self
-                .lab
+                .run
                 .material
                 .key_file(self.host_access()?, name, false)
                 .await?;
@@ -81,7 +81,7 @@ impl LiveWorld<'_> {
     async fn root_path(&self, root: &TrustedRoot) -> Result<Option<String>, Error> {
         let TrustedRoot::File(file) = root else {
             return self
-                .lab
+                .run
                 .material
                 .trusted_root(self.host_access()?, root)
                 .await;

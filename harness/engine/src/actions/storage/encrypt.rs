@@ -24,7 +24,7 @@ use crate::world::LiveWorld;
 const RELOADED_WITHIN: Duration = Duration::from_secs(100);
 
 /// Grows with each reload, by `status` (the same package's metrics).
-const RELOADS: &str = "apiserver_encryption_config_controller_automatic_reloads_total";
+const RELOADS_METRIC: &str = "apiserver_encryption_config_controller_automatic_reloads_total";
 
 /// Carries the digest of the file that is in force as its label `hash`.
 const IN_FORCE: &str = "apiserver_encryption_config_controller_last_config_info";
@@ -73,7 +73,7 @@ pub(in crate::actions) async fn rewrite_secrets(
         let path = format!("/api/v1/namespaces/{}/secrets", percent_encode(namespace));
         let listed = cx
             .world
-            .lab
+            .run
             .own
             .send_call(ApiCall::get(path.as_str()))
             .await;
@@ -86,7 +86,7 @@ pub(in crate::actions) async fn rewrite_secrets(
             let name = secret["metadata"]["name"].as_str().unwrap_or_default();
             let exchange = cx
                 .world
-                .lab
+                .run
                 .own
                 .send_call(ApiCall::put(
                     format!("{path}/{}", percent_encode(name)),
@@ -126,7 +126,7 @@ impl LiveWorld<'_> {
     /// One that is in force already is not taken over again.
     async fn wait_until_reloaded(
         &self,
-        before: Reloads,
+        before: ReloadCounts,
         wanted: &str,
     ) -> Result<Observation, Error> {
         let began = std::time::Instant::now();
@@ -156,12 +156,15 @@ impl LiveWorld<'_> {
             .await
     }
 
-    async fn reload_count(&self) -> Result<Reloads, Error> {
-        let metrics = MetricScrape::scrape_metrics(&self.lab.own).await?;
+    async fn reload_count(&self) -> Result<ReloadCounts, Error> {
+        let metrics = MetricScrape::scrape_metrics(&self.run.own).await?;
         let of = |status: &str| {
-            metrics.sum_series(RELOADS, &[("status".to_owned(), status.to_owned())].into())
+            metrics.sum_series(
+                RELOADS_METRIC,
+                &[("status".to_owned(), status.to_owned())].into(),
+            )
         };
-        Ok(Reloads {
+        Ok(ReloadCounts {
             good: of("success"),
             bad: of("failure"),
             in_force: metrics.label(IN_FORCE, "hash").map(str::to_owned),
@@ -170,14 +173,14 @@ impl LiveWorld<'_> {
 }
 
 /// What the API server counts of its configuration.
-struct Reloads {
+struct ReloadCounts {
     good: f64,
     bad: f64,
     /// The digest of the file that is in force, where it says so.
     in_force: Option<String>,
 }
 
-impl Reloads {
+impl ReloadCounts {
     /// What became of the configuration of this digest since `before`.
     fn since(&self, before: &Self, wanted: &str) -> Option<Answer> {
         let is_taken = match &self.in_force {
@@ -224,14 +227,14 @@ mod tests {
 
     #[test]
     fn what_is_in_force_already_is_taken_over_at_once_and_what_is_not_is_counted() {
-        let reloads = |good, bad, in_force: Option<&str>| Reloads {
+        let reloads = |good, bad, in_force: Option<&str>| ReloadCounts {
             good,
             bad,
             in_force: in_force.map(str::to_owned),
         };
         let before = reloads(1.0, 1.0, Some("sha256:a"));
         let denied = Some(Answer::NotReloaded);
-        let since = |now: Reloads, wanted| now.since(&before, wanted);
+        let since = |now: ReloadCounts, wanted| now.since(&before, wanted);
         assert_eq!(
             since(reloads(1.0, 1.0, Some("sha256:a")), "sha256:a"),
             Some(Answer::Reloaded)

@@ -14,7 +14,7 @@ use crate::world::LiveWorld;
 type EtcdPair = (Vec<u8>, Vec<u8>);
 
 /// Where etcd listens, inside the box.
-const ENDPOINT: &str = "--endpoints=http://127.0.0.1:2379";
+const ETCD_ENDPOINT: &str = "--endpoints=http://127.0.0.1:2379";
 
 /// The key of an object, as the API server makes it: built-in kinds by their plural alone, others
 /// below their group.
@@ -83,7 +83,7 @@ impl LiveWorld<'_> {
         args: &[&str],
         input: Option<&[u8]>,
     ) -> Result<ToolOutput, Error> {
-        let args: Vec<&str> = std::iter::once(ENDPOINT)
+        let args: Vec<&str> = std::iter::once(ETCD_ENDPOINT)
             .chain(args.iter().copied())
             .collect();
         self.in_the_box("etcdctl", &args, input).await

@@ -62,7 +62,7 @@ impl LiveWorld<'_> {
         &self,
         counts_as_one: impl Fn(&kms::KmsCallRecord) -> bool,
     ) -> Option<CallCounts> {
-        let folder = self.lab.cluster.host_access()?.work_folder().join("kms");
+        let folder = self.run.cluster.host_access()?.work_folder().join("kms");
         let mut counts = CallCounts::default();
         for entry in std::fs::read_dir(folder).ok()?.flatten() {
             for call in kms::read_calls(&entry.path())
@@ -93,7 +93,7 @@ pub(crate) fn kms_meter() -> Box<dyn StepMeter> {
 
 impl StepMeter for KmsMeter {
     fn counts_step(&self, world: &LiveWorld<'_>, _: &StepRequest<'_>) -> bool {
-        world.lab.cluster.host_access().is_some()
+        world.run.cluster.host_access().is_some()
     }
 
     fn start_count<'a>(&'a mut self, world: &'a LiveWorld<'_>) -> LocalBoxFuture<'a, ()> {

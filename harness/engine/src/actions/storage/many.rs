@@ -13,10 +13,10 @@ use crate::actions::{Observation, StepContext};
 use crate::world::LiveWorld;
 
 /// What their names begin with.
-const PREFIX: &str = "many-";
+const NAME_PREFIX: &str = "many-";
 
 /// The canary that every value is made of.
-const CANARY: &str = "many";
+const MANY_CANARY: &str = "many";
 
 pub(in crate::actions) async fn fill_up(
     cx: &mut StepContext<'_, '_>,
@@ -31,7 +31,7 @@ pub(in crate::actions) async fn fill_up(
             "data": {"value": cx.world.secret_value(index)}});
         let exchange = cx
             .world
-            .lab
+            .run
             .own
             .send_call(ApiCall::post(path.as_str(), secret))
             .await;
@@ -54,14 +54,18 @@ pub(in crate::actions) async fn survey_secrets(
             percent_encode(&namespace),
             secret_name(index)
         );
-        let got = cx.world.lab.own.fetch_body(path).await;
+        let got = cx.world.run.own.fetch_body(path).await;
         if !got.is_ok_and(|secret| secret["data"]["value"] == cx.world.secret_value(index)) {
             lost.insert(secret_name(index));
         }
     }
     let folder = format!("/registry/secrets/{namespace}/");
     let mut by_seal: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for (key, bytes) in cx.world.stored_below(&format!("{folder}{PREFIX}")).await? {
+    for (key, bytes) in cx
+        .world
+        .stored_below(&format!("{folder}{NAME_PREFIX}"))
+        .await?
+    {
         let key = String::from_utf8_lossy(&key).into_owned();
         by_seal
             .entry(seal_text(&bytes))
@@ -80,7 +84,10 @@ pub(in crate::actions) async fn survey_secrets(
 
 impl LiveWorld<'_> {
     fn secret_value(&self, index: u16) -> String {
-        STANDARD.encode(format!("{}-{index}", self.planted.canary_value(CANARY)))
+        STANDARD.encode(format!(
+            "{}-{index}",
+            self.planted.canary_value(MANY_CANARY)
+        ))
     }
 }
 
@@ -94,7 +101,7 @@ fn describe_lost(lost: &BTreeSet<String>, by_seal: &BTreeMap<String, BTreeSet<St
 }
 
 fn secret_name(index: u16) -> String {
-    format!("{PREFIX}{index}")
+    format!("{NAME_PREFIX}{index}")
 }
 
 fn seal_text(bytes: &[u8]) -> String {

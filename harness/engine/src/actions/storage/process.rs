@@ -17,7 +17,7 @@ use crate::observe::MetricScrape;
 use crate::wait::{ConditionWait, WaitLook};
 use crate::world::LiveWorld;
 
-pub(crate) const ETCD: &str = "etcd";
+pub(crate) const ETCD_PROCESS: &str = "etcd";
 
 /// The fact with the checks that an API server fails for good.
 pub(crate) const NOT_READY: &str = "not-ready";
@@ -27,22 +27,22 @@ const USABLE_WITHIN: Duration = Duration::from_secs(90);
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Fails where a KMS plugin does not answer.
-const KMS: &str = "kms-providers";
+const KMS_CHECK: &str = "kms-providers";
 
 /// Checks that fail for good where something stored cannot be opened, or a KMS plugin does not
 /// answer: an API server that fails no others is of use, and its state is told.
-const OPEN: [&str; 2] = ["informer-sync", KMS];
+const TOLERATED_CHECKS: [&str; 2] = ["informer-sync", KMS_CHECK];
 
 /// Fails meanwhile, too, but for a minute only: then the API server goes on without
 /// (`--storage-initialization-timeout`).
-const OPEN_FOR_A_MINUTE: &str = "poststarthook/storage-readiness";
+const TOLERATED_FOR_A_MINUTE: &str = "poststarthook/storage-readiness";
 
 /// How long those may take before they count as failed, if something else says so too.
 const OPEN_FOR: Duration = Duration::from_secs(3);
 
 /// Counts what was read from etcd and opened, by status (kubernetes/apiserver,
 /// `storage/value/metrics.go`).
-const OPENED: &str = "apiserver_storage_transformation_operations_total";
+const OPENED_METRIC: &str = "apiserver_storage_transformation_operations_total";
 
 pub(in crate::actions) async fn command_process(
     cx: &StepContext<'_, '_>,
@@ -143,7 +143,7 @@ impl LiveWorld<'_> {
                     return WaitLook::Ready(Observation::from_answer(Answer::Running));
                 }
                 let reply = self
-                    .lab
+                    .run
                     .own
                     .send_call(ApiCall::get(HostAccess::READYZ_FROM_TEMPLATE))
                     .await
@@ -159,7 +159,9 @@ impl LiveWorld<'_> {
                     } => {
                         let failing = failing_checks(text);
                         if !failing.is_empty()
-                            && failing.iter().all(|check| OPEN.contains(&check.as_str()))
+                            && failing
+                                .iter()
+                                .all(|check| TOLERATED_CHECKS.contains(&check.as_str()))
                         {
                             let since = open_since.get_or_insert_with(Instant::now);
                             if since.elapsed() >= OPEN_FOR && self.fail_for_good(&failing).await {
@@ -184,10 +186,10 @@ impl LiveWorld<'_> {
     /// answer, or what was read from etcd could not be opened, which is tried once a second from
     /// then on.
     async fn fail_for_good(&self, checks: &[String]) -> bool {
-        if checks.iter().any(|check| check == KMS) {
+        if checks.iter().any(|check| check == KMS_CHECK) {
             return true;
         }
-        let Ok(metrics) = MetricScrape::scrape_metrics(&self.lab.own).await else {
+        let Ok(metrics) = MetricScrape::scrape_metrics(&self.run.own).await else {
             return false;
         };
         let read = BTreeMap::from([("transformation_type".to_owned(), "from_storage".to_owned())]);
@@ -196,7 +198,7 @@ impl LiveWorld<'_> {
             .into_iter()
             .chain([("status".to_owned(), "OK".to_owned())])
             .collect();
-        metrics.sum_series(OPENED, &read) > metrics.sum_series(OPENED, &opened)
+        metrics.sum_series(OPENED_METRIC, &read) > metrics.sum_series(OPENED_METRIC, &opened)
     }
 
     /// Waits until a process that was killed is known to have ended.
@@ -247,7 +249,7 @@ fn failing_checks(text: &str) -> Vec<String> {
             .map(|(name, _)| name)
     });
     names
-        .filter(|name| *name != OPEN_FOR_A_MINUTE)
+        .filter(|name| *name != TOLERATED_FOR_A_MINUTE)
         .map(str::to_owned)
         .collect()
 }

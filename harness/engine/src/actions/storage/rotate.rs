@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use api::{ApiCall, MERGE, percent_encode};
+use api::{ApiCall, MERGE_PATCH, percent_encode};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures::future::join_all;
@@ -48,7 +48,7 @@ pub(in crate::actions) async fn rotate_secret(
         percent_encode(&cx.namespace()),
         percent_encode(&rotate.secret)
     );
-    let secret = cx.world.lab.own.fetch_body(path.as_str()).await?;
+    let secret = cx.world.run.own.fetch_body(path.as_str()).await?;
     let old = secret["data"][&rotate.key]
         .as_str()
         .and_then(|text| STANDARD.decode(text).ok());
@@ -69,7 +69,7 @@ pub(in crate::actions) async fn rotate_secret(
     let data = Map::from_iter([(rotate.key.clone(), Value::from(STANDARD.encode(&new)))]);
     let who = cx.requester().await?;
     let tried = Observation::from_exchange(
-        who.send_call(ApiCall::patch(path, MERGE, json!({"data": data})))
+        who.send_call(ApiCall::patch(path, MERGE_PATCH, json!({"data": data})))
             .await,
     );
     if !tried.was_taken() {
@@ -150,7 +150,7 @@ async fn place_value(cx: &StepContext<'_, '_>, place: &WatchedValue) -> Result<V
         WatchedValue::Object(target) => {
             let resource = cx.resource(&target.kind).await?;
             let object = fetch_object(
-                &cx.world.lab.own,
+                &cx.world.run.own,
                 &resource,
                 &cx.namespace(),
                 &cx.fill_text(&target.name),

@@ -5,17 +5,17 @@ use std::path::PathBuf;
 use cluster::HostAccess;
 use model::{API_SERVER, Answer};
 
-use super::process::ETCD;
+use super::process::ETCD_PROCESS;
 use crate::Error;
 use crate::actions::{Observation, StepContext};
 use crate::world::LiveWorld;
 
 /// etcd's data, inside the box.
-const DATA: &str = HostAccess::ETCD_DATA;
+const DATA_FOLDER: &str = HostAccess::ETCD_DATA;
 
 /// Revisions go on far behind those that clients have seen, so that no watch goes on from before
 /// the restore.
-const BUMP: &str = "--bump-revision=1000000000";
+const BUMP_REVISION: &str = "--bump-revision=1000000000";
 
 pub(in crate::actions) async fn save_snapshot(
     cx: &StepContext<'_, '_>,
@@ -36,8 +36,8 @@ pub(in crate::actions) async fn restore_snapshot(
     let host_access: HostAccess<'_> = cx.world.host_access()?;
     let inside = host_access.path_inside(&cx.world.snapshot_file(name)?);
     cx.world.end_process(API_SERVER).await?;
-    cx.world.end_process(ETCD).await?;
-    let fresh = format!("{DATA}.new");
+    cx.world.end_process(ETCD_PROCESS).await?;
+    let fresh = format!("{DATA_FOLDER}.new");
     let (file, data) = (inside.to_string_lossy(), format!("--data-dir={fresh}"));
     cx.world
         .in_the_box(
@@ -47,15 +47,19 @@ pub(in crate::actions) async fn restore_snapshot(
                 "restore",
                 &file,
                 &data,
-                BUMP,
+                BUMP_REVISION,
                 "--mark-compacted",
             ],
             None,
         )
         .await?;
-    cx.world.in_the_box("rm", &["-r", DATA], None).await?;
-    cx.world.in_the_box("mv", &[&fresh, DATA], None).await?;
-    match cx.world.begin_process(ETCD).await?.start_refusal() {
+    cx.world
+        .in_the_box("rm", &["-r", DATA_FOLDER], None)
+        .await?;
+    cx.world
+        .in_the_box("mv", &[&fresh, DATA_FOLDER], None)
+        .await?;
+    match cx.world.begin_process(ETCD_PROCESS).await?.start_refusal() {
         None => cx.world.begin_process(API_SERVER).await,
         Some(refused) => Ok(refused),
     }

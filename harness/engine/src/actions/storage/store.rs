@@ -8,7 +8,7 @@ use crate::actions::{Observation, StepContext};
 
 /// What protobuf objects of Kubernetes begin with (k8s.io/apimachinery,
 /// `runtime/serializer/protobuf`).
-const PROTOBUF: &[u8] = b"k8s\0";
+const PROTOBUF_PREFIX: &[u8] = b"k8s\0";
 
 pub(in crate::actions) async fn read_stored(
     cx: &StepContext<'_, '_>,
@@ -67,7 +67,7 @@ fn judge_stored(bytes: &[u8], holds: &[String]) -> Result<Observation, Error> {
         Some((with, name)) => {
             Ok(Observation::from_answer(Answer::Encrypted { with }).with_fact("by", name))
         }
-        None if bytes.starts_with(PROTOBUF) || bytes.starts_with(b"{") => {
+        None if bytes.starts_with(PROTOBUF_PREFIX) || bytes.starts_with(b"{") => {
             Ok(Observation::from_answer(Answer::Plaintext).with_fact("holds", "no planted value"))
         }
         None => Err(Error::unexpected(

@@ -1,0 +1,86 @@
+//! Files and names of the crates that were gone through: none is long, no constant is one word.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use regex::Regex;
+
+use crate::root;
+
+/// The folders of their sources.
+const GONE_THROUGH: [&str; 8] = [
+    "golden/src",
+    "harness/api/src",
+    "harness/cli/src",
+    "harness/engine/src",
+    "harness/error-chain/src",
+    "harness/model/src",
+    "harness/redact/src",
+    "harness/runner/src",
+];
+
+/// The most lines of a file, its tests left out.
+const MOST_LINES: usize = 400;
+
+/// What each addon's file gives the table.
+const TABLE_ENTRY: &str = "ADDON";
+
+fn source_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(source_files(&path));
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+/// Each file with its text up to its tests.
+fn sources() -> Vec<(PathBuf, String)> {
+    let tests = Regex::new(r"(?m)^#\[cfg\(test\)\]\n(?:pub\(crate\) )?mod tests \{").unwrap();
+    let files = GONE_THROUGH
+        .iter()
+        .flat_map(|folder| source_files(&root().join(folder)));
+    files
+        .filter(|path| !path.to_str().unwrap().ends_with("tests.rs"))
+        .map(|path| {
+            let text = fs::read_to_string(&path).unwrap();
+            let end = tests.find(&text).map_or(text.len(), |tests| tests.start());
+            (path, text[..end].to_owned())
+        })
+        .collect()
+}
+
+#[test]
+fn no_file_is_long() {
+    let sources = sources();
+    assert!(sources.len() > 100, "{} files", sources.len());
+    let long: Vec<_> = sources
+        .iter()
+        .filter(|(_, text)| text.lines().count() > MOST_LINES)
+        .map(|(path, _)| path)
+        .collect();
+    assert!(long.is_empty(), "split these by what they hold: {long:#?}");
+}
+
+#[test]
+fn constants_are_named_for_what_they_hold() {
+    let one_word =
+        Regex::new(r"(?m)^(?:pub(?:\([a-z]+\))? )?(?:const|static) ([A-Z][A-Z0-9]*):").unwrap();
+    let found: Vec<String> = sources()
+        .iter()
+        .flat_map(|(path, text)| {
+            one_word
+                .captures_iter(text)
+                .map(|name| (path.display().to_string(), name[1].to_owned()))
+                .collect::<Vec<_>>()
+        })
+        .filter(|(_, name)| name != TABLE_ENTRY)
+        .map(|(path, name)| format!("{name} in {path}"))
+        .collect();
+    assert!(found.is_empty(), "one word does not say it: {found:#?}");
+    assert!(one_word.is_match("pub(crate) const ALL: [u8; 1] = [1];"));
+}
