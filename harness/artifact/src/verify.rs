@@ -4,7 +4,10 @@
 //! signatures of the artifact itself, by certificates (alone, or at the head of a chain) and by
 //! managed keys; RFC 3161 timestamps; and entries of logs of Rekor's first version (`hashedrekord`,
 //! `dsse`, `intoto`; promise and proof) and its second (`hashedrekord`; proof). What a bundle may be
-//! without and which faults are fatal follows sigstore-go 1.3.0, which cosign 3.1.3 uses.
+//! without and which faults are fatal follows sigstore-go 1.3.0, which cosign 3.1.3 uses. It is
+//! stricter where a bundle contradicts itself: in the kind of a log entry, in the body of an entry of
+//! Rekor 2, and in the period of such a log, which cosign does not look at. It takes signatures by
+//! P-384 keys with SHA-384 and with SHA-256; cosign, given such a key, takes the latter alone.
 //! The `sigstore` crate's verifier of bundles is of no use here: it wants a proof of a certificate
 //! transparency log and the log's time, and a box has no such log and a tiled log gives no time.
 //!

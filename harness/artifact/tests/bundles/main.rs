@@ -241,6 +241,7 @@ fn a_log_without_a_promise_says_no_time() {
 
 #[test]
 fn cosign_gives_the_same_answers() {
+    // With `SPOIL_ALL`, every field is compared, which takes minutes.
     let cosign = cosign::Cosign::find();
     let mut differ = Vec::new();
     let all = std::env::var_os("SPOIL_ALL").is_some();
@@ -261,13 +262,27 @@ fn cosign_gives_the_same_answers() {
                 form,
             };
             let (ours, theirs) = (judge(&made), cosign.judge(&made));
-            if ours.is_ok() != theirs.is_ok() {
+            let agree = ours.is_ok() == theirs.is_ok();
+            let stricter = ours.is_err() && is_contradiction(&form, &place, is_removed);
+            if agree == stricter {
                 let sign = if is_removed { "-" } else { "" };
                 differ.push(format!("{} {sign}{place}: {ours:?}, {theirs:?}", form.name));
             }
         }
     }
     assert!(differ.is_empty(), "{}", differ.join("\n"));
+}
+
+/// What only the second reader refuses: an entry that says that it is of another kind than its body
+/// is, and for Rekor 2 a body that is not what was logged. cosign 3.1.3 takes the kind as it is said,
+/// and makes the body of Rekor 2 itself.
+fn is_contradiction(form: &BundleForm, place: &str, is_removed: bool) -> bool {
+    let second = matches!(
+        form.entry,
+        EntryForm::SecondArtifact | EntryForm::SecondStatement
+    );
+    place.contains("/kindVersion/")
+        || (second && !is_removed && place.ends_with("/canonicalizedBody"))
 }
 
 /// The few fields that are compared in every run.
