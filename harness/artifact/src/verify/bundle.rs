@@ -66,7 +66,7 @@ struct RawCertificateChain {
     certificates: Vec<RawCertificate>,
 }
 
-/// A managed key. The hint says which, to whoever has several; it is not signed.
+/// A managed key. The hint tells several keys apart; it is not signed.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PublicKeyIdentifier {

@@ -117,7 +117,7 @@ impl CertificateHolder {
         let Some(name) = &self.subject else {
             return Err(VerifyRejection::new(
                 RejectionReason::WrongIdentity,
-                "the certificate names nobody",
+                "the certificate names no signer",
             ));
         };
         if !subject.fits(name) {
