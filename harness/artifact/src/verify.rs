@@ -1,20 +1,30 @@
 //! A second reader of signatures and attestations, which shares no code with cosign.
 //!
-//! It reads Sigstore bundles of version 0.3 and checks the signature of the envelope, what the
-//! statement speaks of, the certificate and its identity, the entry in a log of Rekor's second
-//! version, and the RFC 3161 timestamp. The `sigstore` crate's verifier of bundles is of no use
-//! here: it wants a proof of a certificate transparency log and the log's time, and a box has no
-//! such log and a tiled log gives no time.
+//! It reads Sigstore bundles of the versions 0.1, 0.2 and 0.3: statements in DSSE envelopes and
+//! signatures of the artifact itself, by certificates (alone, or at the head of a chain) and by
+//! managed keys; RFC 3161 timestamps; and entries of logs of Rekor's first version (`hashedrekord`,
+//! `dsse`, `intoto`; promise and proof) and its second (`hashedrekord`; proof). What a bundle may be
+//! without and which faults are fatal follows sigstore-go 1.3.0, which cosign 3.1.3 uses. It is
+//! stricter where a bundle contradicts itself: in the kind of a log entry, in the body of an entry of
+//! Rekor 2, and in the period of such a log, which cosign does not look at. It takes signatures by
+//! P-384 keys with SHA-384 and with SHA-256; cosign, given such a key, takes the latter alone.
+//! The `sigstore` crate's verifier of bundles is of no use here: it wants a proof of a certificate
+//! transparency log and the log's time, and a box has no such log and a tiled log gives no time.
 //!
-//! What it does not do: proofs of certificate transparency, logs of Rekor's first version,
-//! witnesses' signatures on a checkpoint, and legacy signatures; where only one of those would do,
-//! it rejects.
+//! What it does not do: proofs of certificate transparency, witnesses' signatures on a checkpoint,
+//! legacy signatures, keys on P-521, and Ed25519 in its variant with a hash (Ed25519ph), with which
+//! cosign signs artifacts themselves; where only one of those would do, it rejects. It does not take
+//! the keys of a bundle in snake case, which Go's `protojson` does.
 
 mod bundle;
 mod certificate;
+mod content;
+mod encoding;
 mod expression;
+mod hash;
 mod key;
 mod log;
+mod record;
 mod root;
 mod timestamp;
 
@@ -23,9 +33,10 @@ use regex::Regex;
 use serde_json::Value;
 
 use crate::{Error, OciRegistry};
-use bundle::{InTotoStatement, SigstoreBundle};
+use bundle::{LogEntry, SigstoreBundle};
 pub use expression::compile_expression;
 use key::PublicKey;
+use log::LoggedTime;
 pub use root::TrustedRoot;
 
 /// The predicate type of a signature.
@@ -34,6 +45,15 @@ pub const SIGNATURE: &str = "https://sigstore.dev/cosign/sign/v1";
 /// How the media type of every bundle begins. What is of another type was never signed, and is
 /// nothing to judge.
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.";
+
+/// What has to be signed: an image's manifest, or any file.
+#[derive(Clone, Copy, Debug)]
+pub struct SignedArtifact<'a> {
+    /// Its digest, `sha256:…`.
+    pub digest: &'a str,
+    /// The artifact itself; without it, only statements of its digest can be judged.
+    pub bytes: Option<&'a [u8]>,
+}
 
 /// What has to be shown for an image.
 #[derive(Clone, Debug)]
@@ -44,11 +64,13 @@ pub struct VerifyRequest<'a> {
     pub predicate_type: &'a str,
     /// An entry in a log that the trusted root knows.
     pub log: bool,
-    /// A timestamp of an authority that the trusted root knows.
+    /// A timestamp of an authority that the trusted root knows. Without it no timestamp is looked
+    /// at, unless only one can say when a certificate was used: a log of Rekor's second version
+    /// gives no time.
     pub timestamp: bool,
     /// The trusted root.
     pub root: &'a TrustedRoot,
-    /// The time that counts where there is no timestamp, in seconds since 1970.
+    /// The time that counts where neither a timestamp nor a log is asked for, in seconds since 1970.
     pub now: u64,
 }
 
@@ -137,9 +159,9 @@ pub fn verify_image(
     reference: &str,
     wanted: &VerifyRequest<'_>,
 ) -> Result<Result<(), VerifyRejection>, Error> {
-    let digest = registry.fetch_manifest(repository, reference)?.digest;
+    let image = registry.fetch_manifest(repository, reference)?;
     let mut bundles = Vec::new();
-    for referrer in registry.referrers(repository, &digest)? {
+    for referrer in registry.referrers(repository, &image.digest)? {
         let manifest = referrer.json()?;
         let layers = manifest["layers"]
             .as_array()
@@ -158,30 +180,30 @@ pub fn verify_image(
             bundles.push(registry.fetch_blob(repository, name)?);
         }
     }
-    Ok(verify_any(&bundles, &digest, wanted))
+    let artifact = SignedArtifact {
+        digest: &image.digest,
+        bytes: Some(&image.bytes),
+    };
+    Ok(verify_any(&bundles, &artifact, wanted))
 }
 
-/// Judges the bundles that are attached to the image `digest`.
+/// Judges the bundles that are attached to an artifact.
 ///
 /// # Errors
 /// Why none of them is what is wanted: of those of the right type, what is wrong with the one that
 /// came furthest, whatever order the registry gives them in.
 pub fn verify_any(
     bundles: &[Vec<u8>],
-    digest: &str,
+    artifact: &SignedArtifact<'_>,
     wanted: &VerifyRequest<'_>,
 ) -> Result<(), VerifyRejection> {
-    let none = if wanted.predicate_type == SIGNATURE {
-        RejectionReason::NoSignature
-    } else {
-        RejectionReason::NoAttestation
-    };
+    let none = missing_reason(wanted);
     let mut rejection = VerifyRejection::new(
         none,
         format!("nothing of the type {} is attached", wanted.predicate_type),
     );
     for bytes in bundles {
-        match verify_one(bytes, digest, wanted) {
+        match verify_one(bytes, artifact, wanted) {
             Ok(()) => return Ok(()),
             Err(other) if other.why == none => {}
             Err(other) if other.rank() > rejection.rank() => rejection = other,
@@ -197,53 +219,121 @@ pub fn verify_any(
 /// Why it is not what is wanted.
 pub fn verify_one(
     bytes: &[u8],
-    digest: &str,
+    artifact: &SignedArtifact<'_>,
     wanted: &VerifyRequest<'_>,
 ) -> Result<(), VerifyRejection> {
     let bundle = SigstoreBundle::read(bytes)?;
-    let statement = bundle.statement();
-    if let Ok(InTotoStatement { predicate_type, .. }) = &statement
-        && predicate_type != wanted.predicate_type
-    {
-        let none = if wanted.predicate_type == SIGNATURE {
-            RejectionReason::NoSignature
-        } else {
-            RejectionReason::NoAttestation
-        };
-        return Err(VerifyRejection::new(
-            none,
-            format!("it states {predicate_type}"),
-        ));
-    }
-    let stamped = timestamp::verify_timestamp(&bundle, wanted.root);
-    let time = stamped.as_ref().ok().copied();
-    if wanted.timestamp
-        && let Err(rejection) = stamped
-    {
-        return Err(rejection);
-    }
-    let key = match &wanted.by {
-        RequiredSigner::Key(pem) => signer_key(pem)?,
+    check_type(&bundle, wanted)?;
+    match &wanted.by {
+        RequiredSigner::Key(pem) => {
+            let key = signer_key(pem)?;
+            let times = signing_times(&bundle, wanted)?;
+            if bundle.certificate().is_ok() {
+                return Err(VerifyRejection::new(
+                    RejectionReason::WrongKey,
+                    "it is signed with a certificate, not with a key alone",
+                ));
+            }
+            let logged = logged_times(&bundle, &key, wanted, &times);
+            bundle.content.check_signature(&key, artifact)?;
+            logged.map(drop)
+        }
         RequiredSigner::Identity { subject, issuer } => {
+            let times = signing_times(&bundle, wanted)?;
             let certificate = bundle.certificate()?;
             let holder = certificate::parse_certificate(certificate)?;
-            certificate::check_signer_chain(certificate, wanted.root, time.unwrap_or(wanted.now))?;
+            let logged = logged_times(&bundle, &holder.key, wanted, &times);
+            let moments = moments(times, &logged, wanted)?;
+            for time in moments {
+                certificate::check_signer_chain(certificate, wanted.root, time)?;
+            }
             holder.matches_signer(subject, issuer)?;
-            holder.key
+            bundle.content.check_signature(&holder.key, artifact)?;
+            logged.map(drop)
         }
+    }
+}
+
+/// Whether the bundle is of the type that is wanted. One that signs the artifact itself is a
+/// signature.
+fn check_type(bundle: &SigstoreBundle, wanted: &VerifyRequest<'_>) -> Result<(), VerifyRejection> {
+    let said = match bundle.content.statement() {
+        Ok(Some(statement)) if statement.predicate_type == wanted.predicate_type => return Ok(()),
+        Ok(Some(statement)) => format!("it states {}", statement.predicate_type),
+        Ok(None) if wanted.predicate_type == SIGNATURE => return Ok(()),
+        Ok(None) => "it states nothing".to_owned(),
+        // What cannot be read is refused once the signature was looked at.
+        Err(_) => return Ok(()),
     };
-    bundle.signed_by(&key)?;
-    let statement = statement?;
-    if !statement.speaks_of(digest) {
+    Err(VerifyRejection::new(missing_reason(wanted), said))
+}
+
+fn missing_reason(wanted: &VerifyRequest<'_>) -> RejectionReason {
+    if wanted.predicate_type == SIGNATURE {
+        RejectionReason::NoSignature
+    } else {
+        RejectionReason::NoAttestation
+    }
+}
+
+/// When timestamps say that it was signed, as far as they are asked for.
+fn signing_times(
+    bundle: &SigstoreBundle,
+    wanted: &VerifyRequest<'_>,
+) -> Result<Vec<u64>, VerifyRejection> {
+    let by_certificate = matches!(wanted.by, RequiredSigner::Identity { .. });
+    let (entries, log_says_no_time) = (&bundle.entries, |(entry, _): &(LogEntry, _)| {
+        entry.integrated_time == 0
+    });
+    let only_stamps =
+        by_certificate && wanted.log && !entries.is_empty() && entries.iter().all(log_says_no_time);
+    if wanted.timestamp || only_stamps {
+        timestamp::verify_timestamps(bundle, wanted.root)
+    } else {
+        Ok(Vec::new())
+    }
+}
+
+/// When a certificate has to be valid: whenever it was used, or now where nothing is asked that
+/// could say when.
+fn moments(
+    stamped: Vec<u64>,
+    logged: &Result<Vec<LoggedTime>, VerifyRejection>,
+    wanted: &VerifyRequest<'_>,
+) -> Result<Vec<u64>, VerifyRejection> {
+    let logged = match logged {
+        Ok(times) => times.as_slice(),
+        // Only the log could say when.
+        Err(rejection) if stamped.is_empty() => return Err(rejection.clone()),
+        // The entry is refused below, if nothing before it is.
+        Err(_) => return Ok(stamped),
+    };
+    let is_proven = !stamped.is_empty() || logged.iter().any(|one| one.is_signed);
+    if wanted.log && !is_proven {
         return Err(VerifyRejection::new(
-            RejectionReason::OtherDigest,
-            "it speaks of another digest",
+            RejectionReason::NoTimestamp,
+            "neither an authority nor a log signed when it was made",
         ));
     }
+    let mut moments = stamped;
+    moments.extend(logged.iter().map(|one| one.time));
+    if moments.is_empty() {
+        moments.push(wanted.now);
+    }
+    Ok(moments)
+}
+
+/// When logs say that it was signed, as far as they are asked for.
+fn logged_times(
+    bundle: &SigstoreBundle,
+    key: &PublicKey,
+    wanted: &VerifyRequest<'_>,
+    stamped: &[u64],
+) -> Result<Vec<LoggedTime>, VerifyRejection> {
     if wanted.log {
-        log::check_log_entry(&bundle, wanted.root, time)
+        log::check_log_entries(bundle, key, wanted.root, stamped)
     } else {
-        Ok(())
+        Ok(Vec::new())
     }
 }
 

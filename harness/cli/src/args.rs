@@ -68,6 +68,9 @@ pub(crate) struct ScenarioFilter {
     /// Only scenarios of this area; can be given several times
     #[arg(long, value_name = "AREA")]
     pub(crate) area: Vec<String>,
+    /// Leave out scenarios by id or glob; can be given several times
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) exclude: Vec<String>,
 }
 
 /// Which scenarios: by name, by what changed, in turns.
@@ -99,7 +102,7 @@ impl ScenarioChoice {
     }
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct RunArguments {
     #[command(flatten)]
     pub(crate) choice: ScenarioChoice,
@@ -125,6 +128,25 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=i64::from(native::MOST_NODES)),
           conflicts_with_all = ["kubeconfig", "context", "disposable"])]
     pub(crate) nodes: Option<u8>,
+    /// Try everything N times, and count how often each cell gave which verdict. A cell that does not
+    /// always give the same one is flaky (exit 1)
+    #[arg(long, value_name = "N", default_value_t = 1, hide_default_value = true,
+          value_parser = clap::value_parser!(u16).range(1..=1000), conflicts_with = "keep")]
+    pub(crate) repeat: u16,
+    /// Begin no further world once one is not as intended; those that have begun are finished, and
+    /// the rest is skipped
+    #[arg(long)]
+    pub(crate) fail_fast: bool,
+    /// Try at most N worlds at a time, on all clusters together; 10 by default
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) parallel: Option<u16>,
+    /// Hold a world that is not as intended before anything of it is taken away, until Enter is
+    /// pressed; for a terminal
+    #[arg(long)]
+    pub(crate) pause_on_failure: bool,
+    /// Print a line for each step as soon as it is answered: what was asked, and what came of it
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
     /// Install what the machine lacks (Debian packages), after saying so, and build what is pinned
     #[arg(long)]
     pub(crate) setup: bool,
@@ -231,7 +253,7 @@ pub(crate) struct ListArguments {
     #[command(flatten)]
     pub(crate) folders: FolderArguments,
     /// List the boxes that are up instead
-    #[arg(long, conflicts_with_all = ["ids", "area", "changed", "rotate", "built"])]
+    #[arg(long, conflicts_with_all = ["ids", "area", "exclude", "changed", "rotate", "built"])]
     pub(crate) boxes: bool,
     /// As JSON
     #[arg(long)]
@@ -379,6 +401,28 @@ mod tests {
         assert_eq!(up("registry,kyverno@1.19"), Some(2));
         assert_eq!(up("kyverno@1.0"), None);
         assert_eq!(up("registry,docker"), None);
+    }
+
+    #[test]
+    fn what_is_repeated_is_not_kept_and_every_number_has_its_range() {
+        let run = |options: &[&str]| {
+            let words = ["gauntlet", "run"].iter().chain(options);
+            match Cli::try_parse_from(words).map(|cli| cli.command) {
+                Ok(Command::Run(run)) => Some((run.repeat, run.parallel, run.verbose)),
+                _ => None,
+            }
+        };
+        assert_eq!(run(&["--keep"]), Some((1, None, false)));
+        let all = ["--repeat", "3", "--parallel", "2", "-v"];
+        assert_eq!(run(&all), Some((3, Some(2), true)));
+        for bad in [
+            ["--repeat", "3", "--keep"].as_slice(),
+            &["--repeat", "0"],
+            &["--parallel", "0"],
+            &["--parallel", "65"],
+        ] {
+            assert_eq!(run(bad), None, "{bad:?}");
+        }
     }
 
     #[test]

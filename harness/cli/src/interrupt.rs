@@ -40,6 +40,11 @@ pub(crate) fn boxes_of_cache(cache: &BoxCache) -> BoxStarter {
 
 /// From here on signals take everything down. Returns once they do.
 pub(crate) fn watch_signals(cache: &BoxCache) {
+    watch_signals_and(cache, || {});
+}
+
+/// The same; what is to be said before that is said by `before`.
+pub(crate) fn watch_signals_and(cache: &BoxCache, before: impl FnOnce() + Send + 'static) {
     let root = cache.root.clone();
     let (not_yet, watching) = std::sync::mpsc::channel::<()>();
     std::thread::spawn(move || {
@@ -54,6 +59,8 @@ pub(crate) fn watch_signals(cache: &BoxCache) {
             drop(not_yet);
             signal.await;
         });
+        ui::print_note("\ninterrupted: taking everything down");
+        before();
         wait_for_boxes(&root);
     });
     let _ = watching.recv();
@@ -102,7 +109,6 @@ fn hangups_are_ignored() -> bool {
 
 /// Becomes the program that waits for the boxes to go.
 fn wait_for_boxes(root: &std::path::Path) {
-    ui::print_note("\ninterrupted: taking everything down");
     let error = Command::new(LAUNCHER_PROGRAM)
         .arg(TAKE_DOWN_WORD)
         .arg(root)

@@ -3,6 +3,7 @@
 pub(crate) mod json;
 pub(crate) mod junit;
 pub(crate) mod machine;
+pub(crate) mod repeat;
 pub(crate) mod table;
 pub(crate) mod text;
 
@@ -16,6 +17,7 @@ use runner::{ClusterFacts, KeptNamespace, RunOutcome};
 
 use crate::exit::ExitReason;
 use crate::fault::CommandFault;
+use repeat::VerdictTally;
 
 /// A whole run.
 #[derive(Debug, Default)]
@@ -41,6 +43,17 @@ pub(crate) struct RunReport {
     /// Namespaces that were kept.
     pub(crate) kept: Vec<KeptNamespace>,
     pub(crate) elapsed: Duration,
+    /// How far it came, if it was interrupted.
+    pub(crate) interrupted: Option<InterruptedRun>,
+    /// How often each cell gave which verdict, if it was repeated.
+    pub(crate) repeated: Option<VerdictTally>,
+}
+
+/// How far an interrupted run came, in worlds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct InterruptedRun {
+    pub(crate) done: usize,
+    pub(crate) of: usize,
 }
 
 /// One scenario that was tried.
@@ -220,6 +233,9 @@ impl RunReport {
 
     /// How the command ends.
     pub(crate) fn exit_reason(&self) -> ExitReason {
+        if self.interrupted.is_some() {
+            return ExitReason::Interrupted;
+        }
         let mut all: Vec<ExitReason> = self
             .scenarios
             .iter()

@@ -16,20 +16,8 @@ pub(crate) fn select_ids<'a>(
     all: &[&'a str],
     filter: &ScenarioFilter,
 ) -> Result<Vec<&'a str>, CommandFault> {
-    let patterns = filter
-        .ids
-        .iter()
-        .map(|text| IdPattern::new(text))
-        .collect::<Result<Vec<_>, _>>()?;
-    for pattern in &patterns {
-        if !all.iter().any(|id| pattern.matches(id)) {
-            return Err(nothing_matches(
-                &format!("no scenario matches `{}`", pattern.text),
-                &pattern.text,
-                all,
-            ));
-        }
-    }
+    let patterns = read_patterns(&filter.ids, all)?;
+    let excluded = read_patterns(&filter.exclude, all)?;
     for area in &filter.area {
         if !all.iter().any(|id| in_area(id, area)) {
             return Err(no_area(area, all));
@@ -39,7 +27,16 @@ pub(crate) fn select_ids<'a>(
         (patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(id)))
             && (filter.area.is_empty() || filter.area.iter().any(|area| in_area(id, area)))
     };
-    let chosen: Vec<&str> = all.iter().copied().filter(|id| wanted(id)).collect();
+    let mut chosen: Vec<&str> = all.iter().copied().filter(|id| wanted(id)).collect();
+    let was_empty = chosen.is_empty();
+    chosen.retain(|id| !excluded.iter().any(|pattern| pattern.matches(id)));
+    if chosen.is_empty() && !was_empty {
+        return Err(CommandFault::new(
+            ExitReason::Nothing,
+            "every scenario that matches is excluded",
+        )
+        .hint("exclude less"));
+    }
     if chosen.is_empty() {
         return Err(CommandFault::new(
             ExitReason::Nothing,
@@ -48,6 +45,22 @@ pub(crate) fn select_ids<'a>(
         .hint("name one or the other; `gauntlet list` prints every id"));
     }
     Ok(chosen)
+}
+
+/// The patterns of a command line, each of which has to match something.
+fn read_patterns(texts: &[String], all: &[&str]) -> Result<Vec<IdPattern>, CommandFault> {
+    let read = |text: &String| {
+        let pattern = IdPattern::new(text)?;
+        if all.iter().any(|id| pattern.matches(id)) {
+            return Ok(pattern);
+        }
+        Err(nothing_matches(
+            &format!("no scenario matches `{}`", pattern.text),
+            &pattern.text,
+            all,
+        ))
+    };
+    texts.iter().map(read).collect()
 }
 
 /// The part of `chosen` that this shard tries.
@@ -165,7 +178,7 @@ mod tests {
     fn ids(ids: &[&str]) -> ScenarioFilter {
         ScenarioFilter {
             ids: ids.iter().map(ToString::to_string).collect(),
-            area: Vec::new(),
+            ..ScenarioFilter::default()
         }
     }
 
@@ -195,11 +208,35 @@ mod tests {
         let filter = ScenarioFilter {
             ids: vec!["*/*e*".into()],
             area: vec!["rbac".into()],
+            ..ScenarioFilter::default()
         };
         assert_eq!(
             select_ids(&ALL, &filter).unwrap(),
             ["rbac/escalate", "rbac/pod-reader"]
         );
+    }
+
+    #[test]
+    fn what_is_excluded_is_left_out_and_has_to_be_there() {
+        let without = |exclude: &[&str]| ScenarioFilter {
+            area: vec!["rbac".into()],
+            exclude: exclude.iter().map(ToString::to_string).collect(),
+            ..ScenarioFilter::default()
+        };
+        assert_eq!(
+            select_ids(&ALL, &without(&["rbac/e*", "audit/*"])).unwrap(),
+            ["rbac/pod-reader"]
+        );
+        for (exclude, what) in [
+            ("rbac/*", "every scenario that matches is excluded"),
+            ("rbac/pod-raeder", "no scenario matches `rbac/pod-raeder`"),
+        ] {
+            let fault = select_ids(&ALL, &without(&[exclude])).unwrap_err();
+            assert_eq!(
+                (fault.exit, fault.what.as_str()),
+                (ExitReason::Nothing, what)
+            );
+        }
     }
 
     #[test]
@@ -214,6 +251,7 @@ mod tests {
         let filter = ScenarioFilter {
             ids: vec![],
             area: vec!["rbca".into()],
+            ..ScenarioFilter::default()
         };
         let fault = select_ids(&ALL, &filter).unwrap_err();
         assert_eq!(
@@ -223,6 +261,7 @@ mod tests {
         let filter = ScenarioFilter {
             ids: vec!["audit/*".into()],
             area: vec!["rbac".into()],
+            ..ScenarioFilter::default()
         };
         assert_eq!(
             select_ids(&ALL, &filter).unwrap_err().exit,

@@ -9,6 +9,7 @@ mod actions;
 mod address_book;
 mod barriers;
 mod changed;
+mod control;
 mod conversation;
 mod discovery;
 mod error;
@@ -38,6 +39,7 @@ use cluster::Cluster;
 use model::{LoadedScenario, WorldOutcome};
 use tokio::sync::mpsc::UnboundedSender;
 
+pub use control::{PausedWorld, StopFlag, WorldPauses};
 pub use error::Error;
 pub use event::EngineEvent;
 pub use turns::WorldTurns;
@@ -64,11 +66,15 @@ pub struct EngineOptions {
     pub turns: WorldTurns,
     /// What all clusters of the run share.
     pub workshop: Arc<RunWorkshop>,
+    /// Keeps further worlds from beginning.
+    pub stop: StopFlag,
+    /// Where worlds wait that are not as expected, if they are to.
+    pub pauses: Option<WorldPauses>,
 }
 
 /// Tries every trial on `cluster`: the outcome of each, in the order of `trials`. There is none for
-/// those that were not tried, because one before them left the cluster other than it found it: they
-/// need another cluster.
+/// those that were not tried, because one before them left the cluster other than it found it, and
+/// they need another cluster, or because no further one was to begin.
 ///
 /// Dropping the future stops at once and tidies nothing up. A receiver of `events` that is gone is
 /// fine.

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use model::{CellStatus, ImpactScope, OutcomeCell, Verdict, WorldOutcome};
 
 use crate::run_context::RunContext;
-use crate::world::{LiveWorld, WorldCase};
+use crate::world::{LiveWorld, WorldCase, is_as_expected};
 use crate::{EngineEvent, WorldTrial, scope};
 
 /// Tries every trial that the cluster is good for; outcomes in the order of `trials`, nothing for
@@ -44,6 +44,9 @@ async fn try_once(
     let one = async |index: &usize| {
         let trial = &trials[*index];
         let turn = run.turns.begin_turn().await;
+        if run.options.stop.is_raised() && !again {
+            return (*index, None, true);
+        }
         let (outcome, is_as_before) = match WorldCase::find_world(&trial.scenario, &trial.world) {
             Ok(case) => LiveWorld::new(run, case, turn, again).try_out().await,
             Err(why) => {
@@ -59,7 +62,8 @@ async fn try_once(
                 (outcome, true)
             }
         };
-        (*index, outcome, is_as_before)
+        run.options.stop.note_world(is_as_expected(&outcome));
+        (*index, Some(outcome), is_as_before)
     };
     let beside: Vec<_> = stream::iter(beside)
         .map(one)
@@ -70,14 +74,14 @@ async fn try_once(
     let mut is_as_before = beside.iter().all(|(_, _, as_before)| *as_before);
     let mut outcomes: Vec<_> = beside
         .into_iter()
-        .map(|(index, outcome, _)| (index, outcome))
+        .filter_map(|(index, outcome, _)| Some((index, outcome?)))
         .collect();
     for index in alone {
         if !is_as_before {
             break;
         }
         let (index, outcome, as_before) = one(index).await;
-        outcomes.push((index, outcome));
+        outcomes.extend(outcome.map(|outcome| (index, outcome)));
         is_as_before = as_before;
     }
     (outcomes, is_as_before)
@@ -151,7 +155,7 @@ mod tests {
     use super::*;
     use crate::world::testing::parse_scenario;
     use crate::world::testing::script::{ApiServer, Exchange, Reply};
-    use crate::{EngineOptions, WorldTurns};
+    use crate::{EngineOptions, StopFlag, WorldTurns};
 
     fn cells(verdicts: &[(&str, Verdict)]) -> IndexMap<String, OutcomeCell> {
         let cell = |verdict: &Verdict| OutcomeCell {
@@ -225,6 +229,8 @@ steps: [{id: one, namespace: NAMESPACE, do: {delete: configmap/a}, expect: admit
             evidence: None,
             turns: WorldTurns::new(2),
             workshop: Arc::default(),
+            stop: StopFlag::default(),
+            pauses: None,
         };
         let (events, _told) = tokio::sync::mpsc::unbounded_channel();
         let scenario = Arc::new(parse_scenario(&TEXT.replace("NAMESPACE", namespace), &[]));

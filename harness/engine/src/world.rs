@@ -18,7 +18,7 @@ mod write_barrier;
 use std::time::Duration;
 
 use api::reply_json;
-use model::{ApiReply, KindIsolation, PlaceholderValues, WorldOutcome};
+use model::{ApiReply, CellStatus, KindIsolation, PlaceholderValues, WorldOutcome};
 use serde_json::Value;
 
 use crate::barriers::{WriteRecord, bound_tokens, make_keepalive, wait_in_force};
@@ -134,6 +134,11 @@ impl<'a> LiveWorld<'a> {
                 }
             },
         };
+        if let Some(pauses) = self.run.options.pauses.as_ref().filter(|_| !self.again)
+            && !is_as_expected(&outcome)
+        {
+            pauses.hold_world(&id, &world, self.namespace()).await;
+        }
         let TornDown { left, is_as_before } = self.tear_down().await;
         for what in left {
             self.run.send_event(EngineEvent::LeftBehind {
@@ -228,5 +233,16 @@ impl<'a> LiveWorld<'a> {
         }
         self.barrier.mark_passed(pending);
         settled
+    }
+}
+
+/// Whether every cell is as expected, as far as the world was tried.
+pub(crate) fn is_as_expected(outcome: &WorldOutcome) -> bool {
+    match outcome {
+        WorldOutcome::Tried(cells) => cells
+            .values()
+            .all(|cell| cell.status() == CellStatus::Passed),
+        WorldOutcome::Broken { .. } => false,
+        WorldOutcome::Skipped { .. } => true,
     }
 }

@@ -316,8 +316,9 @@ fn parse_error(path: &Path, fault: &serde_saphyr::Error) -> Error {
         .split(" at line ")
         .next()
         .unwrap_or_default()
+        .trim_end_matches(" (defined")
         .to_owned();
-    let mut snippet = fault_snippet(&fault.render());
+    let mut snippet = fault_snippet(&fault.render(), &what);
     let what = match old_words::explain_old_word(&what) {
         Some(now) => {
             snippet = retell_complaint(&snippet, &now);
@@ -343,10 +344,13 @@ fn retell_complaint(snippet: &str, complaint: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// The lines around a fault, without the parser's own words above them.
-fn fault_snippet(rendered: &str) -> String {
+/// The lines around a fault, without the parser's own words above them. What is wrong with an alias
+/// is shown where the alias is, and not where its anchor is as well.
+fn fault_snippet(rendered: &str, complaint: &str) -> String {
     let lines = rendered
         .lines()
-        .skip_while(|line| !line.trim_end().ends_with('|'));
+        .skip_while(|line| !line.trim_end().ends_with('|'))
+        .take_while(|line| !line.contains("| This value comes indirectly from the anchor"))
+        .map(|line| line.replace("^ the value is used here", &format!("^ {complaint}")));
     lines.collect::<Vec<_>>().join("\n")
 }

@@ -116,6 +116,24 @@ fn a_fault_is_shown_with_its_line_and_a_caret() {
 }
 
 #[test]
+fn what_is_wrong_with_an_alias_is_shown_once_where_it_is_used() {
+    let broken = GOOD
+        .replace("why: Because.", "why: &why Because.")
+        .replace("bare: {}", "bare: *why");
+    let text = fault(&broken);
+    assert!(
+        text.contains("scenario.yaml:4:9: expected mapping start\n"),
+        "{text}"
+    );
+    assert!(text.contains("^ expected mapping start"), "{text}");
+    assert_eq!(text.matches('^').count(), 1, "{text}");
+    assert!(
+        !text.contains("anchor") && !text.contains("defined"),
+        "{text}"
+    );
+}
+
+#[test]
 fn broken_is_no_word_of_a_scenario() {
     let text = fault(&GOOD.replace("expect: allowed", "expect: broken"));
     assert!(text.contains("broken"), "{text}");

@@ -22,6 +22,6 @@ pub use component_supply::ComponentSupply;
 pub use error::Error;
 pub use event::{ClusterFacts, RunEvent, RunObserver};
 pub use evidence::EvidenceFolder;
-pub use outcome::{KeptNamespace, RunOutcome, ScenarioOutcome, WHY_NO_CLUSTER};
+pub use outcome::{KeptNamespace, RunOutcome, ScenarioOutcome, WHY_NO_CLUSTER, WHY_STOPPED};
 pub use plan::{RunPlan, SkippedWorld, WorldGroup, needed_components};
 pub use runner::{ClusterRunner, RunOptions, try_worlds};

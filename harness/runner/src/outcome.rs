@@ -11,6 +11,10 @@ use crate::{ClusterFacts, Error, LiveCluster};
 /// all of them.
 pub const WHY_NO_CLUSTER: &str = "its cluster did not start";
 
+/// Why a world was not tried that had not begun when another one failed.
+pub const WHY_STOPPED: &str =
+    "a world before it is not as expected, and no further one was to begin";
+
 /// The outcome of a run.
 #[derive(Default)]
 pub struct RunOutcome {

@@ -9,13 +9,13 @@ use std::sync::Arc;
 
 use cluster::Cluster;
 use components::PinnedComponent;
-use engine::{EngineOptions, RunWorkshop, WorldTrial, WorldTurns};
+use engine::{EngineOptions, RunWorkshop, StopFlag, WorldPauses, WorldTrial, WorldTurns};
 use model::{ClusterSpec, LoadedScenario, WorldOutcome};
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::task::LocalSet;
 
 use account::RunAccount;
-use part::{RunPart, into_untried, without_a_cluster};
+use part::{RunPart, into_stopped, into_untried, without_a_cluster};
 
 use crate::outcome::{TriedWorld, gather_outcome};
 use crate::{
@@ -33,6 +33,10 @@ pub struct RunOptions {
     pub evidence: Option<PathBuf>,
     /// How many worlds do something at a time, on all clusters together.
     pub worlds_at_once: usize,
+    /// Begin no further world once one is not as expected.
+    pub fail_fast: bool,
+    /// Where a world waits that is not as expected, before it is taken down.
+    pub pauses: Option<WorldPauses>,
 }
 
 impl Default for RunOptions {
@@ -42,6 +46,18 @@ impl Default for RunOptions {
             keep: false,
             evidence: None,
             worlds_at_once: 10,
+            fail_fast: false,
+            pauses: None,
+        }
+    }
+}
+
+impl RunOptions {
+    fn stop_flag(&self) -> StopFlag {
+        if self.fail_fast {
+            StopFlag::at_failure()
+        } else {
+            StopFlag::default()
         }
     }
 }
@@ -55,6 +71,7 @@ pub struct ClusterRunner {
     observer: Arc<dyn RunObserver>,
     workshop: Arc<RunWorkshop>,
     turns: WorldTurns,
+    stop: StopFlag,
 }
 
 impl ClusterRunner {
@@ -62,12 +79,14 @@ impl ClusterRunner {
     #[must_use]
     pub fn new(boxes: BoxStarter, options: RunOptions, observer: Arc<dyn RunObserver>) -> Self {
         let turns = WorldTurns::new(options.worlds_at_once);
+        let stop = options.stop_flag();
         Self {
             boxes,
             options,
             observer,
             workshop: Arc::default(),
             turns,
+            stop,
         }
     }
 
@@ -121,7 +140,11 @@ impl ClusterRunner {
             });
         };
         let mut worlds = tried.worlds;
-        worlds.extend(tried.untried.into_iter().map(into_untried));
+        if self.stop.is_raised() {
+            worlds.extend(tried.untried.into_iter().map(into_stopped));
+        } else {
+            worlds.extend(tried.untried.into_iter().map(into_untried));
+        }
         let part = RunPart {
             worlds,
             clusters: vec![tried.facts],
@@ -164,17 +187,21 @@ impl ClusterRunner {
         self.boxes.find_strays(&box_prefix())
     }
 
-    fn engine_options(&self) -> EngineOptions {
+    fn engine_options(&self, cluster: &str) -> EngineOptions {
         let RunOptions {
             keep,
             evidence,
             worlds_at_once: _,
+            fail_fast: _,
+            pauses,
         } = self.options.clone();
         EngineOptions {
             keep,
             evidence,
             turns: self.turns.clone(),
             workshop: Arc::clone(&self.workshop),
+            stop: self.stop.clone(),
+            pauses: pauses.map(|pauses| pauses.on_cluster(cluster)),
         }
     }
 
@@ -215,16 +242,21 @@ pub async fn try_worlds(
     trials: Vec<WorldTrial>,
     options: RunOptions,
 ) -> Vec<WorldOutcome> {
+    let stop = options.stop_flag();
     let RunOptions {
         keep,
         evidence,
         worlds_at_once,
+        fail_fast: _,
+        pauses,
     } = options;
     let options = EngineOptions {
         keep,
         evidence,
         turns: WorldTurns::new(worlds_at_once),
         workshop: Arc::default(),
+        stop,
+        pauses,
     };
     // There is no receiver.
     let (events, _) = unbounded_channel();

@@ -1,74 +1,125 @@
-//! A Sigstore bundle, taken apart.
+//! A Sigstore bundle, taken apart: of the versions 0.1, 0.2 and 0.3, with what each of them
+//! demands. As in Go's `protojson`, an unknown key is a fault.
+
+use model::RejectionReason;
+use serde::Deserialize;
 
 use super::VerifyRejection;
-use super::key::PublicKey;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use model::RejectionReason;
-use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use super::content::{DsseEnvelope, MessageSignature, SignedContent};
+use super::encoding::{Base64Bytes, parse_number, parser_message};
+use super::record::LogRecord;
 
-const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
-const IN_TOTO: &str = "application/vnd.in-toto+json";
+/// More log entries, or timestamps, than these are refused, as sigstore-go 1.3.0 does.
+const MOST_PROOFS: usize = 32;
 
-/// Bytes, in Base64.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Base64Bytes(pub(super) Vec<u8>);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum BundleVersion {
+    V01,
+    V02,
+    V03,
+}
 
-impl<'de> Deserialize<'de> for Base64Bytes {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(from)?;
-        STANDARD
-            .decode(text)
-            .map(Self)
-            .map_err(serde::de::Error::custom)
+impl BundleVersion {
+    fn from_media_type(text: &str) -> Option<Self> {
+        let rest = text.strip_prefix("application/vnd.dev.sigstore.bundle")?;
+        match rest {
+            "+json;version=0.1" | ".v0.1+json" => Some(Self::V01),
+            "+json;version=0.2" | ".v0.2+json" => Some(Self::V02),
+            "+json;version=0.3" | ".v0.3+json" => Some(Self::V03),
+            _ => None,
+        }
     }
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct SigstoreBundle {
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct RawBundle {
+    #[serde(default)]
     media_type: String,
     verification_material: VerificationMaterial,
-    dsse_envelope: DsseEnvelope,
+    dsse_envelope: Option<DsseEnvelope>,
+    message_signature: Option<MessageSignature>,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct VerificationMaterial {
     certificate: Option<RawCertificate>,
+    x509_certificate_chain: Option<RawCertificateChain>,
+    public_key: Option<PublicKeyIdentifier>,
     #[serde(default)]
     tlog_entries: Vec<LogEntry>,
-    #[serde(default)]
-    timestamp_verification_data: TimestampData,
+    timestamp_verification_data: Option<TimestampData>,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct RawCertificate {
+    #[serde(default)]
     pub(super) raw_bytes: Base64Bytes,
 }
 
-/// An entry of a transparency log, with the proof that it is in there.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(deny_unknown_fields)]
+struct RawCertificateChain {
+    #[serde(default)]
+    certificates: Vec<RawCertificate>,
+}
+
+/// A managed key. The hint tells several keys apart; it is not signed.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PublicKeyIdentifier {
+    #[serde(default, rename = "hint")]
+    _hint: String,
+}
+
+/// An entry of a transparency log, with the proof or the promise that it is in there.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct LogEntry {
+    #[serde(default, deserialize_with = "parse_number")]
+    pub(super) log_index: u64,
     pub(super) log_id: LogId,
-    pub(super) canonicalized_body: Base64Bytes,
+    pub(super) kind_version: KindVersion,
+    /// When the log took it, in seconds since 1970; 0 where the log does not say.
+    #[serde(default, deserialize_with = "parse_number")]
+    pub(super) integrated_time: u64,
+    pub(super) inclusion_promise: Option<InclusionPromise>,
     pub(super) inclusion_proof: Option<InclusionProof>,
+    pub(super) canonicalized_body: Base64Bytes,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct LogId {
     pub(super) key_id: Base64Bytes,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(deny_unknown_fields)]
+pub(super) struct KindVersion {
+    #[serde(default)]
+    pub(super) kind: String,
+    #[serde(default)]
+    pub(super) version: String,
+}
+
+/// The log's signature over an entry that it is going to include, with the time.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct InclusionPromise {
+    #[serde(default)]
+    pub(super) signed_entry_timestamp: Base64Bytes,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct InclusionProof {
     #[serde(default, deserialize_with = "parse_number")]
     pub(super) log_index: u64,
+    #[serde(default)]
+    pub(super) root_hash: Base64Bytes,
     #[serde(default, deserialize_with = "parse_number")]
     pub(super) tree_size: u64,
     #[serde(default)]
@@ -77,171 +128,145 @@ pub(super) struct InclusionProof {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct LogCheckpoint {
     pub(super) envelope: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct TimestampData {
     #[serde(default)]
     rfc3161_timestamps: Vec<Rfc3161Timestamp>,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Rfc3161Timestamp {
+    #[serde(default)]
     signed_timestamp: Base64Bytes,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct DsseEnvelope {
-    payload: Base64Bytes,
-    payload_type: String,
-    signatures: Vec<EnvelopeSignature>,
-}
-
-#[derive(Debug, Deserialize)]
-struct EnvelopeSignature {
-    sig: Base64Bytes,
-}
-
-/// What is stated, and of what.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct InTotoStatement {
-    subject: Vec<StatementSubject>,
-    pub(super) predicate_type: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct StatementSubject {
-    digest: Value,
-}
-
-impl InTotoStatement {
-    /// Whether one of its subjects has this digest.
-    pub(super) fn speaks_of(&self, digest: &str) -> bool {
-        let hex = digest.strip_prefix("sha256:");
-        hex.is_some()
-            && self
-                .subject
-                .iter()
-                .any(|subject| subject.digest["sha256"].as_str() == hex)
+impl LogEntry {
+    /// The promise, if the log made one.
+    pub(super) fn promise(&self) -> Option<&[u8]> {
+        let promise = self.inclusion_promise.as_ref()?;
+        let signature = promise.signed_entry_timestamp.0.as_slice();
+        (!signature.is_empty()).then_some(signature)
     }
+}
+
+/// How the signer is named.
+#[derive(Debug)]
+pub(super) enum BundleSigner {
+    /// By a certificate, in DER.
+    Certificate(Vec<u8>),
+    /// Not at all: it is signed with a key that has to be known.
+    ManagedKey,
+}
+
+/// A bundle that has the form which its version demands.
+#[derive(Debug)]
+pub(super) struct SigstoreBundle {
+    pub(super) content: SignedContent,
+    pub(super) signer: BundleSigner,
+    /// Each entry with what its body says.
+    pub(super) entries: Vec<(LogEntry, LogRecord)>,
+    pub(super) timestamps: Vec<Vec<u8>>,
 }
 
 impl SigstoreBundle {
     pub(super) fn read(bytes: &[u8]) -> Result<Self, VerifyRejection> {
-        let unreadable = |said: String| VerifyRejection::new(RejectionReason::Unreadable, said);
         let text = std::str::from_utf8(bytes)
             .map_err(|fault| unreadable(format!("no bundle: {fault}")))?;
-        let bundle: Self = serde_json::from_str(text)
+        let raw: RawBundle = serde_json::from_str(text)
             .map_err(|fault| unreadable(format!("no bundle: {}", parser_message(&fault))))?;
-        if bundle.media_type != MEDIA_TYPE || bundle.dsse_envelope.payload_type != IN_TOTO {
-            let kind = format!(
-                "{} with {}",
-                bundle.media_type, bundle.dsse_envelope.payload_type
-            );
-            return Err(unreadable(format!("a bundle of another kind: {kind}")));
-        }
-        if bundle.dsse_envelope.signatures.len() != 1 {
-            return Err(unreadable(
-                "the envelope does not have one signature".into(),
-            ));
+        let version = BundleVersion::from_media_type(&raw.media_type)
+            .ok_or_else(|| unreadable(format!("a bundle of another kind: {}", raw.media_type)))?;
+        let content = SignedContent::new(raw.dsse_envelope, raw.message_signature)?;
+        let material = raw.verification_material;
+        let signer = read_signer(
+            version,
+            material.certificate,
+            material.x509_certificate_chain,
+            material.public_key,
+        )?;
+        check_proofs(version, &material.tlog_entries)?;
+        let entries = material.tlog_entries.into_iter().map(|entry| {
+            let record = LogRecord::read(&entry).map_err(unreadable)?;
+            Ok((entry, record))
+        });
+        let stamps = material.timestamp_verification_data.unwrap_or_default();
+        let timestamps = stamps.rfc3161_timestamps.into_iter();
+        let bundle = Self {
+            content,
+            signer,
+            entries: entries.collect::<Result<_, VerifyRejection>>()?,
+            timestamps: timestamps.map(|one| one.signed_timestamp.0).collect(),
+        };
+        if bundle.entries.len().max(bundle.timestamps.len()) > MOST_PROOFS {
+            return Err(unreadable(format!(
+                "it has more than {MOST_PROOFS} log entries or timestamps"
+            )));
         }
         Ok(bundle)
     }
 
-    /// What it states, without a look at the signature.
-    pub(super) fn statement(&self) -> Result<InTotoStatement, VerifyRejection> {
-        serde_json::from_slice(&self.dsse_envelope.payload.0).map_err(|fault| {
-            VerifyRejection::new(
-                RejectionReason::Unreadable,
-                format!("no statement: {}", parser_message(&fault)),
-            )
-        })
-    }
-
     /// The signer's certificate.
     pub(super) fn certificate(&self) -> Result<&[u8], VerifyRejection> {
-        let certificate = self.verification_material.certificate.as_ref();
-        let none = || {
-            VerifyRejection::new(
+        match &self.signer {
+            BundleSigner::Certificate(bytes) => Ok(bytes),
+            BundleSigner::ManagedKey => Err(VerifyRejection::new(
                 RejectionReason::WrongIdentity,
                 "it is signed by a key without a certificate",
-            )
-        };
-        certificate
-            .map(|raw| raw.raw_bytes.0.as_slice())
-            .ok_or_else(none)
-    }
-
-    pub(super) fn entries(&self) -> &[LogEntry] {
-        &self.verification_material.tlog_entries
-    }
-
-    pub(super) fn timestamps(&self) -> impl Iterator<Item = &[u8]> {
-        let timestamps = &self
-            .verification_material
-            .timestamp_verification_data
-            .rfc3161_timestamps;
-        timestamps
-            .iter()
-            .map(|one| one.signed_timestamp.0.as_slice())
-    }
-
-    pub(super) fn signature(&self) -> &[u8] {
-        self.dsse_envelope
-            .signatures
-            .first()
-            .map(|one| one.sig.0.as_slice())
-            .unwrap_or_default()
-    }
-
-    pub(super) fn signed_by(&self, key: &PublicKey) -> Result<(), VerifyRejection> {
-        if key.has_signed(self.signature(), &self.signed_bytes()) {
-            Ok(())
-        } else {
-            Err(VerifyRejection::new(
-                RejectionReason::WrongKey,
-                "the signature is not by this key over this statement",
-            ))
+            )),
         }
     }
+}
 
-    /// The bytes that are signed: the payload with its type, each after its length.
-    pub(super) fn signed_bytes(&self) -> Vec<u8> {
-        let DsseEnvelope {
-            payload: Base64Bytes(payload),
-            payload_type,
-            ..
-        } = &self.dsse_envelope;
-        let mut bytes = format!(
-            "DSSEv1 {} {payload_type} {} ",
-            payload_type.len(),
-            payload.len()
-        )
-        .into_bytes();
-        bytes.extend_from_slice(payload);
-        bytes
+fn read_signer(
+    version: BundleVersion,
+    certificate: Option<RawCertificate>,
+    chain: Option<RawCertificateChain>,
+    key: Option<PublicKeyIdentifier>,
+) -> Result<BundleSigner, VerifyRejection> {
+    match (certificate, chain, key) {
+        (Some(certificate), None, None) => Ok(BundleSigner::Certificate(certificate.raw_bytes.0)),
+        (None, Some(_), None) if version == BundleVersion::V03 => Err(unreadable(
+            "a bundle of version 0.3 holds a certificate, and no chain",
+        )),
+        // Only its first certificate counts: what is between it and the root comes from the root.
+        (None, Some(chain), None) => match chain.certificates.into_iter().next() {
+            Some(first) => Ok(BundleSigner::Certificate(first.raw_bytes.0)),
+            None => Err(unreadable("its chain of certificates is empty")),
+        },
+        (None, None, Some(_)) => Ok(BundleSigner::ManagedKey),
+        (None, None, None) => Err(unreadable("it has neither a certificate nor a key")),
+        (Some(_), Some(_), _) | (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => {
+            Err(unreadable("it names its signer twice"))
+        }
     }
 }
 
-/// A number, which the format writes as a string.
-fn parse_number<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
-    match Value::deserialize(from)? {
-        Value::String(text) => text.parse().map_err(serde::de::Error::custom),
-        other => other
-            .as_u64()
-            .ok_or_else(|| serde::de::Error::custom("no number")),
+/// Version 0.1 demands a promise where there are entries, later ones a proof.
+fn check_proofs(version: BundleVersion, entries: &[LogEntry]) -> Result<(), VerifyRejection> {
+    let (has_it, what) = match version {
+        BundleVersion::V01 => (
+            entries.iter().any(|entry| entry.promise().is_some()),
+            "a bundle of version 0.1 with a log entry needs the log's promise",
+        ),
+        BundleVersion::V02 | BundleVersion::V03 => (
+            entries.iter().any(|entry| entry.inclusion_proof.is_some()),
+            "a bundle with a log entry needs a proof of inclusion",
+        ),
+    };
+    if has_it || entries.is_empty() {
+        Ok(())
+    } else {
+        Err(unreadable(what))
     }
 }
 
-/// What a parser says, without the place: signatures are not all of one length.
-fn parser_message(fault: &serde_json::Error) -> String {
-    let text = fault.to_string();
-    text.split_once(" at line ")
-        .map_or_else(|| text.clone(), |(words, _)| words.to_owned())
+pub(super) fn unreadable(said: impl ToString) -> VerifyRejection {
+    VerifyRejection::new(RejectionReason::Unreadable, said)
 }

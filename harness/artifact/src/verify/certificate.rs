@@ -1,14 +1,15 @@
 //! The certificate of a signer: its subject, and its issuer.
 
+use cms::cert::IssuerAndSerialNumber;
 use der::asn1::Utf8StringRef;
 use der::oid::ObjectIdentifier;
 use der::{Decode, Encode};
 use model::RejectionReason;
 use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage, anchor_from_trusted_cert};
-use x509_cert::Certificate;
-use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, SubjectAltName};
+use x509_cert::{Certificate, TbsCertificate};
 
 use super::key::PublicKey;
 use super::root::RootAuthority;
@@ -25,11 +26,15 @@ const CODE_SIGNING: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 3];
 
 /// For timestamps.
 const TIMESTAMPING: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 8];
+const TIMESTAMP_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.8");
+
+/// A name that is neither an address nor a URI, as Fulcio gives it to users of a name alone.
+const OTHER_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1.7");
 
 /// The subject of a certificate.
 #[derive(Debug)]
 pub(super) struct CertificateHolder {
-    subjects: Vec<String>,
+    subject: Option<String>,
     issuer: Option<String>,
     pub(super) key: PublicKey,
 }
@@ -70,19 +75,36 @@ pub(super) fn parse_certificate(bytes: &[u8]) -> Result<CertificateHolder, Verif
         )
     })?;
     Ok(CertificateHolder {
-        subjects: names.iter().filter_map(certificate_subject).collect(),
+        subject: certificate_subject(&names),
         issuer,
         key,
     })
 }
 
-fn certificate_subject(name: &GeneralName) -> Option<String> {
-    match name {
-        GeneralName::Rfc822Name(text) => Some(text.as_str().to_owned()),
+/// The one name that counts, as in sigstore-go 1.3.0: the first URI, else the first address of mail,
+/// else the first name of another kind. Names of hosts are no signers.
+fn certificate_subject(names: &[GeneralName]) -> Option<String> {
+    let uri = names.iter().find_map(|name| match name {
         GeneralName::UniformResourceIdentifier(text) => Some(text.as_str().to_owned()),
-        GeneralName::DnsName(text) => Some(text.as_str().to_owned()),
         _ => None,
-    }
+    });
+    let mail = || {
+        names.iter().find_map(|name| match name {
+            GeneralName::Rfc822Name(text) => Some(text.as_str().to_owned()),
+            _ => None,
+        })
+    };
+    let other = || {
+        names.iter().find_map(|name| match name {
+            GeneralName::OtherName(other) if other.type_id == OTHER_NAME => other
+                .value
+                .decode_as::<Utf8StringRef<'_>>()
+                .ok()
+                .map(|text| text.as_str().to_owned()),
+            _ => None,
+        })
+    };
+    uri.or_else(mail).or_else(other)
 }
 
 impl CertificateHolder {
@@ -92,11 +114,16 @@ impl CertificateHolder {
         issuer: &CertificateText<'_>,
     ) -> Result<(), VerifyRejection> {
         let said = self.issuer.as_deref().unwrap_or_default();
-        if !self.subjects.iter().any(|name| subject.fits(name)) {
-            let names = self.subjects.join(", ");
+        let Some(name) = &self.subject else {
             return Err(VerifyRejection::new(
                 RejectionReason::WrongIdentity,
-                format!("the certificate is for {names}"),
+                "the certificate names no signer",
+            ));
+        };
+        if !subject.fits(name) {
+            return Err(VerifyRejection::new(
+                RejectionReason::WrongIdentity,
+                format!("the certificate is for {name}"),
             ));
         }
         if !issuer.fits(said) {
@@ -124,28 +151,77 @@ pub(super) fn check_signer_chain(
     was_issued_by(
         certificate,
         &root.certificate_authorities,
+        &[],
         CODE_SIGNING,
         time,
     )
 }
 
-/// The same, for the certificate of a timestamp authority.
+/// The same, for the certificate of a timestamp authority; `embedded` are certificates that came
+/// with the timestamp.
 pub(super) fn check_timestamp_chain(
     certificate: &[u8],
     authority: &RootAuthority,
+    embedded: &[Vec<u8>],
     time: u64,
 ) -> Result<(), VerifyRejection> {
+    if !is_timestamp_signer(certificate) {
+        return Err(VerifyRejection::new(
+            RejectionReason::UntrustedAuthority,
+            "the certificate is not for timestamps alone",
+        ));
+    }
     was_issued_by(
         certificate,
         std::slice::from_ref(authority),
+        embedded,
         TIMESTAMPING,
         time,
     )
 }
 
+/// Whether a certificate is for timestamps and nothing else, and says so in a critical extension
+/// (RFC 3161, 2.3).
+fn is_timestamp_signer(certificate: &[u8]) -> bool {
+    let Ok(certificate) = Certificate::from_der(certificate) else {
+        return false;
+    };
+    let certificate = certificate.tbs_certificate;
+    let usage = certificate.get::<ExtendedKeyUsage>();
+    let is_alone = usage.is_ok_and(|usage| {
+        usage.is_some_and(|(critical, usage)| critical && usage.0 == [TIMESTAMP_USAGE])
+    });
+    is_alone && !is_authority(&certificate)
+}
+
+fn is_authority(certificate: &TbsCertificate) -> bool {
+    let constraints = certificate.get::<BasicConstraints>();
+    constraints.is_ok_and(|found| found.is_some_and(|(_, constraints)| constraints.ca))
+}
+
+/// Whether this is a certificate.
+pub(super) fn is_readable(certificate: &[u8]) -> bool {
+    Certificate::from_der(certificate).is_ok()
+}
+
+/// Whether a certificate may issue others.
+pub(super) fn may_issue(certificate: &[u8]) -> bool {
+    Certificate::from_der(certificate)
+        .is_ok_and(|certificate| is_authority(&certificate.tbs_certificate))
+}
+
+/// Whether a certificate is the one of this issuer and number.
+pub(super) fn is_numbered(certificate: &[u8], wanted: &IssuerAndSerialNumber) -> bool {
+    Certificate::from_der(certificate).is_ok_and(|certificate| {
+        let certificate = certificate.tbs_certificate;
+        certificate.issuer == wanted.issuer && certificate.serial_number == wanted.serial_number
+    })
+}
+
 fn was_issued_by(
     certificate: &[u8],
     authorities: &[RootAuthority],
+    embedded: &[Vec<u8>],
     usage: &'static [u8],
     time: u64,
 ) -> Result<(), VerifyRejection> {
@@ -169,7 +245,13 @@ fn was_issued_by(
         let Ok(anchor) = anchor_from_trusted_cert(last) else {
             continue;
         };
-        match chain_path(&leaf, &[anchor], between, at, usage) {
+        let mut between = between.to_vec();
+        between.extend(
+            embedded
+                .iter()
+                .map(|one| CertificateDer::from(one.as_slice())),
+        );
+        match chain_path(&leaf, &[anchor], &between, at, usage) {
             Ok(()) if authority.was_trusted(time) => return Ok(()),
             Ok(()) => {
                 rejection = VerifyRejection::new(

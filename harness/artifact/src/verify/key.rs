@@ -3,12 +3,15 @@
 use der::Decode;
 use der::oid::ObjectIdentifier;
 use ring::signature::{
-    ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ED25519, RSA_PKCS1_2048_8192_SHA256,
+    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA384_ASN1, ECDSA_P384_SHA256_ASN1, ECDSA_P384_SHA384_ASN1,
+    ED25519, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512,
     UnparsedPublicKey, VerificationAlgorithm,
 };
 use rustls_pki_types::SubjectPublicKeyInfoDer;
 use rustls_pki_types::pem::PemObject;
 use x509_cert::spki::SubjectPublicKeyInfoRef;
+
+use super::hash::HashAlgorithm;
 
 /// RFC 5480, 2.1.1.
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
@@ -20,13 +23,21 @@ const EDWARDS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 /// RFC 3279, 2.3.1.
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 
-/// A key that signatures are checked with. Its type says how what is signed is hashed, as cosign
-/// and Rekor do it: P-256 and RSA (PKCS #1 v1.5) with SHA-256, P-384 with SHA-384, Ed25519 by
-/// itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum KeyKind {
+    P256,
+    P384,
+    Ed25519,
+    Rsa,
+}
+
+/// A key that signatures are checked with.
 #[derive(Debug)]
 pub(super) struct PublicKey {
-    algorithm: &'static dyn VerificationAlgorithm,
+    kind: KeyKind,
     bytes: Vec<u8>,
+    /// The whole of it, with its type, in DER.
+    info: Vec<u8>,
 }
 
 impl PublicKey {
@@ -51,29 +62,92 @@ impl PublicKey {
                 .parameters_oid()
                 .map_err(|fault| fault.to_string())
         };
-        let algorithm: &'static dyn VerificationAlgorithm = match info.algorithm.oid {
+        let kind = match info.algorithm.oid {
             EC => match curve()? {
-                P256 => &ECDSA_P256_SHA256_ASN1,
-                P384 => &ECDSA_P384_SHA384_ASN1,
+                P256 => KeyKind::P256,
+                P384 => KeyKind::P384,
                 other => return Err(format!("its curve {other} is not supported")),
             },
-            EDWARDS => &ED25519,
-            RSA => &RSA_PKCS1_2048_8192_SHA256,
+            EDWARDS => KeyKind::Ed25519,
+            RSA => KeyKind::Rsa,
             other => return Err(format!("its type {other} is not supported")),
         };
-        let bytes = info
+        let key = info
             .subject_public_key
             .as_bytes()
             .ok_or("its bits are not whole bytes")?;
         Ok(Self {
-            algorithm,
-            bytes: bytes.to_vec(),
+            kind,
+            bytes: key.to_vec(),
+            info: bytes.to_vec(),
         })
     }
 
-    /// Whether this key made `signature` over `message`.
+    /// The key with its type, in DER.
+    pub(super) fn info(&self) -> &[u8] {
+        &self.info
+    }
+
+    pub(super) fn is_elliptic(&self) -> bool {
+        match self.kind {
+            KeyKind::P256 | KeyKind::P384 => true,
+            KeyKind::Ed25519 | KeyKind::Rsa => false,
+        }
+    }
+
+    /// How Rekor 2 hashes what this key signs. An entry of Ed25519 is of its variant with a hash.
+    pub(super) fn record_hash(&self) -> HashAlgorithm {
+        match self.kind {
+            KeyKind::P256 | KeyKind::Rsa => HashAlgorithm::Sha256,
+            KeyKind::P384 => HashAlgorithm::Sha384,
+            KeyKind::Ed25519 => HashAlgorithm::Sha512,
+        }
+    }
+
+    /// Whether this key made `signature` over `message`, hashed as its type demands: P-256 and RSA
+    /// (PKCS #1 v1.5) with SHA-256, P-384 with SHA-384, or with SHA-256 as older tools did, Ed25519
+    /// by itself. Its variant with a hash is not among them.
     pub(super) fn has_signed(&self, signature: &[u8], message: &[u8]) -> bool {
-        UnparsedPublicKey::new(self.algorithm, &self.bytes)
+        let algorithms: &[&'static dyn VerificationAlgorithm] = match self.kind {
+            KeyKind::P256 => &[&ECDSA_P256_SHA256_ASN1],
+            KeyKind::P384 => &[&ECDSA_P384_SHA384_ASN1, &ECDSA_P384_SHA256_ASN1],
+            KeyKind::Ed25519 => &[&ED25519],
+            KeyKind::Rsa => &[&RSA_PKCS1_2048_8192_SHA256],
+        };
+        algorithms
+            .iter()
+            .any(|algorithm| self.checks(*algorithm, signature, message))
+    }
+
+    /// The same, where what is signed says how it was hashed.
+    pub(super) fn has_signed_hashed(
+        &self,
+        hash: HashAlgorithm,
+        signature: &[u8],
+        message: &[u8],
+    ) -> bool {
+        let algorithm: &'static dyn VerificationAlgorithm = match (self.kind, hash) {
+            (KeyKind::P256, HashAlgorithm::Sha256) => &ECDSA_P256_SHA256_ASN1,
+            (KeyKind::P256, HashAlgorithm::Sha384) => &ECDSA_P256_SHA384_ASN1,
+            (KeyKind::P384, HashAlgorithm::Sha256) => &ECDSA_P384_SHA256_ASN1,
+            (KeyKind::P384, HashAlgorithm::Sha384) => &ECDSA_P384_SHA384_ASN1,
+            (KeyKind::Rsa, HashAlgorithm::Sha256) => &RSA_PKCS1_2048_8192_SHA256,
+            (KeyKind::Rsa, HashAlgorithm::Sha384) => &RSA_PKCS1_2048_8192_SHA384,
+            (KeyKind::Rsa, HashAlgorithm::Sha512) => &RSA_PKCS1_2048_8192_SHA512,
+            // `ring` has no curve of these with SHA-512.
+            (KeyKind::P256 | KeyKind::P384, HashAlgorithm::Sha512) => return false,
+            (KeyKind::Ed25519, _) => &ED25519,
+        };
+        self.checks(algorithm, signature, message)
+    }
+
+    fn checks(
+        &self,
+        algorithm: &'static dyn VerificationAlgorithm,
+        signature: &[u8],
+        message: &[u8],
+    ) -> bool {
+        UnparsedPublicKey::new(algorithm, &self.bytes)
             .verify(message, signature)
             .is_ok()
     }

@@ -1,201 +1,176 @@
-//! The entry in a transparency log of Rekor's second version: the proof that it is in there, and
-//! that it is ours.
+//! The entries in transparency logs: that they are in there, or are promised to be, and that they
+//! are ours. A log of Rekor's first version signs a promise, with the time, and gives a proof; one of
+//! its second version gives a proof alone.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+mod checkpoint;
+mod promise;
+mod proof;
+
 use model::RejectionReason;
-use serde_json::Value;
-use sha2::{Digest, Sha256};
 
-use super::bundle::{Base64Bytes, InclusionProof, LogEntry, SigstoreBundle};
+use super::bundle::{InclusionProof, LogEntry, SigstoreBundle};
+use super::key::PublicKey;
+use super::record::LogRecord;
 use super::root::TransparencyLog;
 use super::{TrustedRoot, VerifyRejection};
+use checkpoint::SignedCheckpoint;
 
-type Sha256Hash = [u8; 32];
+/// When a log says that it took a signature.
+#[derive(Debug)]
+pub(super) struct LoggedTime {
+    /// In seconds since 1970.
+    pub(super) time: u64,
+    /// Whether the log signed that.
+    pub(super) is_signed: bool,
+}
 
-/// Whether one of the bundle's entries is in a log that the root knows, and trusted at `time`, in
-/// seconds since 1970, where a timestamp says when that was: such a log gives no time itself.
-pub(super) fn check_log_entry(
+/// When the logs that the root knows took the signature; those of Rekor's second version do not say. As in sigstore-go 1.3.0, an entry of a log
+/// that is not known, or whose promise is wrong, counts for nothing, and any other fault is fatal.
+///
+/// `stamped` is when authorities say that it was signed, and `holder` is the signer's key.
+pub(super) fn check_log_entries(
     bundle: &SigstoreBundle,
+    holder: &PublicKey,
     root: &TrustedRoot,
-    time: Option<u64>,
-) -> Result<(), VerifyRejection> {
-    let mut rejection =
-        VerifyRejection::new(RejectionReason::NoLogEntry, "it has no entry of a log");
-    for entry in bundle.entries() {
-        match known_log(entry, bundle, root, time) {
-            Ok(()) => return Ok(()),
-            Err(said) => rejection = VerifyRejection::new(RejectionReason::UntrustedLog, said),
-        }
-    }
-    Err(rejection)
-}
-
-fn known_log(
-    entry: &LogEntry,
-    bundle: &SigstoreBundle,
-    root: &TrustedRoot,
-    time: Option<u64>,
-) -> Result<(), String> {
-    let log = root
-        .tlogs
-        .iter()
-        .find(|log| log.log_id.key_id == entry.log_id.key_id);
-    let log = log.ok_or("the entry is of a log that is not known")?;
-    // Stricter than sigstore-go 1.3.0, which looks at this period only where the log gives a time.
-    if time.is_some_and(|time| !log.was_trusted(time)) {
-        return Err("the trusted root does not trust the log at that time".into());
-    }
-    let proof = entry
-        .inclusion_proof
-        .as_ref()
-        .ok_or("the entry has no proof of inclusion")?;
-    let (size, wanted) = read_checkpoint(&proof.checkpoint.envelope, log)
-        .ok_or("the log did not sign this checkpoint")?;
-    if size != proof.tree_size
-        || root_of(&entry.canonicalized_body.0, proof).as_ref() != Some(&wanted)
-    {
-        return Err("the proof does not lead to the checkpoint".into());
-    }
-    if concerns_bundle(&entry.canonicalized_body.0, bundle) {
-        Ok(())
-    } else {
-        Err("the entry is of something else".into())
-    }
-}
-
-/// The size and the root hash of a checkpoint, if `log` signed it.
-fn read_checkpoint(note: &str, log: &TransparencyLog) -> Option<(u64, Sha256Hash)> {
-    let (text, signatures) = note.split_once("\n\n")?;
-    let text = format!("{text}\n");
-    let key = log.key()?;
-    let origin = log.origin();
-    let by_log = signatures.lines().filter_map(|line| {
-        line.strip_prefix("— ")?
-            .strip_prefix(origin)?
-            .strip_prefix(' ')
-    });
-    let is_good = |encoded: &str| {
-        let bytes = STANDARD.decode(encoded).unwrap_or_default();
-        bytes.len() > 4
-            && bytes[..4] == log.log_id.key_id.0[..4]
-            && key.has_signed(&bytes[4..], text.as_bytes())
-    };
-    if log.log_id.key_id.0.len() < 4 || !by_log.into_iter().any(is_good) {
-        return None;
-    }
-    let mut lines = text.lines();
-    let (name, size, hash) = (lines.next()?, lines.next()?, lines.next()?);
-    let hash = STANDARD.decode(hash).ok()?.try_into().ok()?;
-    (name == origin).then_some((size.parse().ok()?, hash))
-}
-
-/// The root of the tree that the proof leads to from an entry (RFC 6962, section 2.1.1).
-fn root_of(body: &[u8], proof: &InclusionProof) -> Option<Sha256Hash> {
-    let InclusionProof {
-        log_index,
-        tree_size,
-        hashes,
-        ..
-    } = proof;
-    if log_index >= tree_size {
-        return None;
-    }
-    let mut hash = entry_hash(&[&[0], body]);
-    let (mut place, mut last) = (*log_index, tree_size - 1);
-    for Base64Bytes(other) in hashes {
-        if last == 0 {
-            return None;
-        }
-        if place % 2 == 1 || place == last {
-            hash = entry_hash(&[&[1], other, &hash]);
-            while place % 2 == 0 && place != 0 {
-                place /= 2;
-                last /= 2;
-            }
-        } else {
-            hash = entry_hash(&[&[1], &hash, other]);
-        }
-        place /= 2;
-        last /= 2;
-    }
-    (last == 0).then_some(hash)
-}
-
-fn entry_hash(parts: &[&[u8]]) -> Sha256Hash {
-    let mut state = Sha256::new();
-    parts.iter().for_each(|part| state.update(part));
-    state.finalize().into()
-}
-
-/// Whether an entry is of this bundle's signature over this bundle's statement.
-fn concerns_bundle(body: &[u8], bundle: &SigstoreBundle) -> bool {
-    let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    let record = &body["spec"]["hashedRekordV002"];
-    let is =
-        |value: &Value, wanted: &[u8]| value.as_str() == Some(STANDARD.encode(wanted).as_str());
-    body["kind"] == "hashedrekord"
-        && body["apiVersion"] == "0.0.2"
-        && record["data"]["algorithm"] == "SHA2_256"
-        && is(
-            &record["data"]["digest"],
-            &entry_hash(&[&bundle.signed_bytes()]),
-        )
-        && is(&record["signature"]["content"], bundle.signature())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::verify::bundle::LogCheckpoint;
-
-    /// The root of a tree of these leaves, as the RFC defines it.
-    fn tree(leaves: &[Vec<u8>]) -> Sha256Hash {
-        match leaves {
-            [one] => entry_hash(&[&[0], one]),
-            many => {
-                let half = many.len().next_power_of_two() / 2;
-                entry_hash(&[&[1], &tree(&many[..half]), &tree(&many[half..])])
-            }
-        }
-    }
-
-    fn path(index: usize, leaves: &[Vec<u8>]) -> Vec<Base64Bytes> {
-        if leaves.len() == 1 {
-            return Vec::new();
-        }
-        let half = leaves.len().next_power_of_two() / 2;
-        let (mut path, other) = if index < half {
-            (path(index, &leaves[..half]), tree(&leaves[half..]))
-        } else {
-            (path(index - half, &leaves[half..]), tree(&leaves[..half]))
+    stamped: &[u64],
+) -> Result<Vec<LoggedTime>, VerifyRejection> {
+    let mut ignored: Vec<String> = Vec::new();
+    let (mut times, mut found) = (Vec::new(), false);
+    check_places(bundle)?;
+    for (entry, record) in &bundle.entries {
+        let context = EntryContext {
+            entry,
+            record,
+            bundle,
+            holder,
+            stamped,
         };
-        path.push(Base64Bytes(other.to_vec()));
-        path
+        match context.check_entry(root) {
+            Ok(time) => {
+                found = true;
+                times.extend(time);
+            }
+            Err(EntryFault::Ignored(said)) => ignored.push(said),
+            Err(EntryFault::Fatal(said)) => return Err(untrusted(said)),
+        }
+    }
+    if found {
+        Ok(times)
+    } else {
+        // Whatever order the entries have, the same one is named.
+        Err(ignored.into_iter().max().map_or_else(
+            || VerifyRejection::new(RejectionReason::NoLogEntry, "it has no entry of a log"),
+            untrusted,
+        ))
+    }
+}
+
+/// One place in a log cannot count twice.
+fn check_places(bundle: &SigstoreBundle) -> Result<(), VerifyRejection> {
+    let mut places: Vec<_> = bundle
+        .entries
+        .iter()
+        .map(|(entry, _)| (&entry.log_id.key_id.0, entry.log_index))
+        .collect();
+    places.sort_unstable();
+    if places.windows(2).any(|pair| pair[0] == pair[1]) {
+        Err(untrusted("it has the same log entry twice"))
+    } else {
+        Ok(())
+    }
+}
+
+fn untrusted(said: impl ToString) -> VerifyRejection {
+    VerifyRejection::new(RejectionReason::UntrustedLog, said)
+}
+
+/// Why an entry does not count.
+enum EntryFault {
+    /// Another one may.
+    Ignored(String),
+    Fatal(String),
+}
+
+impl From<&str> for EntryFault {
+    fn from(said: &str) -> Self {
+        Self::Fatal(said.into())
+    }
+}
+
+/// An entry, and what it has to be the entry of.
+struct EntryContext<'a> {
+    entry: &'a LogEntry,
+    record: &'a LogRecord,
+    bundle: &'a SigstoreBundle,
+    holder: &'a PublicKey,
+    stamped: &'a [u64],
+}
+
+impl EntryContext<'_> {
+    /// When the log took it, if it says so.
+    fn check_entry(&self, root: &TrustedRoot) -> Result<Option<LoggedTime>, EntryFault> {
+        let Self { entry, record, .. } = self;
+        let log = root
+            .tlogs
+            .iter()
+            .find(|log| log.log_id.key_id == entry.log_id.key_id);
+        let Some(log) = log else {
+            let said = "the entry is of a log that is not known";
+            return Err(EntryFault::Ignored(said.into()));
+        };
+        // Stricter than sigstore-go 1.3.0, which looks at this period only where the log gives a
+        // time.
+        if self.stamped.iter().any(|time| !log.was_trusted(*time)) {
+            return Err("the trusted root does not trust the log at that time".into());
+        }
+        let promise = entry.promise();
+        if record.is_second_version() && promise.is_some() {
+            let said = "a log of Rekor's second version makes no promises";
+            return Err(EntryFault::Ignored(said.into()));
+        }
+        if let Some(promise) = promise {
+            promise::check_promise(entry, promise, log).map_err(EntryFault::Ignored)?;
+        }
+        match &entry.inclusion_proof {
+            Some(proof) => self.check_proof(proof, log)?,
+            None if record.is_second_version() || promise.is_none() => {
+                return Err("the entry has no proof of inclusion".into());
+            }
+            None => {}
+        }
+        let certificate = self.bundle.certificate().ok();
+        if !record.concerns(&self.bundle.content, certificate, self.holder) {
+            return Err("the entry is of something else".into());
+        }
+        Ok((entry.integrated_time != 0).then_some(LoggedTime {
+            time: entry.integrated_time,
+            is_signed: promise.is_some(),
+        }))
     }
 
-    #[test]
-    fn every_leaf_of_every_small_tree_leads_to_its_root() {
-        for size in 1..=17_u64 {
-            let leaves: Vec<Vec<u8>> = (0..size).map(|leaf| leaf.to_be_bytes().to_vec()).collect();
-            for (index, leaf) in leaves.iter().enumerate() {
-                let hashes = path(index, &leaves);
-                let checkpoint = LogCheckpoint {
-                    envelope: String::new(),
-                };
-                let proof = InclusionProof {
-                    log_index: index as u64,
-                    tree_size: size,
-                    hashes,
-                    checkpoint,
-                };
-                assert_eq!(
-                    root_of(leaf, &proof),
-                    Some(tree(&leaves)),
-                    "leaf {index} of {size}"
-                );
-                assert_ne!(root_of(b"other", &proof), Some(tree(&leaves)));
-            }
+    fn check_proof(&self, proof: &InclusionProof, log: &TransparencyLog) -> Result<(), EntryFault> {
+        let body = &self.entry.canonicalized_body.0;
+        let checkpoint = SignedCheckpoint::read(&proof.checkpoint.envelope)
+            .ok_or("the checkpoint cannot be read")?;
+        if !checkpoint.is_by(log) {
+            return Err("the log did not sign this checkpoint".into());
+        }
+        let reached = if checkpoint.names_tree() {
+            (proof.root_hash.0 == checkpoint.hash)
+                .then(|| proof::root_of(body, proof.log_index, proof.tree_size, &proof.hashes))
+        } else {
+            // The place is that in the log, and the size is the checkpoint's: what the proof says
+            // of either is not looked at.
+            Some(proof::root_of(
+                body,
+                self.entry.log_index,
+                checkpoint.size,
+                &proof.hashes,
+            ))
+        };
+        match reached.flatten() {
+            Some(hash) if hash.as_slice() == checkpoint.hash => Ok(()),
+            Some(_) | None => Err("the proof does not lead to the checkpoint".into()),
         }
     }
 }

@@ -5,14 +5,20 @@ use serde::{Deserialize, Deserializer};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::VerifyRejection;
-use super::bundle::{Base64Bytes, LogId, RawCertificate};
+use super::bundle::{LogId, RawCertificate};
+use super::encoding::Base64Bytes;
+use super::hash::HashAlgorithm;
 use super::key::PublicKey;
+use super::{VerifyRejection, certificate};
+
+const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.trustedroot+json;version=0.1";
 
 /// The trusted parties of a `trusted-root.json`; none by default.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TrustedRoot {
+    #[serde(default)]
+    media_type: String,
     #[serde(default)]
     pub(super) tlogs: Vec<TransparencyLog>,
     #[serde(default)]
@@ -24,7 +30,10 @@ pub struct TrustedRoot {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct TransparencyLog {
+    #[serde(default)]
     base_url: String,
+    #[serde(default)]
+    hash_algorithm: String,
     public_key: LogKey,
     pub(super) log_id: LogId,
 }
@@ -89,13 +98,28 @@ impl TrustedRoot {
         };
         let root: Self =
             serde_json::from_str(text).map_err(|fault| unreadable(fault.to_string()))?;
-        if root.tlogs.iter().all(TransparencyLog::has_beginning) {
-            Ok(root)
-        } else {
-            // sigstore-go 1.3.0 (`pkg/root/trusted_root.go`) refuses the whole root, too.
+        // Each of these makes sigstore-go 1.3.0 (`pkg/root/trusted_root.go`) refuse the whole root.
+        let mut authorities = root
+            .certificate_authorities
+            .iter()
+            .chain(&root.timestamp_authorities);
+        if root.media_type != MEDIA_TYPE {
+            Err(unreadable(format!(
+                "it is of the type {:?}",
+                root.media_type
+            )))
+        } else if !root.tlogs.iter().all(TransparencyLog::has_beginning) {
             Err(unreadable(
                 "a log's key does not say from when it is valid".into(),
             ))
+        } else if !root.tlogs.iter().all(TransparencyLog::is_readable) {
+            Err(unreadable("a log's key or hash is not supported".into()))
+        } else if authorities.any(RootAuthority::is_unreadable) {
+            Err(unreadable(
+                "an authority has no certificate, or one that cannot be read".into(),
+            ))
+        } else {
+            Ok(root)
         }
     }
 }
@@ -119,6 +143,10 @@ impl TransparencyLog {
         period.is_some_and(|period| period.start.is_some())
     }
 
+    fn is_readable(&self) -> bool {
+        self.hash_algorithm == HashAlgorithm::Sha256.proto_name() && self.key().is_some()
+    }
+
     /// Whether it was trusted at `time`, in seconds since 1970.
     pub(super) fn was_trusted(&self, time: u64) -> bool {
         let period = self.public_key.valid_for.as_ref();
@@ -127,13 +155,18 @@ impl TransparencyLog {
 }
 
 impl RootAuthority {
+    fn is_unreadable(&self) -> bool {
+        let mut chain = self.chain();
+        chain.len() == 0 || chain.any(|one| !certificate::is_readable(one))
+    }
+
     /// Whether it was trusted at `time`, in seconds since 1970.
     pub(super) fn was_trusted(&self, time: u64) -> bool {
         self.valid_for.covers(time)
     }
 
     /// Its certificates, the root last.
-    pub(super) fn chain(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
+    pub(super) fn chain(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         self.cert_chain
             .certificates
             .iter()

@@ -18,7 +18,7 @@ proptest! {
     #[test]
     fn garbage_never_passes(bytes in proptest::collection::vec(any_byte(), 0..600)) {
         let root = root("trusted-root.json");
-        prop_assert!(verify_one(&bytes, data("digest").trim(), &by_builder(&root)).is_err());
+        prop_assert!(verify_one(&bytes, &image(&data("digest")), &by_builder(&root)).is_err());
         let _ = TrustedRoot::read(&String::from_utf8_lossy(&bytes));
     }
 
@@ -26,7 +26,7 @@ proptest! {
     fn no_part_of_a_bundle_passes(cut in 0..4000_usize) {
         let (root, whole) = (root("trusted-root.json"), data("keyless.json"));
         let cut = cut % whole.len();
-        prop_assert!(verify_one(&whole.as_bytes()[..cut], data("digest").trim(), &by_builder(&root)).is_err());
+        prop_assert!(verify_one(&whole.as_bytes()[..cut], &image(&data("digest")), &by_builder(&root)).is_err());
     }
 
     #[test]
@@ -36,7 +36,7 @@ proptest! {
         let before = signed(&bytes);
         let place = place % bytes.len();
         bytes[place] = byte;
-        if verify_one(&bytes, data("digest").trim(), &by_builder(&root)).is_ok() {
+        if verify_one(&bytes, &image(&data("digest")), &by_builder(&root)).is_ok() {
             prop_assert_eq!(signed(&bytes), before);
         }
     }
@@ -56,9 +56,9 @@ proptest! {
         let place = place % bytes.len();
         bytes[place] = byte;
         *token = STANDARD.encode(&bytes).into();
-        let _ = verify_one(json.to_string().as_bytes(), data("digest").trim(), &by_builder(&root));
+        let _ = verify_one(json.to_string().as_bytes(), &image(&data("digest")), &by_builder(&root));
         *json.pointer_mut(TIMESTAMP).unwrap() = STANDARD.encode(&bytes[..place]).into();
-        prop_assert!(verify_one(json.to_string().as_bytes(), data("digest").trim(), &by_builder(&root)).is_err());
+        prop_assert!(verify_one(json.to_string().as_bytes(), &image(&data("digest")), &by_builder(&root)).is_err());
     }
 }
 

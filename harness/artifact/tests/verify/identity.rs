@@ -81,6 +81,7 @@ fn a_certificate_counts_at_the_time_of_the_timestamp_or_now() {
         ),
         Some(RejectionReason::Expired)
     );
+    // As in cosign, a timestamp that is not asked for says nothing.
     assert_eq!(
         why(
             "keyless.json",
@@ -89,8 +90,14 @@ fn a_certificate_counts_at_the_time_of_the_timestamp_or_now() {
                 ..unstamped
             }
         ),
-        None
+        Some(RejectionReason::Expired)
     );
+    // A log of tiles gives no time, so the timestamp has to.
+    let logged = VerifyRequest {
+        timestamp: false,
+        ..by_builder(&root)
+    };
+    assert_eq!(why("keyless.json", &logged), None);
 }
 
 #[test]

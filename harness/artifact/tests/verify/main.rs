@@ -4,12 +4,14 @@
 mod garbled;
 mod identity;
 mod period;
+mod stamps;
 
 use std::fs;
 use std::path::Path;
 
 use artifact::verify::{
-    CertificateText, RequiredSigner, SIGNATURE, TrustedRoot, VerifyRequest, verify_any, verify_one,
+    CertificateText, RequiredSigner, SIGNATURE, SignedArtifact, TrustedRoot, VerifyRequest,
+    verify_any, verify_one,
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -36,6 +38,14 @@ fn data(name: &str) -> String {
             .join(name),
     )
     .unwrap()
+}
+
+/// An image of which only the digest is at hand.
+fn image(digest: &str) -> SignedArtifact<'_> {
+    SignedArtifact {
+        digest: digest.trim(),
+        bytes: None,
+    }
 }
 
 fn root(name: &str) -> TrustedRoot {
@@ -77,7 +87,7 @@ fn by_builder(root: &TrustedRoot) -> VerifyRequest<'_> {
 }
 
 fn why(name: &str, wanted: &VerifyRequest<'_>) -> Option<RejectionReason> {
-    verify_one(data(name).as_bytes(), data("digest").trim(), wanted)
+    verify_one(data(name).as_bytes(), &image(&data("digest")), wanted)
         .err()
         .map(|rejection| rejection.why)
 }
@@ -142,8 +152,12 @@ fn a_signature_speaks_of_one_digest() {
     let (key, root) = (data("key.pub"), TrustedRoot::default());
     let other = format!("sha256:{}", "0".repeat(64));
     for digest in [other.as_str(), "", "sha256:"] {
-        let rejection =
-            verify_one(data("key.json").as_bytes(), digest, &by_key(&key, &root)).unwrap_err();
+        let rejection = verify_one(
+            data("key.json").as_bytes(),
+            &image(digest),
+            &by_key(&key, &root),
+        )
+        .unwrap_err();
         assert_eq!(rejection.why, RejectionReason::OtherDigest, "{digest}");
     }
 }
@@ -173,15 +187,15 @@ fn one_good_bundle_is_enough_and_none_is_not() {
         .map(|name| data(name).into_bytes())
         .into();
     let digest = data("digest");
-    assert!(verify_any(&bundles, digest.trim(), &by_key(&key, &root)).is_ok());
+    assert!(verify_any(&bundles, &image(&digest), &by_key(&key, &root)).is_ok());
     assert_eq!(
-        verify_any(&bundles, digest.trim(), &by_key(&other, &root))
+        verify_any(&bundles, &image(&digest), &by_key(&other, &root))
             .unwrap_err()
             .why,
         RejectionReason::WrongKey
     );
     assert_eq!(
-        verify_any(&bundles[..1], digest.trim(), &by_key(&key, &root))
+        verify_any(&bundles[..1], &image(&digest), &by_key(&key, &root))
             .unwrap_err()
             .why,
         RejectionReason::NoSignature
@@ -191,7 +205,7 @@ fn one_good_bundle_is_enough_and_none_is_not() {
         ..by_key(&key, &root)
     };
     assert_eq!(
-        verify_any(&bundles, digest.trim(), &attestation)
+        verify_any(&bundles, &image(&digest), &attestation)
             .unwrap_err()
             .why,
         RejectionReason::NoAttestation
@@ -203,26 +217,27 @@ fn the_reason_is_that_of_the_one_that_came_furthest_in_any_order() {
     let (key, other, root) = (data("key.pub"), data("other.pub"), TrustedRoot::default());
     let digest = data("digest");
     let good = data("key.json").into_bytes();
-    let reason = |bundles: [Vec<u8>; 2], wanted: &VerifyRequest<'_>, digest: &str| {
-        let [first, second] = bundles;
-        let forward = verify_any(&[first.clone(), second.clone()], digest, wanted).unwrap_err();
-        assert_eq!(
-            verify_any(&[second, first], digest, wanted),
-            Err(forward.clone())
-        );
-        forward.why
-    };
+    let reason =
+        |bundles: [Vec<u8>; 2], wanted: &VerifyRequest<'_>, digest: &SignedArtifact<'_>| {
+            let [first, second] = bundles;
+            let forward = verify_any(&[first.clone(), second.clone()], digest, wanted).unwrap_err();
+            assert_eq!(
+                verify_any(&[second, first], digest, wanted),
+                Err(forward.clone())
+            );
+            forward.why
+        };
     let garbage = || b"{}".to_vec();
     assert_eq!(
         reason(
             [garbage(), good.clone()],
             &by_key(&other, &root),
-            digest.trim()
+            &image(&digest)
         ),
         RejectionReason::WrongKey
     );
     assert_eq!(
-        reason([good, garbage()], &by_key(&key, &root), "sha256:0"),
+        reason([good, garbage()], &by_key(&key, &root), &image("sha256:0")),
         RejectionReason::OtherDigest
     );
 }

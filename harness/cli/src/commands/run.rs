@@ -4,8 +4,12 @@
 mod announcer;
 mod compare;
 pub(crate) mod display;
+mod finished;
 mod hold;
+mod interrupted;
 mod outputs;
+mod pause;
+mod repeat;
 pub(crate) mod setup;
 
 use std::path::Path;
@@ -14,6 +18,7 @@ use std::time::Instant;
 
 use cluster::ClusterProvider;
 use error_chain::error_chain;
+use golden::GoldenStore;
 use model::LoadedScenario;
 use native::BoxCache;
 use runner::{
@@ -30,6 +35,8 @@ use crate::report::RunReport;
 use crate::{interrupt, report, ui};
 use announcer::RunAnnouncer;
 use display::RunDisplay;
+use interrupted::InterruptedReport;
+use repeat::{RepeatedRun, repeat_run};
 
 /// Runs the chosen scenarios.
 pub(crate) fn run_scenarios(args: &RunArguments) -> Result<ExitReason, CommandFault> {
@@ -42,54 +49,149 @@ pub(crate) fn run_scenarios(args: &RunArguments) -> Result<ExitReason, CommandFa
             .collect();
     let store = found.open_store()?;
     outputs::check_writable(args)?;
+    pause::check_terminal(args)?;
     let cache = BoxCache::from_env()?;
     if chosen.is_empty() {
         return Ok(nothing_to_try(args));
     }
     let evidence = EvidenceFolder::in_cache(&cache);
-    let display = Arc::new(RunDisplay::new(
-        &chosen,
-        Some(RunAnnouncer::new(&found, args, &chosen)?),
-    ));
+    let display = show_run(&found, args, &chosen)?;
     let observer: Arc<dyn RunObserver> = Arc::<RunDisplay>::clone(&display);
-    let options = RunOptions {
-        keep: args.keep,
-        evidence: Some(evidence.path().to_owned()),
-        ..RunOptions::default()
+    let session = RunSession {
+        args,
+        found: &found,
+        chosen: &chosen,
+        cache: &cache,
+        runner: ClusterRunner::new(
+            interrupt::boxes_of_cache(&cache),
+            run_options(args, &cache, &display, &evidence),
+            observer,
+        ),
+        runtime: start_runtime()?,
     };
-    let runner = ClusterRunner::new(interrupt::boxes_of_cache(&cache), options, observer);
-    let runtime = start_runtime()?;
-    let ran = if args.existing.is_asked_for() {
-        runtime.block_on(try_on_existing(&runner, &chosen, &args.existing))
-    } else {
-        try_in_boxes(&runner, &runtime, &cache, &chosen, args)
+    let interrupted = InterruptedReport {
+        args: args.clone(),
+        chosen: chosen.clone(),
+        display: Arc::clone(&display),
+        evidence: evidence.path().to_owned(),
+        began,
+        is_written: Arc::default(),
     };
+    let ran = session.try_all(&interrupted);
     display.clear();
-    let mut ran = ran?;
-    let live = std::mem::take(&mut ran.live);
-    let mut report = RunReport::from_outcome(ran);
-    report.folders = folders::folder_options(&args.folders);
-    report.nodes = args.nodes;
-    report.told = display.told_scenarios();
-    compare::compare_all(&store, &found, &mut report);
-    if args.is_everything() {
-        look_for_orphans(&found, &chosen, &mut report)?;
-    }
+    let ran = ran.inspect_err(|_| {
+        // On a cluster that stays, a signal ends the run as a fault.
+        if display.was_interrupted() {
+            interrupted.write();
+        }
+    })?;
+    interrupted.withdraw();
+    let (mut report, live) = session.compare_run(ran, &store, &display)?;
     let held = if args.keep {
         live
     } else {
-        runtime.block_on(take_down(live, &mut report));
+        session.take_down(live, &mut report);
         Vec::new()
     };
-    report.leaked.extend(runner.find_stray_boxes());
+    report.leaked.extend(session.runner.find_stray_boxes());
     report.elapsed = began.elapsed();
     outputs::write_reports(args, &mut report, evidence.path());
     if args.keep {
         hold::until_told(&cache, &held, &report);
-        runtime.block_on(take_down(held, &mut report));
+        session.take_down(held, &mut report);
     }
     evidence.tidy();
     Ok(report.exit_reason())
+}
+
+/// What one command needs while it runs.
+struct RunSession<'a> {
+    args: &'a RunArguments,
+    found: &'a CommandFolders,
+    chosen: &'a [Arc<LoadedScenario>],
+    cache: &'a BoxCache,
+    runner: ClusterRunner,
+    runtime: Runtime,
+}
+
+impl RunSession<'_> {
+    /// Tries everything, as often as it was asked for. A signal takes boxes down, after what is done
+    /// was reported.
+    fn try_all(&self, interrupted: &InterruptedReport) -> Result<RepeatedRun, CommandFault> {
+        let (args, runtime) = (self.args, &self.runtime);
+        if args.existing.is_asked_for() {
+            return repeat_run(args.repeat, || {
+                runtime.block_on(try_on_existing(&self.runner, self.chosen, &args.existing))
+            });
+        }
+        let interrupted = interrupted.clone();
+        interrupt::watch_signals_and(self.cache, move || interrupted.write());
+        repeat_run(args.repeat, || {
+            try_in_boxes(&self.runner, runtime, self.cache, self.chosen, args)
+        })
+    }
+
+    /// The report on what was tried, compared with what was recorded, and what is still up.
+    fn compare_run(
+        &self,
+        ran: RepeatedRun,
+        store: &GoldenStore,
+        display: &RunDisplay,
+    ) -> Result<(RunReport, Vec<LiveCluster>), CommandFault> {
+        let RepeatedRun {
+            mut ran,
+            later,
+            tally,
+        } = ran;
+        let live = std::mem::take(&mut ran.live);
+        let mut report = RunReport::from_outcome(ran);
+        report.folders = folders::folder_options(&self.args.folders);
+        report.nodes = self.args.nodes;
+        report.told = display.told_scenarios();
+        report.repeated = tally;
+        compare::compare_all(store, self.found, &mut report);
+        compare::compare_repetitions(store, &later, &mut report);
+        if self.args.is_everything() {
+            look_for_orphans(self.found, self.chosen, &mut report)?;
+        }
+        Ok((report, live))
+    }
+
+    fn take_down(&self, clusters: Vec<LiveCluster>, report: &mut RunReport) {
+        self.runtime.block_on(take_down(clusters, report));
+    }
+}
+
+/// What shows the run. What is repeated is reported when all of it is done.
+fn show_run(
+    found: &CommandFolders,
+    args: &RunArguments,
+    chosen: &[Arc<LoadedScenario>],
+) -> Result<Arc<RunDisplay>, CommandFault> {
+    let announcer = match args.repeat {
+        1 => Some(RunAnnouncer::new(found, args, chosen)?),
+        _ => None,
+    };
+    let display = RunDisplay::new(chosen, announcer, args.repeat);
+    Ok(Arc::new(display.showing_steps(args.verbose)))
+}
+
+fn run_options(
+    args: &RunArguments,
+    cache: &BoxCache,
+    display: &Arc<RunDisplay>,
+    evidence: &EvidenceFolder,
+) -> RunOptions {
+    let defaults = RunOptions::default();
+    RunOptions {
+        keep: args.keep,
+        evidence: Some(evidence.path().to_owned()),
+        worlds_at_once: args.parallel.map_or(defaults.worlds_at_once, usize::from),
+        fail_fast: args.fail_fast,
+        pauses: args
+            .pause_on_failure
+            .then(|| pause::hold_failures(cache, display)),
+    }
 }
 
 /// What tries worlds and speaks with clusters.
@@ -107,7 +209,6 @@ fn try_in_boxes(
     chosen: &[Arc<LoadedScenario>],
     args: &RunArguments,
 ) -> Result<RunOutcome, CommandFault> {
-    interrupt::watch_signals(cache);
     let plan = RunPlan::new(chosen, ClusterProvider::Box, args.nodes.unwrap_or(1))?;
     let missing = setup::missing_components(cache, &plan.components(), args.setup)?;
     let plan = plan.next_stage(&missing)?;
@@ -171,12 +272,12 @@ impl RunArguments {
     /// Whether nothing narrows the run.
     fn is_everything(&self) -> bool {
         let ScenarioChoice {
-            filter: ScenarioFilter { ids, area },
+            filter: ScenarioFilter { ids, area, exclude },
             changed,
             rotate,
             built,
         } = &self.choice;
-        let all = ids.is_empty() && area.is_empty() && self.shard.is_none();
+        let all = [ids, area, exclude].iter().all(|words| words.is_empty()) && self.shard.is_none();
         all && changed.is_none() && rotate.is_none() && !built
     }
 }

@@ -21,7 +21,7 @@ pub(crate) fn run_show(args: &ShowArguments) -> Result<ExitReason, CommandFault>
         &ids,
         &ScenarioFilter {
             ids: vec![args.id.clone()],
-            area: Vec::new(),
+            ..ScenarioFilter::default()
         },
     )?;
     let chosen: Vec<String> = chosen.into_iter().map(Into::into).collect();

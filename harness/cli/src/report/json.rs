@@ -3,7 +3,10 @@
 use runner::ClusterFacts;
 use serde_json::{Value, json};
 
-use super::{CellPlace, GoldenResult, ReportStatus, RunReport, ScenarioResult, machine};
+use super::repeat::VerdictTally;
+use super::{
+    CellPlace, GoldenResult, InterruptedRun, ReportStatus, RunReport, ScenarioResult, machine,
+};
 
 /// The report.
 pub(crate) fn report_json(report: &RunReport) -> Value {
@@ -12,6 +15,9 @@ pub(crate) fn report_json(report: &RunReport) -> Value {
         "report": "v1",
         "gauntlet": env!("CARGO_PKG_VERSION"),
         "exit": { "code": exit.number(), "word": exit.word() },
+        "interrupted": report.interrupted.map(|InterruptedRun { done, of }| {
+            json!({ "worlds-done": done, "worlds": of })
+        }),
         "elapsed-ms": millis(report.elapsed),
         "machine": machine::machine_facts(),
         "clusters": report.clusters.iter().map(cluster_json).collect::<Vec<_>>(),
@@ -19,6 +25,7 @@ pub(crate) fn report_json(report: &RunReport) -> Value {
         "faults": report.faults.iter().map(|fault| fault.what.clone()).collect::<Vec<_>>(),
         "leaked": report.leaked,
         "orphans": report.orphans,
+        "repeated": report.repeated.as_ref().map(VerdictTally::json),
     })
 }
 
@@ -100,8 +107,7 @@ mod tests {
                 .collect::<Vec<_>>()
                 .join(" ")
         };
-        let wanted =
-            "report gauntlet exit elapsed-ms machine clusters scenarios faults leaked orphans";
+        let wanted = "report gauntlet exit interrupted elapsed-ms machine clusters scenarios faults leaked orphans repeated";
         assert_eq!(keys(&value), wanted);
         assert_eq!(keys(&value["scenarios"][0]), "id status golden diff cells");
         let cell = &value["scenarios"][0]["cells"][3];

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
-use super::{CellPlace, GoldenResult, ReportStatus, RunReport, ScenarioResult};
+use super::{CellPlace, GoldenResult, InterruptedRun, ReportStatus, RunReport, ScenarioResult};
 
 /// The report as XML.
 ///
@@ -13,10 +13,22 @@ use super::{CellPlace, GoldenResult, ReportStatus, RunReport, ScenarioResult};
 pub(crate) fn junit_xml(report: &RunReport) -> Result<String, SerializeError> {
     let mut all = quick_junit::Report::new("gauntlet");
     all.set_time(report.elapsed);
+    if let Some(InterruptedRun { done, of }) = report.interrupted {
+        all.add_test_suite(write_interruption(done, of));
+    }
     for tried in &report.scenarios {
         all.add_test_suite(write_suite(tried));
     }
     all.to_string()
+}
+
+/// A suite of one skipped case: what is not in this report was not tried.
+fn write_interruption(done: usize, of: usize) -> TestSuite {
+    let mut skipped = TestCaseStatus::skipped();
+    skipped.set_message(format!("interrupted: {done} of {of} worlds are done"));
+    let mut suite = TestSuite::new("interrupted");
+    suite.add_test_case(TestCase::new("interrupted", skipped));
+    suite
 }
 
 fn write_suite(tried: &ScenarioResult) -> TestSuite {
@@ -107,6 +119,20 @@ mod tests {
         );
         assert!(
             text.contains(r#"name="privileged-pod · enforce" classname="pod-security/privileged" time="0.012""#),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn an_interrupted_run_says_so() {
+        let interrupted = Some(InterruptedRun { done: 3, of: 8 });
+        let text = junit_xml(&RunReport {
+            interrupted,
+            ..RunReport::default()
+        });
+        let text = text.unwrap();
+        assert!(
+            text.contains("interrupted: 3 of 8 worlds are done"),
             "{text}"
         );
     }

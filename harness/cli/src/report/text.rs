@@ -4,7 +4,9 @@ use std::path::Path;
 
 use runner::WHY_NO_CLUSTER;
 
-use super::{CellPlace, GoldenResult, ReportStatus, RunReport, ScenarioResult, table};
+use super::{
+    CellPlace, GoldenResult, InterruptedRun, ReportStatus, RunReport, ScenarioResult, table,
+};
 use crate::commands::lint::count_scenarios;
 use crate::progress::format_seconds;
 
@@ -210,6 +212,14 @@ fn run_tail(report: &RunReport) -> String {
     }
     for left in &report.leaked {
         out.push_str(&format!("\nleaked: {left}\n"));
+    }
+    if let Some(tally) = &report.repeated {
+        out.push_str(&tally.text());
+    }
+    if let Some(InterruptedRun { done, of }) = report.interrupted {
+        out.push_str(&format!(
+            "\ninterrupted: {done} of {of} worlds are done; only these are reported\n"
+        ));
     }
     out
 }

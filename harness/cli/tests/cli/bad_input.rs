@@ -281,3 +281,25 @@ fn a_folder_that_is_not_there_is_named() {
         ],
     );
 }
+
+#[test]
+fn a_pause_needs_a_terminal() {
+    let scratch = Scratch::privileged();
+    let ran = scratch.gauntlet(&["run", "--pause-on-failure"]);
+    scratch.is_untouched();
+    ran.fails(
+        2,
+        &[
+            "error: `--pause-on-failure` needs a terminal",
+            "\nhint: `--keep` keeps",
+        ],
+    );
+}
+
+#[test]
+fn what_is_repeated_cannot_be_kept() {
+    let scratch = Scratch::privileged();
+    let ran = scratch.gauntlet(&["run", "--repeat", "2", "--keep"]);
+    scratch.is_untouched();
+    ran.fails(2, &["'--repeat <N>' cannot be used with '--keep'"]);
+}

@@ -160,13 +160,17 @@ fn signals_in_every_phase_take_everything_down_and_end_with_130() {
         (Signal::SIGINT, "tried "),
     ] {
         let scratch = Scratch::privileged();
-        let mut child = spawn(&scratch, &["run", "--keep"]);
+        let mut child = spawn(&scratch, &["run", "--keep", "--json", "report.json"]);
         let pid = child.id();
         let err = read_until(&mut child, phase);
         kill(Pid::from_raw(pid.cast_signed()), signal).unwrap();
         let status = child.wait().unwrap();
         assert_eq!(status.code(), Some(130), "{signal} in `{phase}`: {err}");
         nothing_is_left(pid);
+        let report = std::fs::read_to_string(scratch.path("report.json")).unwrap();
+        if phase == "starting Kubernetes" {
+            assert!(report.contains("\"worlds-done\": 0"), "{report}");
+        }
         assert!(
             !scratch.path("golden").exists() || phase == "tried ",
             "{phase}"

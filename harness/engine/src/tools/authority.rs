@@ -49,7 +49,10 @@ impl ShortLivedAuthority {
         leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning];
         leaf.subject_alt_names = vec![SanType::URI(subject.try_into().map_err(cannot_make)?)];
-        let issuers = [CLUSTER_ISSUER.as_bytes().to_vec(), utf8_string(CLUSTER_ISSUER)];
+        let issuers = [
+            CLUSTER_ISSUER.as_bytes().to_vec(),
+            utf8_string(CLUSTER_ISSUER),
+        ];
         let issuers = TOKEN_ISSUER.iter().zip(issuers);
         leaf.custom_extensions = issuers
             .map(|(id, text)| CustomExtension::from_oid_content(id, text))

@@ -233,7 +233,7 @@ mod tests {
     use crate::world::WorldCase;
     use crate::world::testing::parse_scenario;
     use crate::world::testing::script::{ApiServer, Exchange, Reply};
-    use crate::{EngineOptions, WorldTurns};
+    use crate::{EngineOptions, StopFlag, WorldTurns};
 
     const TEXT: &str = r#"
 scenario: v2
@@ -285,6 +285,8 @@ steps:
             evidence: None,
             turns: WorldTurns::new(1),
             workshop: Arc::default(),
+            stop: StopFlag::default(),
+            pauses: None,
         };
         let (events, _told) = tokio::sync::mpsc::unbounded_channel();
         let run = RunContext::new(&cluster, &options, events);
@@ -328,6 +330,8 @@ steps:
             evidence: None,
             turns: WorldTurns::new(1),
             workshop: Arc::default(),
+            stop: StopFlag::default(),
+            pauses: None,
         };
         let (events, _told) = tokio::sync::mpsc::unbounded_channel();
         let run = RunContext::new(&cluster, &options, events);

@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use cluster::Cluster;
-use engine::{EngineEvent, EngineOptions, WorldTrial, WorldTurns};
+use engine::{EngineEvent, EngineOptions, StopFlag, WorldTrial, WorldTurns};
 use libtest_mimic::{Arguments, Failed, Trial as Test};
 use model::{LoadedScenario, OutcomeCell, WorldOutcome};
 use recording::{RecordingServer, write_exchanges};
@@ -154,6 +154,8 @@ impl Recorded {
             evidence: self.second_look.then(|| gathered.path().to_owned()),
             turns: WorldTurns::new(1 + self.beside.len()),
             workshop: Arc::default(),
+            stop: StopFlag::default(),
+            pauses: None,
         };
         let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
         let worlds = [&self.world].into_iter().chain(&self.beside);

@@ -6,7 +6,7 @@ use engine::WorldTrial;
 use tokio::task::JoinSet;
 
 use super::account::RunAccount;
-use super::part::{RunPart, TriedOnCluster};
+use super::part::{RunPart, TriedOnCluster, into_stopped};
 use super::{ClusterRunner, box_prefix};
 use crate::box_slots::BoxSlots;
 use crate::{ComponentSupply, Error, LiveCluster, RunEvent, WorldGroup};
@@ -61,6 +61,10 @@ impl ClusterRunner {
         let mut slot = Some(slots.wait_for(trials.len(), spec.nodes).await);
         let (mut part, mut rest) = (RunPart::default(), trials);
         for turn in 1.. {
+            if self.stop.is_raised() {
+                part.worlds.extend(rest.into_iter().map(into_stopped));
+                break;
+            }
             let name = match turn {
                 1 => format!("{}{index}", box_prefix()),
                 _ => format!("{}{index}-{turn}", box_prefix()),
@@ -76,7 +80,7 @@ impl ClusterRunner {
             part.worlds.extend(tried.worlds);
             part.clusters.push(tried.facts);
             rest = tried.untried;
-            if rest.is_empty() {
+            if rest.is_empty() || self.stop.is_raised() {
                 // The next box starts while this one is taken down.
                 drop(slot.take());
             }
@@ -105,7 +109,7 @@ impl ClusterRunner {
         let tried = engine::run_trials(
             cluster,
             trials,
-            &self.engine_options(),
+            &self.engine_options(cluster.name()),
             account.receive_events(),
         )
         .await;

@@ -3,7 +3,7 @@
 use engine::WorldTrial;
 use model::WorldOutcome;
 
-use crate::outcome::{TriedWorld, WHY_NO_CLUSTER};
+use crate::outcome::{TriedWorld, WHY_NO_CLUSTER, WHY_STOPPED};
 use crate::{ClusterFacts, Error, LiveCluster};
 
 /// What came of worlds on one cluster.
@@ -19,6 +19,14 @@ pub(super) fn without_a_cluster() -> WorldOutcome {
     WorldOutcome::Broken {
         why: "a world before it left this cluster other than it was".into(),
     }
+}
+
+/// What becomes of a world that did not begin, because one before it is not as expected.
+pub(super) fn into_stopped(trial: WorldTrial) -> TriedWorld {
+    let outcome = WorldOutcome::Skipped {
+        why: WHY_STOPPED.into(),
+    };
+    (trial.scenario.id.clone(), trial.world, outcome)
 }
 
 pub(super) fn into_untried(trial: WorldTrial) -> TriedWorld {

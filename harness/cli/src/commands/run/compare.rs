@@ -2,6 +2,7 @@
 
 use golden::{Error, GoldenStore, OutcomeComparison, OutcomeSource};
 use model::WorldOutcome;
+use runner::ScenarioOutcome;
 
 use crate::fault::CommandFault;
 use crate::folders::CommandFolders;
@@ -17,6 +18,30 @@ pub(crate) fn compare_all(store: &GoldenStore, found: &CommandFolders, report: &
                 Ok(golden) => tried.golden = golden,
                 Err(error) => faults.push(error.into()),
             }
+        }
+    }
+    report.faults.extend(faults);
+}
+
+/// Compares what later runs recorded as well: detail that is not always as recorded differs.
+pub(crate) fn compare_repetitions(
+    store: &GoldenStore,
+    later: &[Vec<ScenarioOutcome>],
+    report: &mut RunReport,
+) {
+    let mut faults: Vec<CommandFault> = Vec::new();
+    for again in later.iter().flatten() {
+        let tried = report
+            .scenarios
+            .iter_mut()
+            .find(|tried| tried.outcome.id == again.outcome.id);
+        let Some(tried) = tried.filter(|tried| tried.golden == GoldenResult::Same) else {
+            continue;
+        };
+        match store.compare(&again.outcome, &tried.scenario.scenario.why) {
+            Ok(OutcomeComparison::Differs { diff }) => tried.golden = GoldenResult::Differs(diff),
+            Ok(OutcomeComparison::Same | OutcomeComparison::New) => {}
+            Err(error) => faults.push(error.into()),
         }
     }
     report.faults.extend(faults);

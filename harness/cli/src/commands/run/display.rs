@@ -3,12 +3,14 @@
 use std::sync::{Arc, Mutex};
 
 use engine::EngineEvent;
-use model::{CellStatus, LoadedScenario};
+use model::{CellStatus, LoadedScenario, OutcomeCell};
 use runner::{ClusterFacts, RunEvent, RunObserver};
 
 use super::announcer::RunAnnouncer;
+use super::finished::FinishedWorlds;
 use crate::commands::lint::count_scenarios;
 use crate::progress::{BuildEstimate, ProgressBoard, format_seconds};
+use crate::report::RunReport;
 
 /// The key of the board's line about cells.
 const CELLS_LINE: &str = "~cells";
@@ -18,6 +20,8 @@ pub(crate) struct RunDisplay {
     board: ProgressBoard,
     /// Reports a scenario in which every cell is as intended, as soon as it is done.
     announcer: Option<RunAnnouncer>,
+    /// Whether each step gets a line.
+    shows_steps: bool,
     state: Mutex<DisplayState>,
 }
 
@@ -27,22 +31,54 @@ struct DisplayState {
     of: usize,
     bad: usize,
     builds: BuildEstimate,
+    finished: FinishedWorlds,
+    is_interrupted: bool,
 }
 
 impl RunDisplay {
-    pub(crate) fn new(chosen: &[Arc<LoadedScenario>], announcer: Option<RunAnnouncer>) -> Self {
-        let of = chosen
+    pub(crate) fn new(
+        chosen: &[Arc<LoadedScenario>],
+        announcer: Option<RunAnnouncer>,
+        times: u16,
+    ) -> Self {
+        let once: usize = chosen
             .iter()
             .map(|loaded| loaded.scenario.count_cells())
             .sum();
+        let of = once * usize::from(times);
         Self {
             board: ProgressBoard::new(),
             announcer,
+            shows_steps: false,
             state: Mutex::new(DisplayState {
                 of,
                 ..DisplayState::default()
             }),
         }
+    }
+
+    /// The same with a line for each step, if it is to have one.
+    pub(crate) fn showing_steps(self, shows_steps: bool) -> Self {
+        Self {
+            shows_steps,
+            ..self
+        }
+    }
+
+    /// Whether the run was interrupted on a cluster that stays.
+    pub(crate) fn was_interrupted(&self) -> bool {
+        self.state.lock().is_ok_and(|state| state.is_interrupted)
+    }
+
+    /// The report on what is done so far.
+    pub(crate) fn report_finished(&self, chosen: &[Arc<LoadedScenario>]) -> RunReport {
+        let report = |state: std::sync::MutexGuard<'_, DisplayState>| state.finished.report(chosen);
+        self.state.lock().map(report).unwrap_or_default()
+    }
+
+    /// A line that stays.
+    pub(crate) fn print_line(&self, text: &str) {
+        self.board.print_line(text);
     }
 
     /// Takes away the lines that redraw themselves.
@@ -59,8 +95,17 @@ impl RunDisplay {
     }
 
     fn show_world(&self, state: &mut DisplayState, event: &EngineEvent) {
+        state.finished.note_event(event);
         match event {
-            EngineEvent::CellDone { cell, .. } => {
+            EngineEvent::CellDone {
+                id,
+                world,
+                step,
+                cell,
+            } => {
+                if self.shows_steps {
+                    self.board.print_line(&step_line(id, world, step, cell));
+                }
                 state.cells += 1;
                 state.bad += usize::from(cell.status() != CellStatus::Passed);
                 let bad = if state.bad > 0 {
@@ -122,6 +167,23 @@ impl RunDisplay {
     }
 }
 
+/// What came of a step: its verdict, the status of the reply and the time.
+fn step_line(id: &str, world: &str, step: &str, cell: &OutcomeCell) -> String {
+    let mark = match cell.status() {
+        CellStatus::Passed => "",
+        CellStatus::Failed | CellStatus::Flaky | CellStatus::Broken => "!! ",
+    };
+    let code = cell
+        .detail
+        .code
+        .map(|code| format!("{code}, "))
+        .unwrap_or_default();
+    format!(
+        "{id} in {world}: {step}: {mark}{} ({code}{:.0} ms)",
+        cell.verdict, cell.millis
+    )
+}
+
 impl RunObserver for RunDisplay {
     fn observe_event(&self, event: RunEvent) {
         let Ok(mut state) = self.state.lock() else {
@@ -160,7 +222,10 @@ impl RunObserver for RunDisplay {
                         .print_line(&format!("tried {} ({done} of {of})", scenario.id));
                 }
             }
-            RunEvent::Sweeping => self.board.print_line("interrupted: taking everything down"),
+            RunEvent::Sweeping => {
+                state.is_interrupted = true;
+                self.board.print_line("interrupted: taking everything down");
+            }
         }
     }
 }
