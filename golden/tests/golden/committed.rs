@@ -26,7 +26,17 @@ fn store() -> GoldenStore {
 
 #[test]
 fn every_scenario_lints() {
-    let findings: Vec<_> = library().iter().flat_map(model::lint_scenario).collect();
+    let library = ScenarioLibrary::open(&root().join("scenarios")).unwrap();
+    let each = library.scenarios.iter();
+    let findings: Vec<_> = each
+        .flat_map(|loaded| {
+            [
+                model::lint_scenario(loaded),
+                model::lint_family(loaded, &library),
+            ]
+        })
+        .flatten()
+        .collect();
     assert!(findings.is_empty(), "{findings:#?}");
 }
 

@@ -48,6 +48,7 @@ mod spelling;
 mod storage;
 mod tool;
 mod unfit;
+mod ways;
 mod wire;
 
 pub use action::{
@@ -80,7 +81,7 @@ pub use kinds::{
     object_kinds,
 };
 pub use library::{LoadedScenario, ScenarioLibrary};
-pub use lint::{LintFinding, lint_scenario};
+pub use lint::{LintFinding, lint_family, lint_scenario};
 pub use manifest::ObjectManifest;
 pub use mutants::{ControlMutant, scenario_mutants};
 pub use names::{PlaceholderValues, is_address, named_placeholders};
@@ -107,4 +108,5 @@ pub use storage::{
 };
 pub use tool::{ToolTask, read_tool};
 pub use unfit::{Unfit, read_unfit};
+pub use ways::{ControlKind, HeldControl, TriedStep, WayRound, way_round, ways_round};
 pub use wire::{ConnectionTry, HeldConnection, HoldConnection, read_probe, target_pod};

@@ -11,12 +11,15 @@ mod resources;
 mod shape;
 mod steps;
 mod storage;
+mod ways;
 mod wire;
 mod worlds;
 
 use crate::error::FilePlace;
 use crate::{LoadedScenario, ScenarioStep};
 use place::{expectations_of, locate_line};
+
+pub use ways::lint_family;
 
 /// One fault of a scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +56,7 @@ pub fn lint_scenario(loaded: &LoadedScenario) -> Vec<LintFinding> {
     notes.check_keeping();
     notes.check_wire();
     notes.check_effects();
+    notes.check_ways();
     notes.findings
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value};
 
-use crate::{Action, scenario_schema};
+use crate::{Action, scenario_schema, ways_round};
 
 const REFERENCE_HEAD: &str = "# Scenario reference
 
@@ -25,7 +25,30 @@ pub fn scenario_reference() -> String {
             write_answers(&mut text);
         }
     }
+    write_ways(&mut text);
     text
+}
+
+const WAYS_HEAD: &str = "
+## Ways round
+What `leaves-out` names. The lint finds out which controls a world holds by, from its manifests and from what is refused there, and wants
+a step for each way that they leave open, or the reason why there is none. `tried in AREA/NAME` is checked.
+
+";
+
+/// The ways round a control, each with the kinds that it leads round.
+fn write_ways(text: &mut String) {
+    text.push_str(WAYS_HEAD);
+    for way in ways_round() {
+        let kinds: Vec<String> = way.kinds.iter().map(ToString::to_string).collect();
+        let _ = writeln!(
+            text,
+            "* `{}` ({}): {}.",
+            way.name,
+            kinds.join(", "),
+            way.about
+        );
+    }
 }
 
 /// An example of each action, to ask it what it can answer.

@@ -26,6 +26,10 @@ pub struct Scenario {
     pub install: BTreeSet<AddonInstall>,
     /// The same cluster with other controls in it; `bare` has none.
     pub worlds: IndexMap<String, ScenarioWorld>,
+    /// The ways round its controls that no step tries, each with the reason: `tried in AREA/NAME`
+    /// where another scenario tries it against a control of the same kind.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub leaves_out: IndexMap<String, String>,
     /// What is tried, in this order, in every world.
     pub steps: Vec<ScenarioStep>,
 }

@@ -55,7 +55,10 @@ pub(crate) fn readable_scenarios(
         .collect();
     let lints = chosen
         .iter()
-        .flat_map(model::lint_scenario)
+        .flat_map(|loaded| {
+            let own = model::lint_scenario(loaded);
+            own.into_iter().chain(model::lint_family(loaded, &library))
+        })
         .map(|finding| lint_one(&finding));
     let faults: Vec<CommandFault> = unread
         .chain(lints)

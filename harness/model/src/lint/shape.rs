@@ -160,7 +160,10 @@ mod tests {
         let library = ScenarioLibrary::open(folder.path()).unwrap();
         assert!(library.faults.is_empty(), "{:?}", library.faults);
         let found = lint_scenario(&library.scenarios[0]).into_iter();
-        found.map(|finding| finding.what).collect()
+        found
+            .map(|finding| finding.what)
+            .filter(|what| !what.contains("no step tries"))
+            .collect()
     }
 
     #[test]

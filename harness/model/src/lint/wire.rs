@@ -105,6 +105,7 @@ mod tests {
         lint_scenario(&library.scenarios[0])
             .into_iter()
             .map(|finding| finding.what)
+            .filter(|what| !what.contains("no step tries"))
             .collect()
     }
 

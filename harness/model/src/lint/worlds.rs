@@ -1,7 +1,7 @@
 //! A scenario has a world without controls, and every other world has an effect against it.
 
 use super::{LintNotes, NAME_HINT, is_name};
-use crate::ScenarioWorld;
+use crate::{ScenarioStep, ScenarioWorld};
 
 impl LintNotes<'_> {
     pub(super) fn check_worlds(&mut self) {
@@ -56,7 +56,30 @@ impl LintNotes<'_> {
                     world,
                     both.any(|step| step.intended_verdict(name) != step.intended_verdict("bare")),
                 );
+                self.check_contrast(name, world);
             }
+        }
+    }
+
+    /// A recipe that does not protect stands beside one that does: else nothing shows that what was
+    /// tried could be held off.
+    fn check_contrast(&mut self, name: &str, world: &ScenarioWorld) {
+        let scenario = &self.loaded.scenario;
+        let is_answered_otherwise = |step: &ScenarioStep| {
+            let others = scenario.worlds.keys().filter(|other| *other != name);
+            others
+                .filter(|other| scenario.takes_step(other, &step.id))
+                .any(|other| step.intended_verdict(other) != step.intended_verdict(name))
+        };
+        if world.ineffective && !scenario.steps_in(name).any(is_answered_otherwise) {
+            let hint = "add the world in which the attack is refused; where there is none, say so in `why` and drop the world";
+            self.add_finding(
+                name,
+                format!(
+                    "world `{name}` is ineffective, and no other world refuses what it lets in"
+                ),
+                hint,
+            );
         }
     }
 

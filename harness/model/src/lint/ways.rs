@@ -1,0 +1,181 @@
+//! Ways round a control that no step of a scenario tries, and reasons that are none.
+
+use std::collections::BTreeSet;
+
+use super::{LintFinding, LintNotes, locate_line};
+use crate::ways::{ControlKind, WayRound, held_controls, way_round, ways_round};
+use crate::{LoadedScenario, ScenarioLibrary, letter_distance};
+
+/// What a reason begins with that names another scenario.
+const TRIED_IN: &str = "tried in ";
+const KEY: &str = "leaves-out:";
+/// How many letters make another word of a way.
+const CLOSE: usize = 4;
+
+/// The faults of `loaded` that only the other scenarios show: it leaves a way out since another
+/// scenario tries it, and that one does not.
+#[must_use]
+pub fn lint_family(loaded: &LoadedScenario, library: &ScenarioLibrary) -> Vec<LintFinding> {
+    let mut notes = LintNotes {
+        loaded,
+        findings: Vec::new(),
+    };
+    for (name, reason) in &loaded.scenario.leaves_out {
+        if let Some((way, rest)) = way_round(name).zip(reason.strip_prefix(TRIED_IN)) {
+            notes.check_others(way, named_scenarios(rest), library);
+        }
+    }
+    notes.findings
+}
+
+/// What a scenario does about one way.
+#[derive(Default)]
+struct WayTrials<'a> {
+    /// The kinds of controls that it leads round, in worlds where no step tries it.
+    untried: BTreeSet<ControlKind>,
+    /// Those worlds.
+    untried_in: Vec<&'a str>,
+    /// The kinds round which steps try it.
+    tried: BTreeSet<ControlKind>,
+}
+
+impl WayTrials<'_> {
+    fn applies(&self) -> bool {
+        !(self.untried.is_empty() && self.tried.is_empty())
+    }
+}
+
+/// A way is tried against one policy where a step tries it in a world that holds by this policy.
+fn way_trials<'a>(loaded: &'a LoadedScenario, way: &WayRound) -> WayTrials<'a> {
+    let mut trials = WayTrials::default();
+    for world in loaded.scenario.worlds.keys() {
+        let (controls, steps) = held_controls(loaded, world);
+        for control in controls.iter().filter(|control| way.applies(control)) {
+            if (way.is_tried)(control, &steps) {
+                trials.tried.insert(control.kind);
+            } else {
+                trials.untried.insert(control.kind);
+                trials.untried_in.push(world);
+            }
+        }
+    }
+    trials
+}
+
+impl LintNotes<'_> {
+    pub(super) fn check_ways(&mut self) {
+        self.check_reasons();
+        for way in ways_round() {
+            let trials = way_trials(self.loaded, way);
+            let is_left_out = self.loaded.scenario.leaves_out.contains_key(way.name);
+            if is_left_out && !trials.applies() {
+                self.say_left_out(
+                    way.name,
+                    format!("`{}` leads round no control of this scenario", way.name),
+                    "drop it",
+                );
+            } else if is_left_out && trials.untried.is_empty() {
+                self.say_left_out(
+                    way.name,
+                    format!("`{}` is left out, and a step tries it", way.name),
+                    "drop it, or the step",
+                );
+            } else if !is_left_out && let Some(world) = trials.untried_in.first() {
+                let what = format!(
+                    "world `{world}` holds by {}, and no step tries `{}`: {}",
+                    list_kinds(&trials.untried),
+                    way.name,
+                    way.about
+                );
+                let hint = format!(
+                    "add a step, or say why not: `leaves-out: {{ {}: … }}`",
+                    way.name
+                );
+                self.add_finding(world, what, hint);
+            }
+        }
+    }
+
+    fn check_reasons(&mut self) {
+        for (name, reason) in &self.loaded.scenario.leaves_out {
+            if way_round(name).is_none() {
+                let hint = format!("{}there are {}", suggest_way(name), list_ways());
+                self.say_left_out(name, format!("`{name}` is not a way round a control"), hint);
+            }
+            if reason.trim().is_empty() {
+                self.say_left_out(
+                    name,
+                    format!("`{name}` is left out without a reason"),
+                    "say why no step tries it, or name who does: `tried in AREA/NAME`",
+                );
+            }
+        }
+    }
+
+    /// Whether the scenarios that are named try what this one leaves out, against every kind of
+    /// control round which it is left out.
+    fn check_others(&mut self, way: &WayRound, ids: Vec<&str>, library: &ScenarioLibrary) {
+        let mut missing = way_trials(self.loaded, way).untried;
+        for id in ids {
+            let other = library.scenarios.iter().find(|other| other.id == id);
+            let is_unread = library.faults.iter().any(|(unread, _)| unread == id);
+            match other {
+                Some(other) => {
+                    let tried = way_trials(other, way).tried;
+                    missing.retain(|kind| !tried.contains(kind));
+                }
+                // What is wrong with that one is said already.
+                None if is_unread => return,
+                None => self.say_left_out(
+                    way.name,
+                    format!(
+                        "`{}` is left out for `{id}`, which is not a scenario",
+                        way.name
+                    ),
+                    "name one that is there: `tried in AREA/NAME`",
+                ),
+            }
+        }
+        if !missing.is_empty() {
+            let what = format!(
+                "no scenario that `{}` is left out for tries it against {}",
+                way.name,
+                list_kinds(&missing)
+            );
+            self.say_left_out(way.name, what, "name one that does, or add a step");
+        }
+    }
+
+    fn say_left_out(&mut self, way: &str, what: String, hint: impl Into<String>) {
+        let from = self.loaded.text.find(KEY).unwrap_or_default();
+        self.say_at(locate_line(self.loaded, from, way), what, hint);
+    }
+}
+
+/// The scenarios that a reason names.
+fn named_scenarios(reason: &str) -> Vec<&str> {
+    let words = reason.split([' ', ',', ';']);
+    words.filter(|word| word.contains('/')).collect()
+}
+
+fn suggest_way(name: &str) -> String {
+    ways_round()
+        .map(|way| (letter_distance(name, way.name), way.name))
+        .min()
+        .filter(|(distance, _)| *distance <= CLOSE)
+        .map(|(_, meant)| format!("did you mean `{meant}`? "))
+        .unwrap_or_default()
+}
+
+fn list_ways() -> String {
+    let names: Vec<&str> = ways_round().map(|way| way.name).collect();
+    names.join(", ")
+}
+
+fn list_kinds(kinds: &BTreeSet<ControlKind>) -> String {
+    let names: Vec<String> = kinds.iter().map(ControlKind::to_string).collect();
+    names.join(" and ")
+}
+
+#[cfg(test)]
+mod tests;

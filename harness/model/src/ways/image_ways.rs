@@ -1,0 +1,172 @@
+//! Ways round what is said about images: another place of the pod, another repository, a tag that
+//! moves, a second statement beside the first.
+
+use serde_json::Value;
+
+use super::tried::TriedStep;
+use super::{ControlKind, HeldControl, WayRound, always};
+use crate::Action;
+
+use ControlKind::{Gatekeeper, Kyverno, PolicyController};
+
+const ENGINES: &[ControlKind] = &[Kyverno, PolicyController, Gatekeeper];
+const VERIFIERS: &[ControlKind] = &[Kyverno, PolicyController];
+
+pub(super) static WAYS: &[WayRound] = &[
+    // kubernetes.io, "Use an Image Volume With a Pod".
+    WayRound {
+        name: "image-volume",
+        kinds: ENGINES,
+        about: "the image is mounted as a volume",
+        is_open: always,
+        is_tried: |_, steps| {
+            let is_mounted = |step: &TriedStep<'_>| {
+                let mut pods = step.sent.iter();
+                pods.any(|pod| {
+                    let volumes = pod["spec"]["volumes"].as_array();
+                    volumes
+                        .into_iter()
+                        .flatten()
+                        .any(|one| !one["image"].is_null())
+                })
+            };
+            steps.iter().any(is_mounted)
+        },
+    },
+    // Kyverno, "Verify Images Rules", `imageReferences`; policy-controller, "images".
+    WayRound {
+        name: "other-repository",
+        kinds: VERIFIERS,
+        about: "the image is in a repository that the policy's pattern does not name",
+        is_open: names_repositories,
+        is_tried: |control, steps| {
+            steps
+                .iter()
+                .any(|step| names_another_repository(control, step))
+        },
+    },
+    // Kyverno, "Verify Images Rules", `mutateDigest`; policy-controller resolves tags by itself.
+    WayRound {
+        name: "moved-tag",
+        kinds: VERIFIERS,
+        about: "the tag names another image after it was looked at",
+        is_open: always,
+        is_tried: |_, steps| {
+            let moves = |step: &TriedStep<'_>| {
+                matches!(step.step.action, Action::Tamper(_) | Action::Copy(_))
+            };
+            steps.iter().any(moves)
+        },
+    },
+    // sigstore/cosign, "attest": an image has as many attestations of a type as anybody attaches.
+    WayRound {
+        name: "second-attestation",
+        kinds: VERIFIERS,
+        about: "a second attestation of the same type says otherwise",
+        is_open: |control| control.mentions("attestations"),
+        is_tried: |_, steps| {
+            let mut seen = Vec::new();
+            for step in steps {
+                if let Action::Attest(attest) = &step.step.action {
+                    if seen.contains(&&attest.image) {
+                        return true;
+                    }
+                    seen.push(&attest.image);
+                }
+            }
+            false
+        },
+    },
+];
+
+/// Whether the policy is for some repositories alone.
+fn names_repositories(control: &HeldControl<'_>) -> bool {
+    !patterns(control).is_empty()
+}
+
+/// What stands before the first star in each pattern for images.
+fn patterns(control: &HeldControl<'_>) -> Vec<String> {
+    let mut texts = Vec::new();
+    for object in &control.objects {
+        collect_texts(object, &mut texts);
+    }
+    let before_star = |text: &String| Some(text.split_once('*')?.0.to_owned());
+    let is_image = |text: &String| text.contains('/') && !text.contains(' ');
+    texts
+        .iter()
+        .filter(|text| is_image(text))
+        .filter_map(before_star)
+        .collect()
+}
+
+fn collect_texts(value: &Value, texts: &mut Vec<String>) {
+    match value {
+        Value::String(text) => texts.push(text.clone()),
+        Value::Array(items) => items.iter().for_each(|item| collect_texts(item, texts)),
+        Value::Object(fields) => fields
+            .values()
+            .for_each(|value| collect_texts(value, texts)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Whether a pod is sent with an image that no pattern names.
+fn names_another_repository(control: &HeldControl<'_>, step: &TriedStep<'_>) -> bool {
+    let patterns = patterns(control);
+    let mut images = Vec::new();
+    for object in &step.sent {
+        collect_images(object, &mut images);
+    }
+    let is_named = |image: &String| {
+        patterns
+            .iter()
+            .any(|pattern| image.starts_with(pattern.as_str()))
+    };
+    images.iter().any(|image| !is_named(image))
+}
+
+/// The images of containers, as the policy sees them.
+fn collect_images(value: &Value, images: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match (name.as_str(), value.as_str()) {
+                    ("image", Some(image)) => images.push(whole_image(image)),
+                    _ => collect_images(value, images),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect_images(item, images)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// An image with its repository, where a placeholder stands for it.
+fn whole_image(image: &str) -> String {
+    let own = |name: &str, mark: &str| format!("$(registry)/$(namespace)/{name}{mark}");
+    let inner = |kind: &str| image.strip_prefix(kind)?.strip_suffix(')');
+    match (inner("$(image:"), inner("$(digest:")) {
+        (Some("probe"), _) => "gauntlet.local/probe:1".into(),
+        (Some(name), _) => own(name, if name.contains(':') { "" } else { ":v1" }),
+        (None, Some(name)) => own(name.split(':').next().unwrap_or(name), "@sha256:"),
+        (None, None) => image.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_is_compared_with_its_repository() {
+        for (image, whole) in [
+            ("$(image:app)", "$(registry)/$(namespace)/app:v1"),
+            ("$(image:app:v2)", "$(registry)/$(namespace)/app:v2"),
+            ("$(digest:app:v2)", "$(registry)/$(namespace)/app@sha256:"),
+            ("$(image:probe)", "gauntlet.local/probe:1"),
+            ("docker.io/app", "docker.io/app"),
+        ] {
+            assert_eq!(whole_image(image), whole);
+        }
+    }
+}

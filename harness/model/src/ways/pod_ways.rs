@@ -1,0 +1,127 @@
+//! Ways round what is said about pods: another list of the pod, another object that makes one.
+
+use super::tried::{ChangeVerb, TriedStep, holds_field};
+use super::{ControlKind, HeldControl, WayRound, always};
+use crate::Action;
+
+use ControlKind::{AdmissionPolicy, Gatekeeper, Kyverno, PodSecurity, PolicyController};
+
+const ENGINES: &[ControlKind] = &[
+    PodSecurity,
+    AdmissionPolicy,
+    Kyverno,
+    PolicyController,
+    Gatekeeper,
+];
+
+pub(super) static WAYS: &[WayRound] = &[
+    // kubernetes.io, "Pod Security Admission", "Workload resources and Pod templates".
+    WayRound {
+        name: "workload",
+        kinds: ENGINES,
+        about: "a controller makes the pod, and its own account asks",
+        is_open: is_about_pods,
+        is_tried: |_, steps| steps.iter().any(TriedStep::is_workload),
+    },
+    // kubernetes.io, "Pod Security Standards": every rule names three lists of containers.
+    WayRound {
+        name: "init-container",
+        kinds: ENGINES,
+        about: "the container is in the list of init containers",
+        is_open: is_about_containers,
+        is_tried: |_, steps| steps.iter().any(|step| step.sends_field("initContainers")),
+    },
+    // kubernetes.io, "Ephemeral Containers": they come by a subresource, into a pod that runs.
+    WayRound {
+        name: "ephemeral-container",
+        kinds: ENGINES,
+        about: "the container is added to a pod that is there, through `pods/ephemeralcontainers`",
+        is_open: is_about_containers,
+        is_tried: |_, steps| {
+            let is_added = |step: &TriedStep<'_>| {
+                matches!(step.step.action, Action::EphemeralContainer { .. })
+            };
+            steps.iter().any(is_added)
+        },
+    },
+    // kubernetes.io, "Pods", "Pod update and replacement": images can be changed afterwards.
+    WayRound {
+        name: "pod-changed",
+        kinds: &[PodSecurity, Kyverno, PolicyController, Gatekeeper],
+        about: "the pod, or the template of a workload, is clean when it is made, and changed afterwards",
+        is_open: always,
+        is_tried: |_, steps| steps.iter().any(changes_a_pod),
+    },
+    // kubernetes.io, "Pod Security Standards": a claim is allowed, whatever volume is behind it.
+    WayRound {
+        name: "other-volume",
+        kinds: &[PodSecurity, AdmissionPolicy],
+        about: "the folder of the node comes as a volume of another type, or behind a claim",
+        is_open: |control| {
+            control
+                .attacks
+                .iter()
+                .any(|step| step.sends_field("hostPath"))
+        },
+        is_tried: |_, steps| {
+            let volumes = |step: &TriedStep<'_>| {
+                let mut changes = step.changes().into_iter();
+                changes.any(|(_, kind)| kind == "persistentvolume")
+            };
+            steps.iter().any(volumes)
+        },
+    },
+];
+
+/// Whether a control is about pods: an admission policy names them among its resources.
+fn is_about_pods(control: &HeldControl<'_>) -> bool {
+    match control.kind {
+        AdmissionPolicy => super::object_ways::rule_resources(control)
+            .iter()
+            .any(|resource| resource == "pods"),
+        PodSecurity | Kyverno | PolicyController | Gatekeeper => true,
+        ControlKind::Webhook | ControlKind::Rbac | ControlKind::NetworkPolicy => false,
+    }
+}
+
+/// Whether it asks about containers. Pod Security does where the attack is in a container, and where
+/// its level wants something of every container.
+fn is_about_containers(control: &HeldControl<'_>) -> bool {
+    match control.kind {
+        AdmissionPolicy => is_about_pods(control) && control.mentions("ontainers"),
+        PodSecurity => {
+            let is_restricted = control.mentions("\"restricted\"");
+            let in_a_container = |step: &TriedStep<'_>| {
+                IN_A_CONTAINER
+                    .iter()
+                    .any(|name| sets_in_container(step, name))
+            };
+            is_restricted || control.attacks.iter().any(in_a_container)
+        }
+        Kyverno | PolicyController | Gatekeeper => true,
+        ControlKind::Webhook | ControlKind::Rbac | ControlKind::NetworkPolicy => false,
+    }
+}
+
+/// Fields of containers that baseline has a rule about.
+const IN_A_CONTAINER: [&str; 3] = ["securityContext", "hostPort", "host"];
+
+/// Whether a container that is sent has a field of this name.
+fn sets_in_container(step: &TriedStep<'_>, name: &str) -> bool {
+    let lists = ["containers", "initContainers"];
+    let pods = step
+        .sent
+        .iter()
+        .flat_map(|object| [&object["spec"], &object["spec"]["template"]["spec"]]);
+    let containers = pods.flat_map(|spec| lists.iter().filter_map(|list| spec[*list].as_array()));
+    containers.flatten().any(|one| holds_field(one, name))
+}
+
+fn changes_a_pod(step: &TriedStep<'_>) -> bool {
+    let is_added = matches!(step.step.action, Action::EphemeralContainer { .. });
+    let is_change = |(verb, kind): (ChangeVerb, String)| {
+        matches!(verb, ChangeVerb::Update | ChangeVerb::Patch)
+            && (kind == "pod" || super::tried::is_workload_kind(&kind))
+    };
+    !is_added && step.changes().into_iter().any(is_change)
+}
