@@ -16,4 +16,5 @@ mod looking;
 mod machine;
 mod on_a_box;
 mod own_box;
+mod repeated;
 mod support;

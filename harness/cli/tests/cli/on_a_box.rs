@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::repeated;
 use crate::support::{GAUNTLET, PRIVILEGED, Ran, Scratch, can_start_boxes};
 
 /// One case: the cluster, and a folder in which the scenario was recorded.
@@ -33,7 +34,7 @@ fn on_one_box() {
     };
     let running = native::start_box(&cache, &spec, true, &mut |_| {}).unwrap();
     let recorded = new_then_passed(&running.kubeconfig);
-    let cases: [(&str, Case); 9] = [
+    let cases: [(&str, Case); 11] = [
         ("detail that changed differs", differs),
         (
             "an intent that is not met fails, and is never pending",
@@ -45,6 +46,8 @@ fn on_one_box() {
         ("reports for programs", reports),
         ("golden files on a full disk", full_disk),
         ("an object that does not go is a leak", leaves),
+        ("repeated, with a line for each step", repeated::repeated),
+        ("stopped at the first failure", repeated::stopped),
         ("interrupted on a cluster that stays", interrupted),
     ];
     for (what, case) in cases {
@@ -60,13 +63,13 @@ fn quick(scratch: &Scratch, kubeconfig: &Path, more: &[&str]) -> Ran {
 }
 
 /// `gauntlet run` on the shared cluster.
-fn run(scratch: &Scratch, kubeconfig: &Path, more: &[&str]) -> Ran {
+pub(crate) fn run(scratch: &Scratch, kubeconfig: &Path, more: &[&str]) -> Ran {
     let mut command = scratch.command(&["run", "--kubeconfig"]);
     Ran::of(&command.arg(kubeconfig).args(more).output().unwrap())
 }
 
 /// A separate folder with the same scenario, and with what was recorded of it.
-fn copy(recorded: &Scratch) -> Scratch {
+pub(crate) fn copy(recorded: &Scratch) -> Scratch {
     let scratch = Scratch::privileged();
     fs::create_dir_all(golden(&scratch).parent().unwrap()).unwrap();
     fs::copy(golden(recorded), golden(&scratch)).unwrap();
@@ -329,7 +332,7 @@ fn full_disk(kubeconfig: &Path, _: &Scratch) {
 /// Interrupted on a cluster that stays, it takes away what it made.
 fn interrupted(kubeconfig: &Path, recorded: &Scratch) {
     let scratch = copy(recorded);
-    let mut command = scratch.command(&["run", "--kubeconfig"]);
+    let mut command = scratch.command(&["run", "--json", "report.json", "--kubeconfig"]);
     let mut child = command
         .arg(kubeconfig)
         .stdin(Stdio::piped())
@@ -349,4 +352,6 @@ fn interrupted(kubeconfig: &Path, recorded: &Scratch) {
         seen.contains("interrupted: everything was taken down first"),
         "{seen}"
     );
+    let report = fs::read_to_string(scratch.path("report.json")).unwrap();
+    assert!(report.contains("\"word\": \"interrupted\""), "{report}");
 }
