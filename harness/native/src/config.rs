@@ -151,7 +151,7 @@ impl BoxBlueprint<'_> {
         .into_iter()
         .filter_map(|(user, port)| one(user.into(), user, format!("https://127.0.0.1:{port}")));
         let on_nodes = self.nodes().flat_map(|node| {
-            let (kubelet, server) = (node.own_name("kubelet"), node::apiserver_url(node));
+            let (kubelet, server) = (node.own_name("kubelet"), node::apiserver_url());
             let proxy = one(node.own_name("kube-proxy"), "kube-proxy", server.clone());
             [one(kubelet.clone(), &kubelet, server), proxy]
         });

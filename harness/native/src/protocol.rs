@@ -169,7 +169,7 @@ pub(crate) struct BoxLayout {
     pub(crate) files: Vec<BoxFile>,
     /// Files elsewhere in the box, by absolute path.
     pub(crate) outside: Vec<BoxFile>,
-    /// Where the first process takes connections for the API server.
+    /// Where the first process takes connections for the API server on the first node.
     pub(crate) doors: Vec<SocketAddr>,
     /// Where it takes those of the controller manager.
     pub(crate) late_door: SocketAddr,
@@ -187,6 +187,8 @@ pub(crate) struct FurtherNode {
     pub(crate) node: BoxNode,
     /// Lines for `ip -batch` in that network.
     pub(crate) network: Vec<String>,
+    /// Where the first process takes connections for the API server in that network.
+    pub(crate) door: SocketAddr,
 }
 
 /// A path of the host that appears in the box.

@@ -1,6 +1,6 @@
 //! What the inside of a box is made of: what it shows of the host, and what is written into it.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use model::FileText;
@@ -59,7 +59,8 @@ pub(super) fn box_layout(
             text.as_bytes(),
         )?;
     }
-    let mut doors = vec![SocketAddr::from(([127, 0, 0, 1], DOOR_PORT))];
+    let door = SocketAddr::from((Ipv4Addr::LOCALHOST, DOOR_PORT));
+    let mut doors = vec![door];
     let nodes = blueprint.cluster.nodes;
     let dual_stack = blueprint.cluster.dual_stack;
     let network =
@@ -70,14 +71,10 @@ pub(super) fn box_layout(
         .map(|node| FurtherNode {
             node,
             network: node.inside_commands(nodes, dual_stack),
+            door,
         })
         .collect();
     doors.extend(blueprint.first_service());
-    doors.extend(
-        further
-            .first()
-            .map(|_| SocketAddr::from((BoxNode::FIRST.address(), DOOR_PORT))),
-    );
     Ok(BoxLayout {
         stage: claim.dir.join("root"),
         host_name: BoxNode::FIRST.name(),
@@ -93,6 +90,6 @@ pub(super) fn box_layout(
         dual_stack,
         nodes: further,
         doors,
-        late_door: SocketAddr::from(([127, 0, 0, 1], LATE_DOOR_PORT)),
+        late_door: SocketAddr::from((Ipv4Addr::LOCALHOST, LATE_DOOR_PORT)),
     })
 }

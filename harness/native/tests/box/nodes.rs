@@ -1,5 +1,6 @@
 //! Boxes of several nodes.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use model::ClusterSpec;
@@ -184,6 +185,7 @@ pub(crate) fn pods_of_two_nodes_reach_each_other() {
             node
         );
     }
+    requests_come_from_their_node(&running);
     let log = on(&running, &["logs", "second"]);
     assert!(log.contains("serving on port 8080"), "{log}");
     for process in ["kubelet-2", "kube-proxy-2"] {
@@ -204,6 +206,27 @@ pub(crate) fn pods_of_two_nodes_reach_each_other() {
     assert_eq!(running.deaths(), []);
     running.take_down().unwrap();
     expect_nothing(&cache(), &name);
+}
+
+/// The audit log has the address of the node that a request came from.
+fn requests_come_from_their_node(running: &RunningBox) {
+    let log = std::fs::read_to_string(running.audit_log.as_ref().unwrap()).unwrap();
+    let events: Vec<serde_json::Value> = log
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect();
+    let sources = |user: &str| -> BTreeSet<String> {
+        let of_user = events
+            .iter()
+            .filter(|event| event["user"]["username"] == user);
+        of_user
+            .map(|event| event["sourceIPs"].to_string())
+            .collect()
+    };
+    let (first, second) = (r#"["10.88.0.1"]"#.to_owned(), r#"["10.88.0.2"]"#.to_owned());
+    assert_eq!(sources("system:node:node-1"), [first.clone()].into());
+    assert_eq!(sources("system:node:node-2"), [second.clone()].into());
+    assert_eq!(sources("system:kube-proxy"), [first, second].into());
 }
 
 pub(crate) fn pods_have_users_of_their_own() {
