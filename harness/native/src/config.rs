@@ -16,6 +16,7 @@ use std::path::PathBuf;
 
 pub(crate) use apiserver::OWN_ENCRYPTION;
 pub(crate) use policy::{NETWORK_POLICY, reader_role as policy_reader};
+pub(crate) use runtime::{IMAGE_NAMESPACE, containerd_socket};
 pub use services::COUNTER;
 pub(crate) use services::{HostService, cluster_services, issuer_is_open, open_issuer};
 

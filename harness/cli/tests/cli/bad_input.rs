@@ -281,3 +281,13 @@ fn a_folder_that_is_not_there_is_named() {
         ],
     );
 }
+
+#[test]
+fn images_that_no_node_could_get_are_refused_before_a_box_is_started() {
+    let scratch = Scratch::new();
+    let missing = scratch.gauntlet(&["up", "--image", "nowhere.tar"]);
+    missing.fails(2, &["error: `nowhere.tar` is not a file"]);
+    let no_node = scratch.gauntlet(&["up", "--nodes", "0", "--image", "nowhere.tar"]);
+    no_node.fails(2, &["error: `--image` is for nodes", "hint: "]);
+    scratch.is_untouched();
+}
