@@ -206,6 +206,10 @@ pub(crate) struct UpArguments {
     /// Addons to install, separated by commas
     #[arg(long, value_name = "WHAT", value_delimiter = ',', value_parser = InstallParser)]
     pub(crate) install: Vec<AddonInstall>,
+    /// An archive of images that every node gets, under the names that it has for them (OCI, or of
+    /// `docker save`); may be given several times
+    #[arg(long = "image", value_name = "FILE")]
+    pub(crate) images: Vec<PathBuf>,
     /// Install what the machine lacks, after saying so, and build what is pinned
     #[arg(long)]
     pub(crate) setup: bool,

@@ -28,6 +28,16 @@ impl HostAccess<'_> {
         self.running.enter_command()
     }
 
+    /// Gives every node the images of an archive, under the names that it has for them.
+    ///
+    /// # Errors
+    /// For a file that is no archive of images, and a box without nodes.
+    pub fn import_images(&self, archive: &Path) -> Result<(), Error> {
+        self.running
+            .import_images(archive)
+            .map_err(|source| Error::Box { source })
+    }
+
     /// A UDP socket in the box's own network.
     ///
     /// # Errors

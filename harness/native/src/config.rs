@@ -16,6 +16,7 @@ use std::path::PathBuf;
 
 pub(crate) use apiserver::OWN_ENCRYPTION;
 pub(crate) use policy::{NETWORK_POLICY, reader_role as policy_reader};
+pub(crate) use runtime::{IMAGE_NAMESPACE, containerd_socket};
 pub use services::SIGSTORE_COUNTER;
 pub(crate) use services::{HostService, cluster_services, issuer_is_open, open_issuer};
 
@@ -151,7 +152,7 @@ impl BoxBlueprint<'_> {
         .into_iter()
         .filter_map(|(user, port)| one(user.into(), user, format!("https://127.0.0.1:{port}")));
         let on_nodes = self.nodes().flat_map(|node| {
-            let (kubelet, server) = (node.own_name("kubelet"), node::apiserver_url(node));
+            let (kubelet, server) = (node.own_name("kubelet"), node::apiserver_url());
             let proxy = one(node.own_name("kube-proxy"), "kube-proxy", server.clone());
             [one(kubelet.clone(), &kubelet, server), proxy]
         });

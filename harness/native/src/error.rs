@@ -71,6 +71,9 @@ pub enum Error {
         /// What was asked for.
         node: String,
     },
+    /// A box without nodes has nowhere to put images.
+    #[error("the box `{0}` has no node to give images to")]
+    NoNodes(String),
     /// The rights to make namespaces, mounts and cgroups are missing.
     #[error("starting a box needs root (CAP_SYS_ADMIN and CAP_NET_ADMIN)")]
     NotRoot,

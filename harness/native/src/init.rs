@@ -6,6 +6,7 @@ mod api_gate;
 mod child_table;
 
 use std::io::{self, BufRead};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -110,17 +111,26 @@ fn set_up(layout: &BoxLayout, api_gates: &ApiGates) -> Result<(), Error> {
     sethostname(&layout.host_name).map_err(Error::system("name the box"))?;
     rootfs::enter_view(layout)?;
     connect_node(&layout.network, layout.dual_stack)?;
-    for FurtherNode { node, network } in &layout.nodes {
+    let listen = |gate: &ApiGate, at: SocketAddr| {
+        gate.listen_at(at)
+            .map_err(Error::system("take the components' connections"))
+    };
+    for FurtherNode {
+        node,
+        network,
+        gate,
+    } in &layout.nodes
+    {
         net::run_within(&node.network_path(), || {
-            connect_node(network, layout.dual_stack)
+            connect_node(network, layout.dual_stack)?;
+            listen(&api_gates.first, *gate)
         })?;
     }
-    let hung = layout
+    layout
         .api_gates
         .iter()
-        .try_for_each(|at| api_gates.first.listen_at(*at));
-    let hung = hung.and_then(|()| api_gates.late.listen_at(layout.late_api_gate));
-    hung.map_err(Error::system("take the components' connections"))
+        .try_for_each(|at| listen(&api_gates.first, *at))?;
+    listen(&api_gates.late, layout.late_api_gate)
 }
 
 /// Sets the network of a node up, which passes on what is not for itself.

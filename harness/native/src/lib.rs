@@ -21,6 +21,7 @@ mod entrypoints;
 mod error;
 mod fault_injection;
 mod image;
+mod image_import;
 mod init;
 mod inotify;
 mod kms_process;

@@ -31,7 +31,7 @@ pub(crate) const API_PORT: u16 = 6443;
 pub const READYZ_FROM_TEMPLATE: &str = "/readyz?exclude=poststarthook/rbac/bootstrap-roles\
     &exclude=poststarthook/scheduling/bootstrap-system-priority-classes";
 
-/// Where the components reach it, on the loopback interface (see `init::api_gate`).
+/// Where the components reach it, on the loopback interface of their node (see `init::api_gate`).
 pub(crate) const API_GATE_PORT: u16 = 6442;
 
 /// Where the controller manager does: it goes on only when all of the API server is ready, and

@@ -164,7 +164,7 @@ pub(crate) struct BoxLayout {
     pub(crate) files: Vec<BoxFile>,
     /// Files elsewhere in the box, by absolute path.
     pub(crate) outside: Vec<BoxFile>,
-    /// Where the first process takes connections for the API server.
+    /// Where the first process takes connections for the API server on the first node.
     pub(crate) api_gates: Vec<SocketAddr>,
     /// Where it takes those of the controller manager.
     pub(crate) late_api_gate: SocketAddr,
@@ -182,6 +182,8 @@ pub(crate) struct FurtherNode {
     pub(crate) node: BoxNode,
     /// Lines for `ip -batch` in that network.
     pub(crate) network: Vec<String>,
+    /// Where the first process takes connections for the API server in that network.
+    pub(crate) gate: SocketAddr,
 }
 
 /// A path of the host that appears in the box.

@@ -166,7 +166,18 @@ fn kernel_views(root: &Path) -> Result<(), Error> {
         &root.join("sys/fs/cgroup"),
         MsFlags::MS_REC,
     )?;
-    bind_path(Path::new("/dev"), &root.join("dev"), MsFlags::MS_REC)
+    bind_path(Path::new("/dev"), &root.join("dev"), MsFlags::MS_REC)?;
+    // What a pod with `hostIPC` shares is files in here: the host's would be shared as well.
+    for (kind, at, options) in [
+        ("tmpfs", "dev/shm", "mode=1777"),
+        ("mqueue", "dev/mqueue", ""),
+    ] {
+        let at = root.join(at);
+        if at.is_dir() {
+            fresh_mount(kind, &at, options)?;
+        }
+    }
+    Ok(())
 }
 
 /// Leaves the old root behind; from then on mounts are shared among the box's own namespaces, as

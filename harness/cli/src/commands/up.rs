@@ -2,7 +2,7 @@
 
 mod services;
 
-use cluster::ClusterProgress;
+use cluster::{Cluster, ClusterProgress};
 use model::ClusterSpec;
 use native::BoxCache;
 
@@ -25,6 +25,7 @@ pub(crate) fn run_up(args: &UpArguments) -> Result<ExitReason, CommandFault> {
         ..ClusterSpec::default()
     };
     refuse_addons_without_node(&spec)?;
+    refuse_unusable_images(args)?;
     let mut needed = native::needed_components(&spec)?;
     let client = components::kubernetes_node(&spec.kubernetes)?;
     if !needed
@@ -48,6 +49,7 @@ pub(crate) fn run_up(args: &UpArguments) -> Result<ExitReason, CommandFault> {
     });
     board.clear();
     let (cluster, services) = started?;
+    give_images(&cluster, args)?;
     cluster.let_stay()?;
     let Some(running) = native::list_boxes(&cache)
         .into_iter()
@@ -74,6 +76,32 @@ pub(crate) fn run_up(args: &UpArguments) -> Result<ExitReason, CommandFault> {
     services.iter().for_each(|line| ui::print_result(line));
     ui::print_result(&format!("  gauntlet down {}", args.name));
     Ok(ExitReason::Passed)
+}
+
+/// What can be known of the images before a box is started for them.
+fn refuse_unusable_images(args: &UpArguments) -> Result<(), CommandFault> {
+    if args.nodes == 0 && !args.images.is_empty() {
+        return Err(CommandFault::usage(
+            "`--image` is for nodes, and a box of `--nodes 0` has none".to_owned(),
+        )
+        .hint("leave `--nodes` out"));
+    }
+    match args.images.iter().find(|image| !image.is_file()) {
+        Some(missing) => Err(CommandFault::usage(format!(
+            "`{}` is not a file",
+            missing.display()
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn give_images(cluster: &Cluster, args: &UpArguments) -> Result<(), CommandFault> {
+    let Some(host) = cluster.host_access() else {
+        return Ok(());
+    };
+    args.images
+        .iter()
+        .try_for_each(|image| Ok(host.import_images(image)?))
 }
 
 fn refuse_addons_without_node(spec: &ClusterSpec) -> Result<(), CommandFault> {

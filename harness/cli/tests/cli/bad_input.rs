@@ -303,3 +303,13 @@ fn what_is_repeated_cannot_be_kept() {
     scratch.is_untouched();
     ran.fails(2, &["'--repeat <N>' cannot be used with '--keep'"]);
 }
+
+#[test]
+fn images_that_no_node_could_get_are_refused_before_a_box_is_started() {
+    let scratch = Scratch::new();
+    let missing = scratch.gauntlet(&["up", "--image", "nowhere.tar"]);
+    missing.fails(2, &["error: `nowhere.tar` is not a file"]);
+    let no_node = scratch.gauntlet(&["up", "--nodes", "0", "--image", "nowhere.tar"]);
+    no_node.fails(2, &["error: `--image` is for nodes", "hint: "]);
+    scratch.is_untouched();
+}

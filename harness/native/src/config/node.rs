@@ -1,6 +1,8 @@
 //! A node: its runtime, its kubelet and its kube-proxy. What is not the first node's goes by way of
 //! this program, which joins the node's network and control group.
 
+use std::net::Ipv4Addr;
+
 use serde_json::json;
 
 use super::{
@@ -26,15 +28,10 @@ pub(super) fn second_processes(blueprint: &BoxBlueprint, node: BoxNode) -> BoxPr
     placed_process(blueprint, node, kubernetes_node("kube-proxy", vec![config]))
 }
 
-/// Where what runs on a node reaches the API server: the further ones do not have the loopback
-/// interface of the first.
-pub(super) fn apiserver_url(node: BoxNode) -> String {
-    let address = if node.is_first() {
-        "127.0.0.1".to_owned()
-    } else {
-        BoxNode::FIRST.address().to_string()
-    };
-    format!("https://{address}:{API_GATE_PORT}")
+/// Where what runs on a node reaches the API server: at the gate in the node's own network, which
+/// goes on from the node's address.
+pub(super) fn apiserver_url() -> String {
+    format!("https://{}:{API_GATE_PORT}", Ipv4Addr::LOCALHOST)
 }
 
 /// The process of a node, under the node's own name for it and in the node's place.

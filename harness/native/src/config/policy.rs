@@ -22,7 +22,7 @@ pub(super) fn enforcer_processes(blueprint: &BoxBlueprint) -> Vec<BoxProcess> {
         let args = vec![
             NETWORK_POLICY.to_owned(),
             node.name(),
-            node::apiserver_url(node),
+            node::apiserver_url(),
             enforcer_socket(node),
             folder,
             format!("{HOME}/pki"),

@@ -8,8 +8,11 @@ use super::{
 };
 use crate::node::BoxNode;
 
+/// The namespace of containerd in which kubelets look for images.
+pub(crate) const IMAGE_NAMESPACE: &str = "k8s.io";
+
 /// A node's containerd's socket.
-pub(super) fn containerd_socket(node: BoxNode) -> String {
+pub(crate) fn containerd_socket(node: BoxNode) -> String {
     format!("{HOME}/{}.sock", node.own_name("containerd"))
 }
 
@@ -27,7 +30,7 @@ pub(super) fn containerd_processes(node: BoxNode) -> Vec<BoxProcess> {
         "-a",
         &socket,
         "-n",
-        "k8s.io",
+        IMAGE_NAMESPACE,
         "images",
         "import",
         "/run/gauntlet/images/probe.tar",

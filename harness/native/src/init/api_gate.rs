@@ -2,10 +2,14 @@
 //! them through once the API server can be used. A component that is turned away waits up to a
 //! second or more before it tries again; one that waits at the gate goes on at once. What "can be
 //! used" means is not the same for all: there are two gates.
+//!
+//! Each node has the gate in its own network and goes on from there, so that the API server sees the
+//! node's address, and its audit log says which node a request came from.
 
+use crate::node::BoxNode;
 use crate::places::API_PORT;
 use std::io;
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
@@ -16,7 +20,8 @@ pub(super) struct ApiGate {
 }
 
 impl ApiGate {
-    /// Begins to take connections at an address.
+    /// Begins to take connections at an address of this thread's network, and carries them on from
+    /// there.
     pub(super) fn listen_at(&self, at: SocketAddr) -> io::Result<()> {
         let listener = TcpListener::bind(at)?;
         let gate = self.clone();
@@ -25,7 +30,7 @@ impl ApiGate {
                 let gate = gate.clone();
                 thread::spawn(move || {
                     gate.wait_open();
-                    let _ = carry_both(client, (Ipv4Addr::LOCALHOST, API_PORT).into());
+                    let _ = carry_both(client, (BoxNode::FIRST.address(), API_PORT).into());
                 });
             }
         });
@@ -72,6 +77,7 @@ fn carry_bytes(mut from: &TcpStream, mut to: &TcpStream) {
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
+    use std::net::Ipv4Addr;
 
     use super::*;
 

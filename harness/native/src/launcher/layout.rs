@@ -1,6 +1,6 @@
 //! What the inside of a box is made of: what it shows of the host, and what is written into it.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use model::FileText;
@@ -65,7 +65,8 @@ pub(super) fn box_layout(
             text.as_bytes(),
         )?;
     }
-    let mut api_gates = vec![SocketAddr::from(([127, 0, 0, 1], API_GATE_PORT))];
+    let api_gate = SocketAddr::from((Ipv4Addr::LOCALHOST, API_GATE_PORT));
+    let mut api_gates = vec![api_gate];
     let nodes = blueprint.cluster.nodes;
     let dual_stack = blueprint.cluster.dual_stack;
     let network =
@@ -76,14 +77,10 @@ pub(super) fn box_layout(
         .map(|node| FurtherNode {
             node,
             network: node.inside_commands(nodes, dual_stack),
+            gate: api_gate,
         })
         .collect();
     api_gates.extend(blueprint.first_service());
-    api_gates.extend(
-        further
-            .first()
-            .map(|_| SocketAddr::from((BoxNode::FIRST.address(), API_GATE_PORT))),
-    );
     Ok(BoxLayout {
         stage: reservation.dir.join("root"),
         host_name: BoxNode::FIRST.name(),
@@ -99,6 +96,6 @@ pub(super) fn box_layout(
         dual_stack,
         nodes: further,
         api_gates,
-        late_api_gate: SocketAddr::from(([127, 0, 0, 1], LATE_API_GATE_PORT)),
+        late_api_gate: SocketAddr::from((Ipv4Addr::LOCALHOST, LATE_API_GATE_PORT)),
     })
 }

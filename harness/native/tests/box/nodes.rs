@@ -1,9 +1,11 @@
 //! Boxes of several nodes.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use model::{ClusterSpec, NodeChange, ProcessChange, ProcessState};
 use native::{PROBE_IMAGE, RunningBox};
+use probe_image::ImageFile;
 use wait::WaitLook;
 
 use crate::control::expect_life;
@@ -184,6 +186,8 @@ pub(crate) fn pods_of_two_nodes_reach_each_other() {
             node
         );
     }
+    requests_come_from_their_node(&running);
+    images_reach_every_node(&running);
     let log = on(&running, &["logs", "second"]);
     assert!(log.contains("serving on port 8080"), "{log}");
     for process in ["kubelet-2", "kube-proxy-2"] {
@@ -204,6 +208,54 @@ pub(crate) fn pods_of_two_nodes_reach_each_other() {
     assert_eq!(running.deaths(), []);
     running.take_down().unwrap();
     expect_nothing(&cache(), &name);
+}
+
+/// The audit log has the address of the node that a request came from.
+fn requests_come_from_their_node(running: &RunningBox) {
+    let log = std::fs::read_to_string(running.audit_log.as_ref().unwrap()).unwrap();
+    let events: Vec<serde_json::Value> = log
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect();
+    let sources = |user: &str| -> BTreeSet<String> {
+        let of_user = events
+            .iter()
+            .filter(|event| event["user"]["username"] == user);
+        of_user
+            .map(|event| event["sourceIPs"].to_string())
+            .collect()
+    };
+    let (first, second) = (r#"["10.88.0.1"]"#.to_owned(), r#"["10.88.0.2"]"#.to_owned());
+    assert_eq!(sources("system:node:node-1"), [first.clone()].into());
+    assert_eq!(sources("system:node:node-2"), [second.clone()].into());
+    assert_eq!(sources("system:kube-proxy"), [first, second].into());
+}
+
+fn images_reach_every_node(running: &RunningBox) {
+    let name = "gauntlet.test/brought:1";
+    let probe = native::probe_program(&cache()).unwrap();
+    let file = ImageFile {
+        bytes: &probe,
+        mode: 0o755,
+    };
+    let files = BTreeMap::from([("/probe".to_owned(), file)]);
+    let archive = tempfile::NamedTempFile::new().unwrap();
+    let bytes = probe_image::write_archive(name, &files, &["/probe"]).unwrap();
+    std::fs::write(archive.path(), bytes).unwrap();
+    running.import_images(archive.path()).unwrap();
+    for node in ["node-1", "node-2"] {
+        let (pod, image) = (format!("brought-{node}"), format!("--image={name}"));
+        let spec = format!(r#"{{"spec":{{"nodeName":"{node}"}}}}"#);
+        let pull = "--image-pull-policy=Never";
+        on(running, &["run", &pod, &image, pull, "--overrides", &spec]);
+        let wanted = format!("pod/{pod}");
+        on(
+            running,
+            &["wait", "--for=condition=Ready", &wanted, "--timeout=60s"],
+        );
+    }
+    let empty = tempfile::NamedTempFile::new().unwrap();
+    running.import_images(empty.path()).unwrap_err();
 }
 
 pub(crate) fn pods_have_users_of_their_own() {
