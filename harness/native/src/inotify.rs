@@ -34,7 +34,7 @@ const MOST_NAMED: usize = 8;
 /// Begins the name of each reservation: `gauntlet-inotify/BOX/NUMBER`.
 const RESERVATION: &str = "gauntlet-inotify/";
 
-/// Held by whoever looks whether there are enough, until they are reserved.
+/// Held by a program that decides whether there are enough, until they are reserved.
 const GUARD: &str = "gauntlet-inotify";
 
 /// How many instances a box with this many nodes takes. Counted with Kubernetes 1.36: the API
@@ -75,12 +75,22 @@ impl BoxInstances {
 impl InotifyUse {
     /// As it is now; nothing where the kernel does not say its limit.
     pub(crate) fn read_machine() -> Option<Self> {
+        let mut all = Self::read_open()?;
+        all.read_reservations();
+        Some(all)
+    }
+
+    fn read_reservations(&mut self) {
+        self.add_reservations(&fs::read_to_string("/proc/net/unix").unwrap_or_default());
+    }
+
+    /// What programs have open, without what boxes have reserved.
+    fn read_open() -> Option<Self> {
         let limit = fs::read_to_string("/proc/sys/fs/inotify/max_user_instances").ok()?;
         let mut all = Self {
             limit: limit.trim().parse().ok()?,
             ..Self::default()
         };
-        all.add_reservations(&fs::read_to_string("/proc/net/unix").unwrap_or_default());
         let user = geteuid().as_raw();
         for process in fs::read_dir("/proc").ok()?.flatten() {
             let dir = process.path();
@@ -180,21 +190,23 @@ pub(crate) enum InotifyLook {
     Reserved(Option<InotifyReservation>),
     /// Not yet: this is in the way.
     Held(String),
+    /// Another program reserves some at this moment.
+    Busy,
     /// The kernel's limit is too low for such a box alone.
     BeyondLimit(String),
 }
 
 impl InotifyReservation {
-    /// Reserves this many for a box, if they are free.
+    /// Reserves this many for a box, if they are free. What is open is counted before the guard is
+    /// taken, so that nobody waits for that: a box that has started meanwhile has reserved its own.
     pub(crate) fn try_reserve(name: &str, wanted: usize) -> io::Result<InotifyLook> {
-        let Some(_guard) = bind_name(GUARD)? else {
-            return Ok(InotifyLook::Held(
-                "another program looks for free ones".into(),
-            ));
-        };
-        let Some(held) = InotifyUse::read_machine() else {
+        let Some(mut held) = InotifyUse::read_open() else {
             return Ok(InotifyLook::Reserved(None));
         };
+        let Some(_guard) = bind_name(GUARD)? else {
+            return Ok(InotifyLook::Busy);
+        };
+        held.read_reservations();
         if !held.could_ever_hold(wanted) {
             return Ok(InotifyLook::BeyondLimit(held.to_string()));
         }
