@@ -44,7 +44,7 @@ pub const SIGNATURE: &str = "https://sigstore.dev/cosign/sign/v1";
 
 /// How the media type of every bundle begins. What is of another type was never signed, and is
 /// nothing to judge.
-const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.";
+const BUNDLE: &str = "application/vnd.dev.sigstore.bundle";
 
 /// What has to be signed: an image's manifest, or any file.
 #[derive(Clone, Copy, Debug)]

@@ -6,10 +6,13 @@ mod registry;
 
 use std::collections::BTreeMap;
 
+use artifact::verify::{RequiredSigner, SIGNATURE, TrustedRoot, VerifyRequest, verify_image};
 use artifact::{AttachedPiece, OciImage, OciRegistry, digest};
+use model::RejectionReason;
 use serde_json::{Value, json};
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const KIND: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 fn image() -> OciImage {
@@ -21,9 +24,8 @@ fn tag(digest: &str) -> String {
 }
 
 /// What cosign writes for a bundle that holds `text`.
-fn referrer(image: &OciImage, text: &str) -> (Vec<u8>, Vec<u8>) {
+fn referrer(image: &OciImage, text: &str, kind: &str) -> (Vec<u8>, Vec<u8>) {
     let bundle = text.as_bytes().to_vec();
-    let kind = "application/vnd.dev.sigstore.bundle.v0.3+json";
     let manifest = json!({
         "schemaVersion": 2,
         "mediaType": MANIFEST,
@@ -37,10 +39,19 @@ fn referrer(image: &OciImage, text: &str) -> (Vec<u8>, Vec<u8>) {
 
 /// Attaches a bundle to an image, and lists it: a piece of it is taken.
 fn attach(registry: &OciRegistry, repository: &str, image: &OciImage, text: &str) -> AttachedPiece {
+    attach_as(registry, repository, image, (text, KIND))
+}
+
+fn attach_as(
+    registry: &OciRegistry,
+    repository: &str,
+    image: &OciImage,
+    (text, kind): (&str, &str),
+) -> AttachedPiece {
     let before = registry
         .attached_pieces(repository, &image.digest())
         .unwrap();
-    let (manifest, bundle) = referrer(image, text);
+    let (manifest, bundle) = referrer(image, text, kind);
     registry.put_blob(repository, b"{}").unwrap();
     registry.put_blob(repository, &bundle).unwrap();
     registry
@@ -235,4 +246,31 @@ fn every_blob_is_there_after_a_push_beside_another_and_after_a_copy() {
             );
         }
     }
+}
+
+/// What an image's verifier says of a text that is attached as this.
+fn why(kind: &str) -> RejectionReason {
+    let (registry, image) = (registry::start(), image());
+    registry.push_image("one/app", "v1", &image, None).unwrap();
+    attach_as(&registry, "one/app", &image, ("{}", kind));
+    let root = TrustedRoot::default();
+    let wanted = VerifyRequest {
+        by: RequiredSigner::Key("no key"),
+        predicate_type: SIGNATURE,
+        log: false,
+        timestamp: false,
+        root: &root,
+        now: 0,
+    };
+    let judged = verify_image(&registry, "one/app", "v1", &wanted).unwrap();
+    judged.unwrap_err().why
+}
+
+#[test]
+fn a_bundle_of_any_version_is_judged_and_nothing_else() {
+    for kind in [KIND, "application/vnd.dev.sigstore.bundle+json;version=0.1"] {
+        assert_eq!(why(kind), RejectionReason::Unreadable, "{kind}");
+    }
+    let other = "application/vnd.cyclonedx+json";
+    assert_eq!(why(other), RejectionReason::NoSignature);
 }
