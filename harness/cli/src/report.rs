@@ -280,6 +280,12 @@ impl RunReport {
 }
 
 impl ScenarioResult {
+    /// Where its answers are defined, in words.
+    pub(crate) fn answer_origins(&self) -> Vec<String> {
+        let origins = self.scenario.scenario.holds.iter().flatten();
+        origins.map(ToString::to_string).collect()
+    }
+
     fn exit_reasons(&self) -> Vec<ExitReason> {
         let cells = self.cells();
         cells

@@ -6,6 +6,7 @@ mod identities;
 mod images;
 mod kinds;
 mod nodes;
+mod origins;
 mod place;
 mod resources;
 mod shape;
@@ -57,6 +58,8 @@ pub fn lint_scenario(loaded: &LoadedScenario) -> Vec<LintFinding> {
     notes.check_wire();
     notes.check_effects();
     notes.check_ways();
+    notes.check_origins();
+    notes.check_sources();
     notes.findings
 }
 

@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, ActionWrites, AddonInstall, Answer, ClusterShape};
+use crate::{Action, ActionWrites, AddonInstall, Answer, AnswerOrigin, ClusterShape};
 
 /// One scenario: steps, each tried in several worlds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -26,6 +26,10 @@ pub struct Scenario {
     pub install: BTreeSet<AddonInstall>,
     /// The same cluster with other controls in it; `bare` has none.
     pub worlds: IndexMap<String, ScenarioWorld>,
+    /// Where its answers are defined, where that is not plain: what holds here need not hold
+    /// elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holds: Option<Vec<AnswerOrigin>>,
     /// The ways round its controls that no step tries, each with the reason: `tried in AREA/NAME`
     /// where another scenario tries it against a control of the same kind.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
@@ -63,6 +67,9 @@ pub struct ScenarioWorld {
     /// protect.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub ineffective: bool,
+    /// Where this recipe was copied from: a document, a project, an issue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copied_from: Option<String>,
     /// The shape of this world's cluster, instead of the scenario's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster: Option<ClusterShape>,

@@ -57,6 +57,7 @@ fn scenario_json(tried: &ScenarioResult) -> Value {
     json!({
         "id": tried.scenario.id,
         "status": tried.status().word(),
+        "holds": tried.answer_origins(),
         "golden": golden,
         "diff": diff,
         "cells": tried.cells().iter().map(cell_json).collect::<Vec<_>>(),
@@ -109,7 +110,10 @@ mod tests {
         };
         let wanted = "report gauntlet exit interrupted elapsed-ms machine clusters scenarios faults leaked orphans repeated";
         assert_eq!(keys(&value), wanted);
-        assert_eq!(keys(&value["scenarios"][0]), "id status golden diff cells");
+        assert_eq!(
+            keys(&value["scenarios"][0]),
+            "id status holds golden diff cells"
+        );
         let cell = &value["scenarios"][0]["cells"][3];
         assert_eq!(
             keys(cell),

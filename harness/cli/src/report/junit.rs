@@ -33,6 +33,9 @@ fn write_interruption(done: usize, of: usize) -> TestSuite {
 
 fn write_suite(tried: &ScenarioResult) -> TestSuite {
     let mut suite = TestSuite::new(tried.scenario.id.as_str());
+    for origin in tried.answer_origins() {
+        suite.add_property(("holds", origin.as_str()));
+    }
     for cell in tried.cells() {
         let mut case = TestCase::new(
             format!("{} · {}", cell.step, cell.world),

@@ -26,7 +26,11 @@ pub(crate) fn scenario_table(tried: &ScenarioResult) -> String {
             .map(|world| at(world).map(text).unwrap_or_default());
         rows.push(std::iter::once(step.id.clone()).chain(texts).collect());
     }
-    align_columns(&rows)
+    let table = align_columns(&rows);
+    match tried.answer_origins().as_slice() {
+        [] => table,
+        origins => format!("{table}\n\n  holds {}", origins.join(", and ")),
+    }
 }
 
 fn text(cell: &CellPlace<'_>) -> String {
@@ -73,7 +77,7 @@ fn align_columns(rows: &[Vec<String>]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use model::Answer;
+    use model::{Answer, AnswerOrigin};
 
     use super::*;
     use crate::report::tests::tried;
@@ -84,6 +88,18 @@ mod tests {
   privileged-pod  admitted  denied by pod-security
   plain-pod       admitted  admitted";
         assert_eq!(scenario_table(&tried(|_| {})), wanted);
+    }
+
+    #[test]
+    fn its_foot_says_where_the_answers_are_defined() {
+        let mut result = tried(|_| {});
+        result.scenario.scenario.holds = Some(vec![
+            AnswerOrigin::Specification,
+            AnswerOrigin::Release("kubernetes 1.35".into()),
+        ]);
+        let table = scenario_table(&result);
+        let foot = "admitted\n\n  holds by the specification, and from kubernetes 1.35 on";
+        assert!(table.ends_with(foot), "{table}");
     }
 
     #[test]

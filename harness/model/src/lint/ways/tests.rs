@@ -191,14 +191,14 @@ fn a_role_that_grants_one_verb_is_tried_with_another() {
 fn an_ineffective_world_stands_beside_one_that_holds() {
     let with = |other: &str| {
         said(&format!(
-            "scenario: v2\nwhy: Because.\nworlds:\n  bare: {{}}\n  copied: {{apply: [policy.yaml], ineffective: true}}\n{other}"
+            "scenario: v2\nwhy: Because.\nworlds:\n  bare: {{}}\n  weak: {{apply: [policy.yaml], ineffective: true}}\n{other}"
         ))
     };
     let alone = "steps:\n- {id: create, do: {create: service.yaml}, expect: admitted}\n";
-    let what = "world `copied` is ineffective, and no other world refuses what it lets in";
+    let what = "world `weak` is ineffective, and no other world refuses what it lets in";
     assert_eq!(with(alone), [what]);
     let beside = "  held: {install: [dns], apply: [policy.yaml]}\nsteps:\n- id: create\n  do: {create: service.yaml}\n  \
-        expect-in: {bare: admitted, copied: admitted, held: {denied: {by: {policy: other}}}}\n\
+        expect-in: {bare: admitted, weak: admitted, held: {denied: {by: {policy: other}}}}\n\
         - {id: version, do: {path: /version}, expect: allowed}\n";
     assert_eq!(with(beside), [""; 0]);
 }
