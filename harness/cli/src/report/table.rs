@@ -93,7 +93,8 @@ mod tests {
     #[test]
     fn its_foot_says_where_the_answers_are_defined() {
         let mut result = tried(|_| {});
-        result.scenario.scenario.holds = Some(vec![
+        let loaded = std::sync::Arc::make_mut(&mut result.scenario);
+        loaded.scenario.holds = Some(vec![
             AnswerOrigin::Specification,
             AnswerOrigin::Release("kubernetes 1.35".into()),
         ]);
