@@ -6,6 +6,7 @@
 mod control;
 mod image_ways;
 mod network_ways;
+mod object_rules;
 mod object_ways;
 mod pod_ways;
 mod right_ways;

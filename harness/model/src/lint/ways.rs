@@ -8,9 +8,9 @@ use crate::{LoadedScenario, ScenarioLibrary, letter_distance};
 
 /// What a reason begins with that names another scenario.
 const TRIED_IN: &str = "tried in ";
-const KEY: &str = "leaves-out:";
+const LEAVES_OUT_KEY: &str = "leaves-out:";
 /// How many letters make another word of a way.
-const CLOSE: usize = 4;
+const CLOSE_LETTERS: usize = 4;
 
 /// The faults of `loaded` that only the other scenarios show: it leaves a way out since another
 /// scenario tries it, and that one does not.
@@ -147,7 +147,7 @@ impl LintNotes<'_> {
     }
 
     fn say_left_out(&mut self, way: &str, what: String, hint: impl Into<String>) {
-        let from = self.loaded.text.find(KEY).unwrap_or_default();
+        let from = self.loaded.text.find(LEAVES_OUT_KEY).unwrap_or_default();
         self.say_at(locate_line(self.loaded, from, way), what, hint);
     }
 }
@@ -162,7 +162,7 @@ fn suggest_way(name: &str) -> String {
     ways_round()
         .map(|way| (letter_distance(name, way.name), way.name))
         .min()
-        .filter(|(distance, _)| *distance <= CLOSE)
+        .filter(|(distance, _)| *distance <= CLOSE_LETTERS)
         .map(|(_, meant)| format!("did you mean `{meant}`? "))
         .unwrap_or_default()
 }

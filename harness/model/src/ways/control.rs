@@ -9,7 +9,7 @@ use super::tried::TriedStep;
 use crate::addons::{gatekeeper, kyverno, policy_controller};
 use crate::{Answer, LoadedScenario, Refuser};
 
-const ENFORCE: &str = "pod-security.kubernetes.io/enforce";
+const ENFORCE_LABEL: &str = "pod-security.kubernetes.io/enforce";
 
 /// A kind of control for which there are ways round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -185,7 +185,7 @@ fn is_of_kind(kind: ControlKind, object: &Value, attacks: &[TriedStep<'_>], worl
     let group = version.rsplit_once('/').map_or("", |(group, _)| group);
     match kind {
         ControlKind::PodSecurity => {
-            named == "Namespace" && !object["metadata"]["labels"][ENFORCE].is_null()
+            named == "Namespace" && !object["metadata"]["labels"][ENFORCE_LABEL].is_null()
         }
         ControlKind::AdmissionPolicy => is_admission_policy(object, attacks, world),
         ControlKind::Webhook => named.ends_with("WebhookConfiguration"),
@@ -224,11 +224,11 @@ fn is_admission_policy(object: &Value, attacks: &[TriedStep<'_>], world: &str) -
 
 /// Whether a step puts the label on that makes the control.
 fn is_labelled(kind: ControlKind, tried: &[TriedStep<'_>]) -> bool {
-    kind == ControlKind::PodSecurity && tried.iter().any(|step| step.mentions(ENFORCE))
+    kind == ControlKind::PodSecurity && tried.iter().any(|step| step.mentions(ENFORCE_LABEL))
 }
 
 /// What `cluster-admin` grants. The other roles that come with Kubernetes are not looked into.
-static EVERYTHING: LazyLock<Value> =
+static ALL_GRANTS: LazyLock<Value> =
     LazyLock::new(|| json!({"apiGroups": ["*"], "verbs": ["*"], "resources": ["*"]}));
 
 /// The rules of the roles in here that are bound; of those alone that are bound in the whole cluster.
@@ -243,7 +243,7 @@ fn bound_rules<'a>(written: &[&'a Value], cluster: bool) -> Vec<&'a Value> {
         .map(|object| (&object["roleRef"]["kind"], &object["roleRef"]["name"]))
         .collect();
     let is_owner = bound.iter().any(|(_, name)| **name == "cluster-admin");
-    let owner = is_owner.then(|| &*EVERYTHING);
+    let owner = is_owner.then(|| &*ALL_GRANTS);
     let is_role = |object: &&&Value| {
         matches!(kind(object).as_str(), "Role" | "ClusterRole")
             && bound.contains(&(&object["kind"], &object["metadata"]["name"]))

@@ -9,14 +9,14 @@ use crate::Action;
 
 use ControlKind::{Gatekeeper, Kyverno, PolicyController};
 
-const ENGINES: &[ControlKind] = &[Kyverno, PolicyController, Gatekeeper];
-const VERIFIERS: &[ControlKind] = &[Kyverno, PolicyController];
+const POLICY_ENGINES: &[ControlKind] = &[Kyverno, PolicyController, Gatekeeper];
+const IMAGE_VERIFIERS: &[ControlKind] = &[Kyverno, PolicyController];
 
 pub(super) static WAYS: &[WayRound] = &[
     // kubernetes.io, "Use an Image Volume With a Pod".
     WayRound {
         name: "image-volume",
-        kinds: ENGINES,
+        kinds: POLICY_ENGINES,
         about: "the image is mounted as a volume",
         is_open: always,
         is_tried: |_, steps| {
@@ -36,7 +36,7 @@ pub(super) static WAYS: &[WayRound] = &[
     // Kyverno, "Verify Images Rules", `imageReferences`; policy-controller, "images".
     WayRound {
         name: "other-repository",
-        kinds: VERIFIERS,
+        kinds: IMAGE_VERIFIERS,
         about: "the image is in a repository that the policy's pattern does not name",
         is_open: names_repositories,
         is_tried: |control, steps| {
@@ -48,7 +48,7 @@ pub(super) static WAYS: &[WayRound] = &[
     // Kyverno, "Verify Images Rules", `mutateDigest`; policy-controller resolves tags by itself.
     WayRound {
         name: "moved-tag",
-        kinds: VERIFIERS,
+        kinds: IMAGE_VERIFIERS,
         about: "the tag names another image after it was looked at",
         is_open: always,
         is_tried: |_, steps| {
@@ -61,7 +61,7 @@ pub(super) static WAYS: &[WayRound] = &[
     // sigstore/cosign, "attest": an image has as many attestations of a type as anybody attaches.
     WayRound {
         name: "second-attestation",
-        kinds: VERIFIERS,
+        kinds: IMAGE_VERIFIERS,
         about: "a second attestation of the same type says otherwise",
         is_open: |control| control.mentions("attestations"),
         is_tried: |_, steps| {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::object_ways::selector_keys;
+use super::object_rules::selector_keys;
 use super::tried::{TriedStep, holds_field};
 use super::{ControlKind, HeldControl, WayRound, always};
 use crate::Action;

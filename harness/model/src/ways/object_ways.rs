@@ -1,36 +1,20 @@
 //! Ways round rules on requests: another verb, another resource of the same thing, the label that
 //! lets an object out, and the rule itself.
 
-use serde_json::Value;
-
+use super::object_rules::{
+    CHANGE_VERBS, POLICY_KINDS, asks_for_name, changed_kinds, changes_guarded, expressions,
+    has_operation, is_plural, namespaces_can_be_changed, other_doors, parameter_kinds, relabels,
+    rule_resources, selecting_labels,
+};
 use super::right_ways::grants;
 use super::tried::{ChangeVerb, TriedStep, is_workload_kind, kind_of};
-use super::{ControlKind, HeldControl, WayRound};
+use super::{ControlKind, WayRound};
 use crate::{Action, StepIdentity};
 
 use ControlKind::{AdmissionPolicy, Kyverno, PodSecurity, PolicyController, Webhook};
 
-const RULES: &[ControlKind] = &[AdmissionPolicy, Webhook];
-const LEVEL: &str = "pod-security.kubernetes.io/enforce";
-
-/// Subresources through which a part of the object is set as well, with a word of what a policy
-/// says of that part (kubernetes 1.36 `pkg/registry`, the strategies of each kind: what goes to
-/// `status` keeps the labels that came with it, but for Deployments).
-const OTHER_DOORS: [(&str, &str, &str); 13] = [
-    ("pods", "status", "metadata"),
-    ("pods", "status", "status"),
-    ("pods", "ephemeralcontainers", "ontainers"),
-    ("pods", "resize", "resources"),
-    ("namespaces", "status", "metadata"),
-    ("namespaces", "finalize", "metadata"),
-    ("nodes", "status", "metadata"),
-    ("services", "status", "externalIPs"),
-    ("deployments", "scale", "replicas"),
-    ("replicasets", "scale", "replicas"),
-    ("statefulsets", "scale", "replicas"),
-    ("persistentvolumes", "status", "metadata"),
-    ("*", "status", "metadata"),
-];
+const REQUEST_RULES: &[ControlKind] = &[AdmissionPolicy, Webhook];
+const LEVEL_LABEL: &str = "pod-security.kubernetes.io/enforce";
 
 pub(super) static WAYS: &[WayRound] = &[
     // kubernetes.io, "Pod Security Admission": the level is a label of the namespace.
@@ -39,7 +23,7 @@ pub(super) static WAYS: &[WayRound] = &[
         kinds: &[PodSecurity],
         about: "whoever may change the namespace sets a lower level",
         is_open: namespaces_can_be_changed,
-        is_tried: |_, steps| steps.iter().any(|step| relabels(step, LEVEL)),
+        is_tried: |_, steps| steps.iter().any(|step| relabels(step, LEVEL_LABEL)),
     },
     // kubernetes 1.36 `pkg/registry/core/namespace/strategy.go`: status keeps the metadata.
     WayRound {
@@ -66,7 +50,7 @@ pub(super) static WAYS: &[WayRound] = &[
     // kubernetes.io, "Dynamic Admission Control": a rule is for the operations that it names.
     WayRound {
         name: "changed-afterwards",
-        kinds: RULES,
+        kinds: REQUEST_RULES,
         about: "the object is clean when it is made, and changed afterwards",
         is_open: |control| has_operation(control, "CREATE") && !has_operation(control, "UPDATE"),
         is_tried: |control, steps| {
@@ -76,7 +60,7 @@ pub(super) static WAYS: &[WayRound] = &[
     // The same: an object that is born with it is not changed.
     WayRound {
         name: "born-with-it",
-        kinds: RULES,
+        kinds: REQUEST_RULES,
         about: "the object has it from the beginning, and the rule is for changes",
         is_open: |control| has_operation(control, "UPDATE") && !has_operation(control, "CREATE"),
         is_tried: |control, steps| changes_guarded(control, steps, &[ChangeVerb::Create]),
@@ -84,7 +68,7 @@ pub(super) static WAYS: &[WayRound] = &[
     // kubernetes.io, "Dynamic Admission Control": `pods` is not `pods/status`.
     WayRound {
         name: "subresource",
-        kinds: RULES,
+        kinds: REQUEST_RULES,
         about: "the same is set through a subresource, which is another resource to a rule",
         is_open: |control| !other_doors(control).is_empty(),
         is_tried: |control, steps| {
@@ -124,7 +108,7 @@ pub(super) static WAYS: &[WayRound] = &[
     // kubernetes.io, "Validating Admission Policy": `matchPolicy: Exact`.
     WayRound {
         name: "other-api-version",
-        kinds: RULES,
+        kinds: REQUEST_RULES,
         about: "the object comes in another version of the API, and the rule is for the exact one",
         is_open: |control| control.mentions("\"matchPolicy\":\"Exact\""),
         is_tried: |control, steps| {
@@ -212,7 +196,7 @@ pub(super) static WAYS: &[WayRound] = &[
     // the object has one once what validates is asked.
     WayRound {
         name: "generated-name",
-        kinds: RULES,
+        kinds: REQUEST_RULES,
         about: "the object has no name yet when the rule on its name is asked: `generateName`",
         is_open: |control| {
             let is_whole = |resource: &String| !resource.contains('/');
@@ -225,7 +209,7 @@ pub(super) static WAYS: &[WayRound] = &[
     // kubernetes.io, "Authorization", "Request verbs": a collection is deleted without a name.
     WayRound {
         name: "delete-collection",
-        kinds: RULES,
+        kinds: REQUEST_RULES,
         about: "the object is deleted with its collection, by a request without a name",
         is_open: |control| has_operation(control, "DELETE"),
         is_tried: |_, steps| {
@@ -237,14 +221,14 @@ pub(super) static WAYS: &[WayRound] = &[
     // kubernetes.io, "Admission Webhook Good Practices": who may change the rule need not pass it.
     WayRound {
         name: "change-the-rule",
-        kinds: RULES,
+        kinds: REQUEST_RULES,
         about: "the policy, its binding or the webhook is changed or deleted",
         is_open: |control| {
             grants(
                 &control.cluster_rights,
-                CHANGES,
+                CHANGE_VERBS,
                 "admissionregistration.k8s.io",
-                &POLICIES,
+                &POLICY_KINDS,
             )
         },
         is_tried: |_, steps| {
@@ -255,200 +239,3 @@ pub(super) static WAYS: &[WayRound] = &[
         },
     },
 ];
-
-const CHANGES: &[&str] = &["update", "patch", "delete", "deletecollection"];
-const POLICIES: [&str; 4] = [
-    "validatingadmissionpolicies",
-    "validatingadmissionpolicybindings",
-    "validatingwebhookconfigurations",
-    "mutatingwebhookconfigurations",
-];
-
-fn namespaces_can_be_changed(control: &HeldControl<'_>) -> bool {
-    grants(&control.rights, &["update", "patch"], "", &["namespaces"])
-}
-
-fn relabels(step: &TriedStep<'_>, label: &str) -> bool {
-    let mut changes = step.changes().into_iter();
-    changes.any(|(_, kind)| kind == "namespace") && step.mentions(label)
-}
-
-/// Every rule of a policy or webhook.
-fn rules<'a>(control: &HeldControl<'a>) -> Vec<&'a Value> {
-    let of = |object: &'a Value| {
-        let policy = object["spec"]["matchConstraints"]["resourceRules"].as_array();
-        let hooks = object["webhooks"].as_array().into_iter().flatten();
-        let hooks = hooks.filter_map(|hook| hook["rules"].as_array());
-        policy.into_iter().chain(hooks).flatten()
-    };
-    control.objects.iter().copied().flat_map(of).collect()
-}
-
-fn has_operation(control: &HeldControl<'_>, operation: &str) -> bool {
-    rules(control)
-        .iter()
-        .filter_map(|rule| rule["operations"].as_array())
-        .flatten()
-        .any(|one| one == operation || one == "*")
-}
-
-/// The resources that the rules name, in the plural; subresources as `PLURAL/NAME`.
-pub(super) fn rule_resources(control: &HeldControl<'_>) -> Vec<String> {
-    rules(control)
-        .iter()
-        .filter_map(|rule| rule["resources"].as_array())
-        .flatten()
-        .filter_map(|one| one.as_str().map(str::to_owned))
-        .collect()
-}
-
-/// The resources that the rules name, each with a subresource that they do not name.
-fn other_doors(control: &HeldControl<'_>) -> Vec<(&'static str, &'static str)> {
-    let resources = rule_resources(control);
-    let is_named = |plural: &str, door: &str| {
-        let whole = format!("{plural}/{door}");
-        let mut all = resources.iter();
-        all.any(|one| *one == whole || one == "*/*" || *one == format!("{plural}/*"))
-    };
-    OTHER_DOORS
-        .into_iter()
-        .filter(|(plural, ..)| resources.iter().any(|one| one == plural))
-        .filter(|(plural, door, _)| !is_named(plural, door))
-        .filter(|(.., word)| expressions(control).iter().any(|one| one.contains(word)))
-        .map(|(plural, door, _)| (plural, door))
-        .collect()
-}
-
-/// Whether an expression asks for `request.name`, which is not `request.namespace`.
-fn asks_for_name(expression: &str) -> bool {
-    let mut ends = expression.split("request.name").skip(1);
-    ends.any(|rest| !rest.starts_with("space"))
-}
-
-/// What the policies ask.
-fn expressions(control: &HeldControl<'_>) -> Vec<String> {
-    let of = |object: &&Value| {
-        let spec = &object["spec"];
-        [
-            &spec["validations"],
-            &spec["variables"],
-            &spec["matchConditions"],
-        ]
-        .map(Value::to_string)
-    };
-    control.objects.iter().flat_map(of).collect()
-}
-
-fn changes_guarded(
-    control: &HeldControl<'_>,
-    steps: &[TriedStep<'_>],
-    verbs: &[ChangeVerb],
-) -> bool {
-    let resources = rule_resources(control);
-    let is_guarded = |kind: &str| {
-        resources
-            .iter()
-            .map(|one| one.split('/').next().unwrap_or_default())
-            .any(|plural| plural == "*" || is_plural(plural, kind))
-    };
-    let whole = steps.iter().filter(|step| step.subresource().is_none());
-    let changes = whole.flat_map(TriedStep::changes);
-    changes
-        .filter(|(verb, _)| verbs.contains(verb))
-        .any(|(_, kind)| is_guarded(&kind))
-}
-
-fn changed_kinds(steps: &[TriedStep<'_>]) -> Vec<String> {
-    let changes = steps.iter().flat_map(TriedStep::changes);
-    changes.map(|(_, kind)| kind).collect()
-}
-
-/// Whether a resource is that of a kind, both in lower case.
-pub(super) fn is_plural(plural: &str, kind: &str) -> bool {
-    plural == kind
-        || plural.strip_suffix('s') == Some(kind)
-        || plural.strip_suffix("es") == Some(kind)
-        || plural.strip_suffix("ies") == kind.strip_suffix('y') && kind.ends_with('y')
-}
-
-fn parameter_kinds(control: &HeldControl<'_>) -> Vec<String> {
-    let kinds = control
-        .objects
-        .iter()
-        .filter_map(|object| object["spec"]["paramKind"]["kind"].as_str());
-    kinds.map(str::to_lowercase).collect()
-}
-
-/// The labels by which objects or namespaces are selected; the namespace's own name is none that
-/// can be changed.
-fn selecting_labels(control: &HeldControl<'_>) -> Vec<String> {
-    let mut labels = Vec::new();
-    for object in &control.objects {
-        collect_labels(object, &mut labels);
-    }
-    labels.retain(|label| label != "kubernetes.io/metadata.name");
-    // The webhooks of policy-controller ask for this one by themselves.
-    if control.kind == PolicyController && namespaces_can_be_changed(control) {
-        labels.push("policy.sigstore.dev/include".into());
-    }
-    labels
-}
-
-fn collect_labels(value: &Value, labels: &mut Vec<String>) {
-    match value {
-        Value::Object(fields) => {
-            for (name, value) in fields {
-                if matches!(
-                    name.as_str(),
-                    "namespaceSelector" | "objectSelector" | "selector"
-                ) {
-                    labels.extend(selector_keys(value));
-                } else {
-                    collect_labels(value, labels);
-                }
-            }
-        }
-        Value::Array(items) => items.iter().for_each(|item| collect_labels(item, labels)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-}
-
-/// The keys that a label selector asks for.
-pub(super) fn selector_keys(selector: &Value) -> Vec<String> {
-    let exact = selector["matchLabels"].as_object().into_iter();
-    let expressions = selector["matchExpressions"]
-        .as_array()
-        .into_iter()
-        .flatten();
-    let asked = expressions.filter_map(|one| one["key"].as_str());
-    exact
-        .flat_map(|labels| labels.keys().map(String::as_str))
-        .chain(asked)
-        .map(str::to_owned)
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_name_of_a_request_is_not_its_namespace() {
-        assert!(asks_for_name("request.name == 'a'"));
-        assert!(asks_for_name("request.namespace + request.name"));
-        assert!(!asks_for_name("request.namespace == 'a'"));
-    }
-
-    #[test]
-    fn a_resource_is_that_of_its_kind() {
-        for (plural, kind) in [
-            ("pods", "pod"),
-            ("networkpolicies", "networkpolicy"),
-            ("ingresses", "ingress"),
-            ("endpoints", "endpoints"),
-        ] {
-            assert!(is_plural(plural, kind), "{plural} {kind}");
-        }
-        assert!(!is_plural("pods", "node"));
-    }
-}

@@ -6,7 +6,7 @@ use crate::Action;
 
 use ControlKind::{AdmissionPolicy, Gatekeeper, Kyverno, PodSecurity, PolicyController};
 
-const ENGINES: &[ControlKind] = &[
+const POD_CONTROLS: &[ControlKind] = &[
     PodSecurity,
     AdmissionPolicy,
     Kyverno,
@@ -18,7 +18,7 @@ pub(super) static WAYS: &[WayRound] = &[
     // kubernetes.io, "Pod Security Admission", "Workload resources and Pod templates".
     WayRound {
         name: "workload",
-        kinds: ENGINES,
+        kinds: POD_CONTROLS,
         about: "a controller makes the pod, and its own account asks",
         is_open: is_about_pods,
         is_tried: |_, steps| steps.iter().any(TriedStep::is_workload),
@@ -26,7 +26,7 @@ pub(super) static WAYS: &[WayRound] = &[
     // kubernetes.io, "Pod Security Standards": every rule names three lists of containers.
     WayRound {
         name: "init-container",
-        kinds: ENGINES,
+        kinds: POD_CONTROLS,
         about: "the container is in the list of init containers",
         is_open: is_about_containers,
         is_tried: |_, steps| steps.iter().any(|step| step.sends_field("initContainers")),
@@ -34,7 +34,7 @@ pub(super) static WAYS: &[WayRound] = &[
     // kubernetes.io, "Ephemeral Containers": they come by a subresource, into a pod that runs.
     WayRound {
         name: "ephemeral-container",
-        kinds: ENGINES,
+        kinds: POD_CONTROLS,
         about: "the container is added to a pod that is there, through `pods/ephemeralcontainers`",
         is_open: is_about_containers,
         is_tried: |_, steps| {
@@ -76,7 +76,7 @@ pub(super) static WAYS: &[WayRound] = &[
 /// Whether a control is about pods: an admission policy names them among its resources.
 fn is_about_pods(control: &HeldControl<'_>) -> bool {
     match control.kind {
-        AdmissionPolicy => super::object_ways::rule_resources(control)
+        AdmissionPolicy => super::object_rules::rule_resources(control)
             .iter()
             .any(|resource| resource == "pods"),
         PodSecurity | Kyverno | PolicyController | Gatekeeper => true,

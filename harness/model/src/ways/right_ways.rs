@@ -5,15 +5,15 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::object_ways::is_plural;
+use super::object_rules::is_plural;
 use super::tried::{ChangeVerb, TriedStep, is_workload_kind, plain_kind};
 use super::{ControlKind, HeldControl, WayRound};
 use crate::Action;
 
 use ControlKind::Rbac;
 
-const RBAC: &str = "rbac.authorization.k8s.io";
-const WORKLOADS: [&str; 4] = ["deployments", "replicasets", "statefulsets", "daemonsets"];
+const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
+const WORKLOAD_PLURALS: [&str; 4] = ["deployments", "replicasets", "statefulsets", "daemonsets"];
 
 pub(super) static WAYS: &[WayRound] = &[
     // Good practices, "Listing secrets": list and watch show what get shows.
@@ -61,7 +61,7 @@ pub(super) static WAYS: &[WayRound] = &[
         about: "a pod reads what its maker may not: Secrets, and the tokens of ServiceAccounts",
         is_open: |control| {
             grants(&control.rights, &["create"], "", &["pods"])
-                || grants(&control.rights, &["create"], "apps", &WORKLOADS)
+                || grants(&control.rights, &["create"], "apps", &WORKLOAD_PLURALS)
         },
         is_tried: |_, steps| {
             let makes = |step: &TriedStep<'_>| {
@@ -134,7 +134,7 @@ pub(super) static WAYS: &[WayRound] = &[
             grants(
                 &control.rights,
                 &["create", "update", "patch", "bind", "escalate"],
-                RBAC,
+                RBAC_GROUP,
                 &roles,
             )
         },

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::{Action, LoadedScenario, ObjectTarget, ScenarioStep, StepIdentity};
 
 /// Kinds whose controllers make pods of a template.
-const WORKLOADS: [&str; 7] = [
+const WORKLOAD_KINDS: [&str; 7] = [
     "cronjob",
     "daemonset",
     "deployment",
@@ -121,11 +121,11 @@ impl<'a> TriedStep<'a> {
     /// Whether a controller makes pods because of it, or it waits for those.
     pub(super) fn is_workload(&self) -> bool {
         let waits = match &self.step.action {
-            Action::WaitRunning(target) => WORKLOADS.contains(&plain_kind(target).as_str()),
+            Action::WaitRunning(target) => WORKLOAD_KINDS.contains(&plain_kind(target).as_str()),
             _ => false,
         };
         let mut kinds = self.changes().into_iter().map(|(_, kind)| kind);
-        waits || kinds.any(|kind| WORKLOADS.contains(&kind.as_str()))
+        waits || kinds.any(|kind| WORKLOAD_KINDS.contains(&kind.as_str()))
     }
 
     /// Whether a field of this name is in what it sends.
@@ -169,7 +169,7 @@ pub(super) fn kind_of(object: &Value) -> Option<String> {
 }
 
 pub(super) fn is_workload_kind(kind: &str) -> bool {
-    WORKLOADS.contains(&kind)
+    WORKLOAD_KINDS.contains(&kind)
 }
 
 /// The kind that a step names, without its group.
