@@ -4,7 +4,7 @@ use super::LintNotes;
 use crate::{Action, AnswerOrigin, LoadedScenario};
 
 /// What a world's name begins with that is said to be copied.
-const COPIED: &str = "copied";
+const COPIED_NAME_PREFIX: &str = "copied";
 
 impl LintNotes<'_> {
     pub(super) fn check_origins(&mut self) {
@@ -42,7 +42,7 @@ impl LintNotes<'_> {
                     format!("world `{name}` was copied from nowhere"),
                     "name the document, project or issue in `copied-from`",
                 ),
-                None if name.starts_with(COPIED) => self.add_finding(
+                None if name.starts_with(COPIED_NAME_PREFIX) => self.add_finding(
                     name,
                     format!("world `{name}` is called copied, and does not say from where"),
                     "name the document, project or issue in `copied-from`, or call it otherwise",
