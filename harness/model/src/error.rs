@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use crate::library::SCENARIO_FILE;
+
 use thiserror::Error;
 
 /// Where in a file something is wrong.
@@ -96,6 +98,18 @@ pub enum Error {
         /// The lines around it, with a caret.
         snippet: String,
     },
+    /// A scenario where none is read from: it would never be tried.
+    #[error("`{}` is not read: a scenario is a file AREA/NAME/scenario.yaml", path.display())]
+    Misplaced {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A link in the place of a scenario's file or folder. What it leads to can change without it.
+    #[error("`{}` is a symbolic link", path.display())]
+    Link {
+        /// The link.
+        path: PathBuf,
+    },
     /// No scenario in a folder.
     #[error("no scenario under `{}`", path.display())]
     NoScenario {
@@ -115,7 +129,14 @@ impl Error {
             Self::TooLarge { .. } => {
                 "keep manifests small; a scenario needs no data files of this size".into()
             }
-            Self::Empty { .. } => "a scenario begins with `scenario: v2`".into(),
+            Self::Empty { path } if path.file_name().is_some_and(|name| name == SCENARIO_FILE) => {
+                "a scenario begins with `scenario: v2`".into()
+            }
+            Self::Empty { .. } => "write an object into it, or delete it".into(),
+            Self::Misplaced { .. } => "move it to its place, or take it out of this folder".into(),
+            Self::Link { .. } => {
+                "copy what it leads to: a scenario's files are in its own folder".into()
+            }
             Self::Utf8 { .. } => "save the file as UTF-8".into(),
             Self::Not { .. } => "check the path in the scenario file".into(),
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {

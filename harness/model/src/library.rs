@@ -15,7 +15,13 @@ use crate::{AuditShape, ClusterShape, Error, ObjectManifest, Scenario, first_for
 const LARGEST_FILE: u64 = 1 << 20;
 
 /// The file that makes a folder a scenario.
-const SCENARIO_FILE: &str = "scenario.yaml";
+pub(crate) const SCENARIO_FILE: &str = "scenario.yaml";
+
+/// That name, and how it is misspelt.
+const SCENARIO_FILE_NAMES: [&str; 2] = [SCENARIO_FILE, "scenario.yml"];
+
+/// How many folders below its place a scenario is still noticed.
+const DEEPEST_LOOK: u8 = 4;
 
 /// Every scenario below one folder.
 #[derive(Debug, Default)]
@@ -52,18 +58,20 @@ impl ScenarioLibrary {
     pub fn open(dir: &Path) -> Result<Self, Error> {
         let mut library = Self::default();
         for area in scenario_folders(dir)? {
-            for name in scenario_folders(&dir.join(&area))? {
-                let (id, folder) = (format!("{area}/{name}"), dir.join(&area).join(&name));
-                if !folder
-                    .join(SCENARIO_FILE)
-                    .symlink_metadata()
-                    .is_ok_and(|_| true)
-                {
-                    continue;
-                }
-                match LoadedScenario::read(id.clone(), folder) {
-                    Ok(loaded) => library.scenarios.push(loaded),
-                    Err(error) => library.faults.push((id, error)),
+            let area_folder = dir.join(&area);
+            library.note_fault(&area, find_misplaced(&area_folder, 0));
+            for name in scenario_folders(&area_folder)? {
+                let (id, folder) = (format!("{area}/{name}"), area_folder.join(&name));
+                let is_there = folder.join(SCENARIO_FILE).symlink_metadata().is_ok();
+                if !is_there {
+                    library.note_fault(&id, find_misplaced(&folder, DEEPEST_LOOK));
+                } else if let Err(link) = refuse_links(&area_folder, &[name]) {
+                    library.faults.push((id, link));
+                } else {
+                    match LoadedScenario::read(id.clone(), folder) {
+                        Ok(loaded) => library.scenarios.push(loaded),
+                        Err(error) => library.faults.push((id, error)),
+                    }
                 }
             }
         }
@@ -74,6 +82,11 @@ impl ScenarioLibrary {
         }
         Ok(library)
     }
+
+    fn note_fault(&mut self, id: &str, misplaced: Option<Error>) {
+        self.faults
+            .extend(misplaced.map(|error| (id.to_owned(), error)));
+    }
 }
 
 impl LoadedScenario {
@@ -83,11 +96,13 @@ impl LoadedScenario {
     /// Whatever is wrong with one of its files, with the place.
     pub fn read(id: String, dir: PathBuf) -> Result<Self, Error> {
         let file = dir.join(SCENARIO_FILE);
+        let files = sorted_entries(&dir)?;
+        refuse_links(&dir, &files)?;
         let text = read_text(&file)?;
         let scenario = parse_scenario(&file, &text)?;
         let mut loaded = Self {
             id,
-            files: sorted_entries(&dir)?,
+            files,
             dir,
             text,
             scenario,
@@ -180,6 +195,30 @@ fn shape_files(shape: &ClusterShape) -> Vec<&str> {
         .chain(shape.admission.as_deref())
         .chain(shape.encryption.file().map(String::as_str))
         .collect()
+}
+
+/// A scenario's file where none is read from: in this folder, or at most so much deeper.
+fn find_misplaced(folder: &Path, deeper: u8) -> Option<Error> {
+    let here = SCENARIO_FILE_NAMES.map(|name| folder.join(name));
+    if let Some(path) = here.into_iter().find(|path| path.exists()) {
+        return Some(Error::Misplaced { path });
+    }
+    let deeper = deeper.checked_sub(1)?;
+    let inner = scenario_folders(folder).ok()?;
+    inner
+        .iter()
+        .find_map(|name| find_misplaced(&folder.join(name), deeper))
+}
+
+/// # Errors
+/// [`Error::Link`] for the first of these that is one.
+fn refuse_links(folder: &Path, names: &[String]) -> Result<(), Error> {
+    let is_link = |path: &PathBuf| {
+        path.symlink_metadata()
+            .is_ok_and(|facts| facts.is_symlink())
+    };
+    let link = names.iter().map(|name| folder.join(name)).find(is_link);
+    link.map_or(Ok(()), |path| Err(Error::Link { path }))
 }
 
 fn scenario_folders(dir: &Path) -> Result<Vec<String>, Error> {

@@ -162,9 +162,58 @@ fn files_that_cannot_be_used_are_named() {
     );
     fs::remove_dir(home.join("pod.yaml")).unwrap();
     std::os::unix::fs::symlink("pod.yaml", home.join("pod.yaml")).unwrap();
-    assert!(open(dir.path()).unwrap_err().contains("cannot read"));
+    assert!(open(dir.path()).unwrap_err().contains("is a symbolic link"));
     fs::remove_dir_all(dir.path().join("area")).unwrap();
     assert!(open(dir.path()).unwrap_err().contains("no scenario under"));
+}
+
+#[test]
+fn a_scenario_in_another_place_is_a_fault_and_not_silently_left_out() {
+    for place in [
+        "area/scenario.yaml",
+        "area/other/scenario.yml",
+        "area/other/deeper/scenario.yaml",
+    ] {
+        let dir = folder(GOOD);
+        let path = dir.path().join(place);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, GOOD).unwrap();
+        let library = ScenarioLibrary::open(dir.path()).unwrap();
+        assert_eq!(library.scenarios.len(), 1, "{place}");
+        let faults: Vec<String> = library
+            .faults
+            .iter()
+            .map(|(_, error)| error.to_string())
+            .collect();
+        let told = format!(
+            "`{}` is not read: a scenario is a file AREA/NAME/scenario.yaml",
+            path.display()
+        );
+        assert_eq!(faults, [told]);
+    }
+}
+
+/// What a link leads to can change without a change in the scenario's folder.
+#[test]
+fn links_are_refused_in_a_scenarios_folder_and_in_its_place() {
+    let elsewhere = TempDir::new().unwrap();
+    fs::write(elsewhere.path().join("pod.yaml"), POD).unwrap();
+    let dir = folder(GOOD);
+    let pod = dir.path().join("area/name/pod.yaml");
+    fs::remove_file(&pod).unwrap();
+    std::os::unix::fs::symlink(elsewhere.path().join("pod.yaml"), &pod).unwrap();
+    assert_eq!(
+        open(dir.path()).unwrap_err(),
+        format!("`{}` is a symbolic link", pod.display())
+    );
+
+    let dir = folder(GOOD);
+    let linked = dir.path().join("area/linked");
+    std::os::unix::fs::symlink(dir.path().join("area/name"), &linked).unwrap();
+    assert_eq!(
+        open(dir.path()).unwrap_err(),
+        format!("`{}` is a symbolic link", linked.display())
+    );
 }
 
 #[test]

@@ -283,6 +283,14 @@ fn a_folder_that_is_not_there_is_named() {
 }
 
 #[test]
+fn two_reports_do_not_go_to_one_file() {
+    let scratch = Scratch::privileged();
+    let ran = scratch.gauntlet(&["run", "--json", "report", "--junit", "report"]);
+    scratch.is_untouched();
+    ran.fails(2, &["error: both reports would go to the same file"]);
+}
+
+#[test]
 fn a_pause_needs_a_terminal() {
     let scratch = Scratch::privileged();
     let ran = scratch.gauntlet(&["run", "--pause-on-failure"]);

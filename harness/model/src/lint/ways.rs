@@ -102,6 +102,14 @@ impl LintNotes<'_> {
                 let hint = format!("{}there are {}", suggest_way(name), list_ways());
                 self.say_left_out(name, format!("`{name}` is not a way round a control"), hint);
             }
+            let refers = reason.to_lowercase().contains(TRIED_IN.trim_end());
+            if refers && named_scenarios(reason.strip_prefix(TRIED_IN).unwrap_or("")).is_empty() {
+                self.say_left_out(
+                    name,
+                    format!("the reason for `{name}` names no scenario that can be looked up"),
+                    "begin it with `tried in AREA/NAME`",
+                );
+            }
             if reason.trim().is_empty() {
                 self.say_left_out(
                     name,

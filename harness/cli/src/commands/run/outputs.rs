@@ -1,6 +1,7 @@
 //! Where the reports go.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
+use std::io;
 use std::path::Path;
 
 use crate::args::RunArguments;
@@ -18,14 +19,44 @@ pub(crate) fn check_writable(args: &RunArguments) -> Result<(), CommandFault> {
                 .hint("give the other a file"),
         );
     }
+    if args.junit.is_some() && args.junit == args.json {
+        return Err(
+            CommandFault::usage("both reports would go to the same file").hint("name two files"),
+        );
+    }
     for path in asked.into_iter().filter(|path| !stdout(path)) {
-        OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(path)
-            .map_err(|error| unwritable_fault(path).because_of(&error))?;
+        try_writing(path).map_err(|error| unwritable_fault(path).because_of(&error))?;
     }
     Ok(())
+}
+
+/// Opens it, and leaves everything as it was.
+fn try_writing(path: &Path) -> io::Result<()> {
+    let is_new = path.symlink_metadata().is_err();
+    OpenOptions::new().append(true).create(true).open(path)?;
+    if is_new {
+        fs::remove_file(path)
+    } else {
+        Ok(())
+    }
+}
+
+/// Writes a file whole, or leaves what was there. What is no plain file, such as `/dev/stderr`, is
+/// written to.
+fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+    let is_plain = path
+        .symlink_metadata()
+        .map_or(true, |facts| facts.is_file());
+    if !is_plain {
+        return fs::write(path, text);
+    }
+    let mut half = path.as_os_str().to_owned();
+    half.push(".tmp");
+    let written = fs::write(&half, text).and_then(|()| fs::rename(&half, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&half);
+    }
+    written
 }
 
 /// Writes them all, the one for people last. A file that cannot be written is a fault of the
@@ -52,7 +83,7 @@ pub(crate) fn write_reports(args: &RunArguments, report: &mut RunReport, evidenc
 fn write_file(path: &Path, text: &str, report: &mut RunReport) {
     if path.as_os_str() == "-" {
         ui::print_result(text);
-    } else if let Err(error) = std::fs::write(path, text) {
+    } else if let Err(error) = write_whole(path, text) {
         report
             .faults
             .push(unwritable_fault(path).because_of(&error));

@@ -156,6 +156,19 @@ fn another_scenario_has_to_try_it() {
     assert_eq!(family("nobody may"), [""; 0]);
     let none = "no scenario that `changed-afterwards` is left out for tries it against an admission policy";
     assert_eq!(family("tried in admission/one"), [none]);
+    for unclear in [
+        "is tried in admission/two",
+        "Tried in admission/two",
+        "tried in",
+    ] {
+        let loaded = &library(&[("admission/one", &out(unclear))]).scenarios[0];
+        let found = lint_scenario(loaded);
+        let told = "the reason for `changed-afterwards` names no scenario that can be looked up";
+        assert!(
+            found.iter().any(|finding| finding.what == told),
+            "{unclear}"
+        );
+    }
     assert_eq!(
         family("tried in admission/three"),
         [
