@@ -82,7 +82,7 @@ pub use kinds::{
     object_kinds,
 };
 pub use library::{LoadedScenario, ScenarioLibrary};
-pub use lint::{LintFinding, lint_family, lint_scenario};
+pub use lint::{LintFinding, LintSubject, lint_family, lint_scenario};
 pub use manifest::ObjectManifest;
 pub use mutants::{ControlMutant, scenario_mutants};
 pub use names::{PlaceholderValues, is_address, named_placeholders};

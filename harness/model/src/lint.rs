@@ -22,9 +22,20 @@ use place::{expectations_of, locate_line};
 
 pub use ways::lint_family;
 
+/// What a finding is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LintSubject {
+    /// The scenario is at fault: it cannot be tried as it is.
+    Scenario,
+    /// It can be tried, and shows less than its worlds claim.
+    Claim,
+}
+
 /// One fault of a scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LintFinding {
+    /// What it is about.
+    pub subject: LintSubject,
     /// The scenario's id.
     pub id: String,
     /// Where it stands, with the line and a caret, where a text of the file can be pointed at.
@@ -73,6 +84,18 @@ impl LintNotes<'_> {
         self.say_at(locate_line(self.loaded, 0, at), what, hint);
     }
 
+    /// The same of what its worlds claim.
+    fn add_claim_finding(&mut self, world: &str, what: String, hint: impl Into<String>) {
+        self.add_finding(world, what, hint);
+        self.mark_as_claim();
+    }
+
+    fn mark_as_claim(&mut self) {
+        if let Some(finding) = self.findings.last_mut() {
+            finding.subject = LintSubject::Claim;
+        }
+    }
+
     /// The same of a word among what a step expects.
     fn say_in(&mut self, step: &ScenarioStep, word: &str, what: String, hint: impl Into<String>) {
         self.say_at(
@@ -89,6 +112,7 @@ impl LintNotes<'_> {
         hint: impl Into<String>,
     ) {
         self.findings.push(LintFinding {
+            subject: LintSubject::Scenario,
             id: self.loaded.id.clone(),
             place,
             snippet,

@@ -1,6 +1,6 @@
 //! `gauntlet lint`: every fault of the chosen scenarios, with place, caret and way out.
 
-use model::{LintFinding, LoadedScenario};
+use model::{LintFinding, LintSubject, LoadedScenario};
 
 use crate::args::{LintArguments, ScenarioChoice, ShardPart};
 use crate::changed::choose_scenarios;
@@ -13,7 +13,7 @@ use crate::ui;
 /// Checks, and says what it found.
 pub(crate) fn run_lint(args: &LintArguments) -> Result<ExitReason, CommandFault> {
     let found = folders::find_folders(&args.folders)?;
-    let chosen = readable_scenarios(&found, &args.choice, None)?;
+    let chosen = checked_scenarios(&found, &args.choice, None, |_| true)?;
     ui::print_result(&format!(
         "{}, no findings",
         count_scenarios(chosen.len(), "scenario")
@@ -21,12 +21,27 @@ pub(crate) fn run_lint(args: &LintArguments) -> Result<ExitReason, CommandFault>
     Ok(ExitReason::Passed)
 }
 
-/// The chosen scenarios, if all of them can be read and lint. Every fault is printed; the last one
-/// is returned. There are none only where `--changed` or `--rotate` left none.
+/// The chosen scenarios, if all of them can be read and tried. There are none only where
+/// `--changed` or `--rotate` left none.
 pub(crate) fn readable_scenarios(
     found: &CommandFolders,
     choice: &ScenarioChoice,
     part: Option<ShardPart>,
+) -> Result<Vec<LoadedScenario>, CommandFault> {
+    let keeps_from_trying = |finding: &LintFinding| match finding.subject {
+        LintSubject::Scenario => true,
+        LintSubject::Claim => false,
+    };
+    checked_scenarios(found, choice, part, keeps_from_trying)
+}
+
+/// The chosen scenarios, if all of them can be read and nothing that counts is found. Every fault is
+/// printed; how many there are is returned.
+fn checked_scenarios(
+    found: &CommandFolders,
+    choice: &ScenarioChoice,
+    part: Option<ShardPart>,
+    counts: impl Fn(&LintFinding) -> bool,
 ) -> Result<Vec<LoadedScenario>, CommandFault> {
     let library = found.open_library()?;
     let mut ids: Vec<&str> = library
@@ -59,6 +74,7 @@ pub(crate) fn readable_scenarios(
             let own = model::lint_scenario(loaded);
             own.into_iter().chain(model::lint_family(loaded, &library))
         })
+        .filter(|finding| counts(finding))
         .map(|finding| lint_one(&finding));
     let faults: Vec<CommandFault> = unread
         .chain(lints)

@@ -76,6 +76,11 @@ steps:
   - id: config-map
     do: { create: map.yaml }
     expect: admitted
+leaves-out:
+  ephemeral-container: one pod is enough for a test
+  init-container: one pod is enough for a test
+  pod-changed: one pod is enough for a test
+  workload: one pod is enough for a test
 ";
 
 const NAMESPACE: &str = "\

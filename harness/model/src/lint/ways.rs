@@ -91,7 +91,7 @@ impl LintNotes<'_> {
                     "add a step, or say why not: `leaves-out: {{ {}: … }}`",
                     way.name
                 );
-                self.add_finding(world, what, hint);
+                self.add_claim_finding(world, what, hint);
             }
         }
     }
@@ -157,6 +157,7 @@ impl LintNotes<'_> {
     fn say_left_out(&mut self, way: &str, what: String, hint: impl Into<String>) {
         let from = self.loaded.text.find(LEAVES_OUT_KEY).unwrap_or_default();
         self.say_at(locate_line(self.loaded, from, way), what, hint);
+        self.mark_as_claim();
     }
 }
 

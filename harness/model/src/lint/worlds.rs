@@ -73,7 +73,7 @@ impl LintNotes<'_> {
         };
         if world.ineffective && !scenario.steps_in(name).any(is_answered_otherwise) {
             let hint = "add the world in which the attack is refused; where there is none, say so in `why` and drop the world";
-            self.add_finding(
+            self.add_claim_finding(
                 name,
                 format!(
                     "world `{name}` is ineffective, and no other world refuses what it lets in"

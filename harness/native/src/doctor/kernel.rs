@@ -118,14 +118,20 @@ fn check_inotify() -> DoctorFinding {
             "file watches",
             format!("{wanted} inotify instances are free"),
         ),
-        Err(why) => DoctorFinding::bad(
-            "file watches",
-            format!(
-                "{why}: a box of one node takes {wanted} inotify instances{}",
-                InotifyUse::read_machine().map_or_else(String::new, |held| format!("; {held}"))
+        Err(why) => match InotifyUse::read_machine() {
+            Some(held) if held.could_ever_hold(wanted) => DoctorFinding::good(
+                "file watches",
+                format!("a start waits for {wanted} inotify instances; {held}"),
             ),
-        )
-        .fixed_by(RAISE_LIMIT),
+            held => DoctorFinding::bad(
+                "file watches",
+                format!(
+                    "{why}: a box of one node takes {wanted} inotify instances{}",
+                    held.map_or_else(String::new, |held| format!("; {held}"))
+                ),
+            )
+            .fixed_by(RAISE_LIMIT),
+        },
     }
 }
 
