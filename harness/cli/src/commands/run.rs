@@ -85,7 +85,6 @@ pub(crate) fn run_scenarios(args: &RunArguments) -> Result<ExitReason, CommandFa
             interrupted.write();
         }
     })?;
-    interrupted.withdraw();
     let (mut report, live) = session.compare_run(ran, &store, &display)?;
     let held = if args.keep {
         live
@@ -95,7 +94,7 @@ pub(crate) fn run_scenarios(args: &RunArguments) -> Result<ExitReason, CommandFa
     };
     report.leaked.extend(session.runner.find_stray_boxes());
     report.elapsed = began.elapsed();
-    outputs::write_reports(args, &mut report, evidence.path());
+    interrupted.replace_by(|| outputs::write_reports(args, &mut report, evidence.path()));
     if args.keep {
         hold::until_told(&cache, &held, &report);
         session.take_down(held, &mut report);

@@ -1,8 +1,7 @@
 //! What is kept of a run that a signal ends.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use model::LoadedScenario;
@@ -20,18 +19,27 @@ pub(super) struct InterruptedReport {
     pub(super) display: Arc<RunDisplay>,
     pub(super) evidence: PathBuf,
     pub(super) began: Instant,
-    pub(super) is_written: Arc<AtomicBool>,
+    pub(super) is_written: Arc<Mutex<bool>>,
 }
 
 impl InterruptedReport {
-    /// The run writes its own reports from here on.
-    pub(super) fn withdraw(&self) {
-        self.is_written.store(true, Ordering::Relaxed);
+    /// Writes the run's own reports in their place. A signal waits until they are written.
+    pub(super) fn replace_by(&self, write: impl FnOnce()) {
+        let mut is_written = self
+            .is_written
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *is_written = true;
+        write();
     }
 
     /// Writes them all.
     pub(super) fn write(&self) {
-        if self.is_written.swap(true, Ordering::Relaxed) {
+        let mut is_written = self
+            .is_written
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if std::mem::replace(&mut *is_written, true) {
             return;
         }
         self.display.clear();
