@@ -81,38 +81,31 @@ struct LintNotes<'a> {
 
 impl LintNotes<'_> {
     fn add_finding(&mut self, at: &str, what: String, hint: impl Into<String>) {
-        self.say_at(locate_line(self.loaded, 0, at), what, hint);
+        let at = locate_line(self.loaded, 0, at);
+        self.say_at(LintSubject::Scenario, at, what, hint);
     }
 
     /// The same of what its worlds claim.
     fn add_claim_finding(&mut self, world: &str, what: String, hint: impl Into<String>) {
-        self.add_finding(world, what, hint);
-        self.mark_as_claim();
-    }
-
-    fn mark_as_claim(&mut self) {
-        if let Some(finding) = self.findings.last_mut() {
-            finding.subject = LintSubject::Claim;
-        }
+        let at = locate_line(self.loaded, 0, world);
+        self.say_at(LintSubject::Claim, at, what, hint);
     }
 
     /// The same of a word among what a step expects.
     fn say_in(&mut self, step: &ScenarioStep, word: &str, what: String, hint: impl Into<String>) {
-        self.say_at(
-            locate_line(self.loaded, expectations_of(self.loaded, step), word),
-            what,
-            hint,
-        );
+        let at = locate_line(self.loaded, expectations_of(self.loaded, step), word);
+        self.say_at(LintSubject::Scenario, at, what, hint);
     }
 
     fn say_at(
         &mut self,
+        subject: LintSubject,
         (place, snippet): (FilePlace, String),
         what: String,
         hint: impl Into<String>,
     ) {
         self.findings.push(LintFinding {
-            subject: LintSubject::Scenario,
+            subject,
             id: self.loaded.id.clone(),
             place,
             snippet,

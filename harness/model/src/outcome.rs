@@ -32,6 +32,19 @@ pub enum WorldOutcome {
     },
 }
 
+impl WorldOutcome {
+    /// Whether every cell is as intended.
+    #[must_use]
+    pub fn has_passed(&self) -> bool {
+        match self {
+            Self::Tried(cells) => cells
+                .values()
+                .all(|cell| cell.status() == CellStatus::Passed),
+            Self::Broken { .. } | Self::Skipped { .. } => false,
+        }
+    }
+}
+
 /// One cell of the table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OutcomeCell {

@@ -39,11 +39,24 @@ const GUARD: &str = "gauntlet-inotify";
 
 /// How many instances a box with this many nodes takes. Counted with Kubernetes 1.36: the API
 /// server 6, the controller manager 5; on each node the kubelet 6, containerd 2, kube-proxy 1.
-pub(crate) fn instances_of_box(nodes: u8) -> usize {
+#[must_use]
+pub fn instances_of_box(nodes: u8) -> usize {
     match nodes {
         0 => 6,
         _ => 11 + 9 * usize::from(nodes),
     }
+}
+
+/// How many instances all boxes of this user can have at a time, if nothing else holds any; `None`
+/// where the kernel does not say its limit.
+#[must_use]
+pub fn instances_for_boxes() -> Option<usize> {
+    read_limit().map(|limit| limit.saturating_sub(SPARED))
+}
+
+fn read_limit() -> Option<usize> {
+    let limit = fs::read_to_string("/proc/sys/fs/inotify/max_user_instances").ok()?;
+    limit.trim().parse().ok()
 }
 
 /// Whether a program's complaint may be one about these instances.
@@ -86,9 +99,8 @@ impl InotifyUse {
 
     /// What programs have open, without what boxes have reserved.
     fn read_open() -> Option<Self> {
-        let limit = fs::read_to_string("/proc/sys/fs/inotify/max_user_instances").ok()?;
         let mut all = Self {
-            limit: limit.trim().parse().ok()?,
+            limit: read_limit()?,
             ..Self::default()
         };
         let user = geteuid().as_raw();

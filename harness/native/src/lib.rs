@@ -23,7 +23,7 @@ mod fault_injection;
 mod image;
 mod image_import;
 mod init;
-mod inotify;
+pub mod inotify;
 mod kms_process;
 mod kubeconfig;
 mod launcher;

@@ -2,11 +2,10 @@
 //! with few another one: the former keep the processors busy, the latter mostly wait for processes
 //! of theirs to start. When a lane has had all of its boxes, its slots go to the other.
 
-use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use cluster::free_memory;
+use cluster::{free_memory, instances_for_boxes, instances_of_box};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// As many worlds are few.
@@ -14,14 +13,6 @@ const FEW_WORLDS: usize = 4;
 
 /// What a box takes in memory while worlds are tried in it, with what it has installed, in bytes.
 const MEMORY_OF_BOX: u64 = 1536 << 20;
-
-/// What a box without nodes takes of the kernel's inotify instances, and what each node does: 6 and
-/// 9 were counted with Kubernetes 1.36.
-const WATCHES_OF_BOX: u32 = 8;
-const WATCHES_OF_NODE: u32 = 10;
-
-/// How many of them are left to others.
-const WATCHES_SPARED: usize = 16;
 
 /// Boxes at a time where there is memory for them: in the lane of those with many worlds, in the
 /// other one.
@@ -55,10 +46,9 @@ impl BoxSlots {
             worlds.partition(|worlds| *worlds <= FEW_WORLDS);
         let boxes = usize::try_from(free_memory() / MEMORY_OF_BOX).unwrap_or(usize::MAX);
         let boxes = boxes.clamp(2, MANY_AT_ONCE + FEW_AT_ONCE);
-        let watches = inotify_instances()
-            .unwrap_or(128)
-            .saturating_sub(WATCHES_SPARED)
-            .max(WATCHES_OF_BOX as usize);
+        let watches = instances_for_boxes()
+            .unwrap_or(Semaphore::MAX_PERMITS)
+            .max(instances_of_box(0));
         let many_at_once = MANY_AT_ONCE.min(boxes / 2);
         let (many, few) = (
             SlotLane::new(many_at_once, many.len()),
@@ -84,7 +74,7 @@ impl BoxSlots {
         };
         let slot = Arc::clone(&own.slots).acquire_owned().await.ok(); // never closed
         self.expect_one_less(worlds);
-        let watches = WATCHES_OF_BOX + WATCHES_OF_NODE * u32::from(nodes);
+        let watches = u32::try_from(instances_of_box(nodes)).unwrap_or(u32::MAX);
         let watches = Arc::clone(&self.watches)
             .acquire_many_owned(watches.min(self.watches_at_most))
             .await
@@ -135,15 +125,6 @@ impl SlotLane {
             }
         });
     }
-}
-
-/// The inotify instances that a user has.
-fn inotify_instances() -> Option<usize> {
-    fs::read_to_string("/proc/sys/fs/inotify/max_user_instances")
-        .ok()?
-        .trim()
-        .parse()
-        .ok()
 }
 
 #[cfg(test)]

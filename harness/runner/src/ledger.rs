@@ -8,7 +8,7 @@ use engine::EngineEvent;
 use model::{LoadedScenario, RecordedOutcome, WorldOutcome};
 
 use crate::RunEvent;
-use crate::outcome::{KeptNamespace, TriedWorld, has_passed};
+use crate::outcome::{KeptNamespace, TriedWorld};
 
 /// The account of one run.
 #[derive(Default)]
@@ -118,7 +118,7 @@ impl RunLedger {
             let found = worlds
                 .iter()
                 .find(|(id, world, _)| *id == one.id && *world == one.world);
-            found.is_some_and(|(_, _, outcome)| !has_passed(outcome))
+            found.is_some_and(|(_, _, outcome)| !outcome.has_passed())
         };
         self.namespaces.iter().filter(is_bad).cloned().collect()
     }

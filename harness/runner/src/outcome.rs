@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use model::{CellStatus, LoadedScenario, RecordedOutcome, WorldOutcome};
+use model::{LoadedScenario, RecordedOutcome, WorldOutcome};
 
 use crate::{ClusterFacts, Error, LiveCluster};
 
@@ -88,16 +88,6 @@ pub(crate) fn gather_outcome(
     scenarios.iter().map(&mut whole).collect()
 }
 
-/// Whether every cell is as intended.
-pub(crate) fn has_passed(outcome: &WorldOutcome) -> bool {
-    match outcome {
-        WorldOutcome::Tried(cells) => cells
-            .values()
-            .all(|cell| cell.status() == CellStatus::Passed),
-        WorldOutcome::Broken { .. } | WorldOutcome::Skipped { .. } => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,7 +124,7 @@ mod tests {
             }
         );
         assert!(
-            worlds.values().all(|world| !has_passed(world)),
+            worlds.values().all(|world| !world.has_passed()),
             "what is skipped has not passed"
         );
     }

@@ -1,7 +1,9 @@
 //! cosign, as it was built for boxes, without a network.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
+
+use components::BoxCache;
 
 use crate::maker::{ARTIFACT, ISSUER, MadeBundle, SUBJECT, SignerForm};
 
@@ -13,21 +15,13 @@ pub(crate) struct Cosign {
 impl Cosign {
     /// The one of the cache.
     pub(crate) fn find() -> Self {
-        let cache = std::env::var_os("GAUNTLET_CACHE").map_or_else(
-            || Path::new(&std::env::var_os("HOME").unwrap()).join(".cache/gauntlet"),
-            PathBuf::from,
+        let cache = BoxCache::from_env().unwrap();
+        let component = components::only_version("cosign").unwrap();
+        assert!(
+            cache.is_built(component),
+            "cosign is not built: try `cargo run --release -- run --setup`"
         );
-        let components = cache.join("components");
-        let folders = std::fs::read_dir(&components).into_iter().flatten();
-        let program = folders
-            .filter_map(|entry| Some(entry.ok()?.path().join("bin/cosign")))
-            .find(|program| program.is_file());
-        let program = program.unwrap_or_else(|| {
-            panic!(
-                "cosign is not built in {}: try `cargo run --release -- run --setup`",
-                components.display()
-            )
-        });
+        let program = cache.binary_path(component, "cosign");
         let folder = tempfile::tempdir().unwrap();
         Self { program, folder }
     }

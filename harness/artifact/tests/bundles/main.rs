@@ -194,8 +194,7 @@ fn a_bundle_that_is_spoiled_in_one_field_is_refused_with_a_reason() {
             ));
         }
     }
-    println!("{table}");
-    assert!(!table.contains("!!!"));
+    assert!(!table.contains("!!!"), "{table}");
 }
 
 /// A trusted root with another period at one of its parts.

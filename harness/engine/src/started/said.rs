@@ -37,7 +37,7 @@ const LATE_FOR: Duration = Duration::from_secs(20);
 /// How long a refusal in these words has to last before it is believed, if others are believed
 /// after `usual`.
 pub(super) fn believed_after(said: &str, usual: Duration) -> Duration {
-    if LATE_KUBELET.iter().any(|words| said.ends_with(words)) {
+    if LATE_KUBELET.iter().any(|words| said.contains(words)) {
         usual.max(LATE_FOR)
     } else {
         usual

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{LintFinding, LintNotes, locate_line};
+use super::{LintFinding, LintNotes, LintSubject, locate_line};
 use crate::ways::{ControlKind, WayRound, held_controls, way_round, ways_round};
 use crate::{LoadedScenario, ScenarioLibrary, letter_distance};
 
@@ -156,8 +156,8 @@ impl LintNotes<'_> {
 
     fn say_left_out(&mut self, way: &str, what: String, hint: impl Into<String>) {
         let from = self.loaded.text.find(LEAVES_OUT_KEY).unwrap_or_default();
-        self.say_at(locate_line(self.loaded, from, way), what, hint);
-        self.mark_as_claim();
+        let at = locate_line(self.loaded, from, way);
+        self.say_at(LintSubject::Claim, at, what, hint);
     }
 }
 

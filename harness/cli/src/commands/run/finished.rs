@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use engine::EngineEvent;
-use model::{CellStatus, LoadedScenario, RecordedOutcome, WorldOutcome};
+use model::{LoadedScenario, RecordedOutcome, WorldOutcome};
 
 use crate::report::{GoldenResult, InterruptedRun, RunReport, ScenarioResult};
 
@@ -23,7 +23,7 @@ impl FinishedWorlds {
         };
         let known = self.0.entry((id.clone(), world.clone()));
         let known = known.or_insert_with(|| outcome.clone());
-        if has_passed(known) {
+        if known.has_passed() {
             *known = outcome.clone();
         }
     }
@@ -67,15 +67,6 @@ impl FinishedWorlds {
             },
             golden: GoldenResult::NotCompared,
         })
-    }
-}
-
-fn has_passed(outcome: &WorldOutcome) -> bool {
-    match outcome {
-        WorldOutcome::Tried(cells) => cells
-            .values()
-            .all(|cell| cell.status() == CellStatus::Passed),
-        WorldOutcome::Broken { .. } | WorldOutcome::Skipped { .. } => false,
     }
 }
 

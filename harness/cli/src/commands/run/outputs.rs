@@ -1,7 +1,8 @@
 //! Where the reports go.
 
-use std::fs::{self, OpenOptions};
-use std::io;
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::args::RunArguments;
@@ -50,13 +51,13 @@ fn write_whole(path: &Path, text: &str) -> io::Result<()> {
     if !is_plain {
         return fs::write(path, text);
     }
-    let mut half = path.as_os_str().to_owned();
-    half.push(".tmp");
-    let written = fs::write(&half, text).and_then(|()| fs::rename(&half, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&half);
-    }
-    written
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    // Others may read a report, as far as this process's umask lets them.
+    let mut file = tempfile::Builder::new()
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder.unwrap_or(Path::new(".")))?;
+    file.write_all(text.as_bytes())?;
+    file.persist(path).map(drop).map_err(|late| late.error)
 }
 
 /// Writes them all, the one for people last. A file that cannot be written is a fault of the
