@@ -9,7 +9,7 @@
 //! | written | sentinel | its effect |
 //! |---|---|---|
 //! | Role, RoleBinding | one of each | a review allows what it grants |
-//! | ClusterRole, ClusterRoleBinding | one of each; aggregated, if that is concerned | the same |
+//! | ClusterRole, ClusterRoleBinding | one of each, after every aggregated role has the rules of its parts | the same |
 //! | ValidatingAdmissionPolicy, its binding, its parameters | one of each | a dry run is denied by it |
 //! | MutatingAdmissionPolicy, its binding, its parameters | one of each | a dry run comes back with its label |
 //! | ValidatingWebhookConfiguration, MutatingWebhookConfiguration | one that cannot be reached | a dry run fails on it |
@@ -22,6 +22,7 @@
 //! | PriorityClass | one more | a dry run may name it |
 //! | ResourceQuota, PodDisruptionBudget, CustomResourceDefinition | none: their own status says so | |
 
+mod aggregation;
 mod limits;
 mod network;
 mod plan;

@@ -42,7 +42,11 @@ fn step_is_wide(scenario: &LoadedScenario, step: &ScenarioStep) -> bool {
             !step.dry_run && (elsewhere || file_is_wide(scenario, file))
         }
         ActionWrites::Object(target) => {
-            !step.dry_run && (elsewhere || is_wide(target) || patch_is_wide(scenario, step))
+            !step.dry_run
+                && (elsewhere
+                    || is_wide(target)
+                    || patch_is_wide(scenario, step)
+                    || may_widen(&step.action, target))
         }
         ActionWrites::Namespace => !step.dry_run && elsewhere,
         ActionWrites::Nothing | ActionWrites::Images => false,
@@ -101,6 +105,30 @@ fn is_wide(target: &ObjectTarget) -> bool {
         ) => !target.name.contains(NAMESPACE_MARK),
         Some(KindIsolation::Never) | None => true,
     }
+}
+
+/// Whether what confines this object is written in it, and this action may write there: its name
+/// alone then says nothing of what it is afterwards.
+fn may_widen(action: &Action, target: &ObjectTarget) -> bool {
+    let by_content = match object_kind_called(&target.kind).map(|kind| kind.isolation) {
+        Some(KindIsolation::Namespace | KindIsolation::Question | KindIsolation::Name) => false,
+        Some(
+            KindIsolation::Volume
+            | KindIsolation::ClusterRole
+            | KindIsolation::ClusterRoleBinding
+            | KindIsolation::PolicyBinding
+            | KindIsolation::Webhooks
+            | KindIsolation::Stated(_)
+            | KindIsolation::Never,
+        )
+        | None => true,
+    };
+    let removes = match action {
+        Action::Delete(_) | Action::DeleteCollection(_) => true,
+        Action::Label { set, .. } => set.values().all(Option::is_none),
+        _ => false,
+    };
+    by_content && !removes
 }
 
 #[cfg(test)]
@@ -171,6 +199,18 @@ mod tests {
         assert_eq!(
             reach("", "do: {delete: clusterrole/$(namespace)-r}"),
             ImpactScope::Confined
+        );
+        let label = |value: &str| {
+            format!("do: {{label: {{target: clusterrole/$(namespace)-r, set: {{team: {value}}}}}}}")
+        };
+        assert_eq!(reach("", &label("blue")), ImpactScope::Cluster);
+        assert_eq!(reach("", &label("null")), ImpactScope::Confined);
+        assert_eq!(
+            reach(
+                "",
+                "do: {patch: {target: clusterrolebinding/$(namespace)-b, with: own.yaml}}"
+            ),
+            ImpactScope::Cluster
         );
         assert_eq!(
             reach("", "do: {delete: unheard/$(namespace)-r}"),

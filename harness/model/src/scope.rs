@@ -40,7 +40,7 @@ pub fn object_scope(object: &Value) -> ImpactScope {
         KindIsolation::Never => false,
         KindIsolation::Question => true,
         KindIsolation::ClusterRole => {
-            named && collects_only_ours(object) && !feeds_aggregation(object)
+            named && collects_only_ours(object) && !may_feed_others(object)
         }
         KindIsolation::ClusterRoleBinding => {
             named && all_are_ours(&object["subjects"], subject_is_ours)
@@ -115,10 +115,10 @@ fn collects_only_ours(role: &Value) -> bool {
     )
 }
 
-fn feeds_aggregation(role: &Value) -> bool {
+/// Whether another role may gather this one's rules. Which labels gather is the cluster's affair:
+/// Kubernetes' own roles, an addon's and somebody's go by different ones. So only labels whose values
+/// name the world count as its own.
+fn may_feed_others(role: &Value) -> bool {
     let labels = role["metadata"]["labels"].as_object();
-    labels.is_some_and(|all| {
-        all.keys()
-            .any(|key| key.starts_with("rbac.authorization.k8s.io/aggregate-to-"))
-    })
+    labels.is_some_and(|all| !all.values().all(is_ours))
 }

@@ -129,10 +129,23 @@ fn an_aggregated_role_is_confined_by_a_label_that_names_the_world() {
 }
 
 #[test]
-fn a_role_that_feeds_view_is_everybodys() {
-    let role = json!({"kind": "ClusterRole", "metadata": {"name": "x-$(namespace)",
-        "labels": {"rbac.authorization.k8s.io/aggregate-to-view": "true"}}});
-    assert_eq!(reach(&role), ImpactScope::Cluster);
+fn a_role_that_others_may_gather_is_everybodys() {
+    let role = |key: &str, value: &str| {
+        json!({"kind": "ClusterRole",
+               "metadata": {"name": "x-$(namespace)", "labels": {key: value}}})
+    };
+    for key in [
+        "rbac.authorization.k8s.io/aggregate-to-view",
+        "rbac.kyverno.io/aggregate-to-background-controller",
+        "team",
+    ] {
+        assert_eq!(reach(&role(key, "true")), ImpactScope::Cluster, "{key}");
+        assert_eq!(
+            reach(&role(key, "$(namespace)")),
+            ImpactScope::Confined,
+            "{key}"
+        );
+    }
 }
 
 #[test]

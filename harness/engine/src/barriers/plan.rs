@@ -116,10 +116,8 @@ fn plan_waits<'a>(
             KindBarrier::NetworkTables | KindBarrier::Stored => {}
             KindBarrier::Roles => works.push(rbac::wait_for_roles(sentinels, waiter).boxed_local()),
             KindBarrier::ClusterRoles => {
-                // A role that is part of another says so, if at all, by labels that it may have
-                // lost.
-                let aggregated = records.iter().chain(history).any(rbac::is_aggregation);
-                works.push(rbac::cluster_roles(sentinels, waiter, aggregated).boxed_local());
+                let written = last("ClusterRole").is_some();
+                works.push(rbac::wait_for_cluster_roles(sentinels, waiter, written).boxed_local());
             }
             KindBarrier::ValidatingWebhooks | KindBarrier::MutatingWebhooks => {
                 let kind = if barrier == KindBarrier::MutatingWebhooks {

@@ -2,28 +2,16 @@
 
 use std::time::Duration;
 
-use addons::SENTINEL_LABEL;
 use api::{ApiCall, reply_json as json_of, reply_message};
 use serde_json::{Value, json};
 
-use super::plan::WriteRecord;
+use super::aggregation::wait_for_aggregation;
 use super::sentinels::{IN_FORCE_WITHIN, SentinelObjects};
 use crate::Error;
 use crate::wait::{ConditionWait, WaitLook, WaitReporter};
 
-const RBAC_API: &str = "/apis/rbac.authorization.k8s.io/v1";
+pub(super) const RBAC_API: &str = "/apis/rbac.authorization.k8s.io/v1";
 const RBAC_VERSION: &str = "rbac.authorization.k8s.io/v1";
-
-/// Whether this ClusterRole takes part in aggregation, which a controller does.
-pub(super) fn is_aggregation(record: &WriteRecord) -> bool {
-    let object = record.object.as_ref();
-    record.resource.kind == "ClusterRole"
-        && object.is_some_and(|role| {
-            let labels = role["metadata"]["labels"].as_object();
-            !role["aggregationRule"].is_null()
-                || labels.is_some_and(|all| all.keys().any(|key| key.contains("/aggregate-to-")))
-        })
-}
 
 pub(super) async fn wait_for_roles(
     sentinels: &SentinelObjects,
@@ -32,7 +20,7 @@ pub(super) async fn wait_for_roles(
     let name = sentinels.fresh_name();
     let at = |plural: &str| format!("{RBAC_API}/namespaces/{}/{plural}", sentinels.namespace());
     sentinels
-        .make_part(&at("roles"), sentinel_role("Role", &name, json!({})))
+        .make_part(&at("roles"), sentinel_role("Role", &name))
         .await?;
     sentinels
         .make_part(
@@ -50,39 +38,20 @@ pub(super) async fn wait_for_roles(
     shown
 }
 
-pub(super) async fn cluster_roles(
+/// Where a role was `written`, others may gather its rules, and those are waited for first.
+pub(super) async fn wait_for_cluster_roles(
     sentinels: &SentinelObjects,
     waiter: &WaitReporter,
-    aggregated: bool,
+    written: bool,
 ) -> Result<(), Error> {
+    if written {
+        wait_for_aggregation(sentinels, waiter).await?;
+    }
     let name = sentinels.fresh_name();
     let at = |plural: &str| format!("{RBAC_API}/{plural}");
-    let mut paths = vec![
-        format!("{}/{name}", at("clusterrolebindings")),
-        format!("{}/{name}", at("clusterroles")),
-    ];
-    if aggregated {
-        let whole = json!({
-            "apiVersion": RBAC_VERSION, "kind": "ClusterRole", "metadata": {"name": name}, "rules": [],
-            "aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {SENTINEL_LABEL: name}}]},
-        });
-        sentinels.make_part(&at("clusterroles"), whole).await?;
-        let part = format!("{name}-part");
-        sentinels
-            .make_part(
-                &at("clusterroles"),
-                sentinel_role("ClusterRole", &part, json!({SENTINEL_LABEL: name})),
-            )
-            .await?;
-        paths.push(format!("{}/{part}", at("clusterroles")));
-    } else {
-        sentinels
-            .make_part(
-                &at("clusterroles"),
-                sentinel_role("ClusterRole", &name, json!({})),
-            )
-            .await?;
-    }
+    sentinels
+        .make_part(&at("clusterroles"), sentinel_role("ClusterRole", &name))
+        .await?;
     sentinels
         .make_part(
             &at("clusterrolebindings"),
@@ -90,13 +59,18 @@ pub(super) async fn cluster_roles(
         )
         .await?;
     let shown = is_allowed(sentinels, waiter, &name, None).await;
-    sentinels.remove_parts(paths);
+    sentinels.remove_parts(
+        ["clusterrolebindings", "clusterroles"]
+            .iter()
+            .map(|plural| format!("{}/{name}", at(plural)))
+            .collect(),
+    );
     shown
 }
 
-fn sentinel_role(kind: &str, name: &str, labels: Value) -> Value {
+fn sentinel_role(kind: &str, name: &str) -> Value {
     json!({
-        "apiVersion": RBAC_VERSION, "kind": kind, "metadata": {"name": name, "labels": labels},
+        "apiVersion": RBAC_VERSION, "kind": kind, "metadata": {"name": name},
         "rules": [{"apiGroups": ["gauntlet.dev"], "resources": ["sentinels"], "verbs": ["get"]}],
     })
 }

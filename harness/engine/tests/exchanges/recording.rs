@@ -94,6 +94,8 @@ impl RecordingServer {
                 continue;
             } else if body["kind"] == "PodList" && !ask.contains("$(") {
                 keep_names(&mut body);
+            } else if body["kind"] == "ClusterRoleList" {
+                keep_own(&mut body);
             }
             // A list says when it was read, which nobody asks.
             if body["items"].is_array() {
@@ -218,6 +220,17 @@ fn keep_names(list: &mut Value) {
     let names = items_of(&list["items"]).iter();
     let names = names.map(|item| json!({"metadata": {"name": item["metadata"]["name"]}}));
     list["items"] = names.collect();
+}
+
+/// Leaves of a list the objects that are named after a world or its sentinels.
+fn keep_own(list: &mut Value) {
+    let own = items_of(&list["items"]).iter();
+    let own = own.filter(|item| {
+        item["metadata"]["name"]
+            .as_str()
+            .is_some_and(|name| name.contains("$("))
+    });
+    list["items"] = own.cloned().collect();
 }
 
 fn served_kind(kind: &Value) -> Value {
