@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::OnceLock;
 
 use schemars::{JsonSchema, Schema};
-use serde::de::value::EnumAccessDeserializer;
+use serde::de::value::{EnumAccessDeserializer, StrDeserializer};
 use serde::de::{DeserializeSeed, EnumAccess, Error, IntoDeserializer, VariantAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
@@ -145,14 +146,42 @@ impl<'de, V: VariantAccess<'de>> EnumAccess<'de> for FixedWord<V> {
     type Variant = V;
 
     fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, V), V::Error> {
-        let names: Vec<&str> = refusing_addons().map(|engine| engine.name).collect();
-        let or =
-            |why: V::Error| V::Error::custom(format!("{why}, or an engine: {}", names.join(", ")));
-        Ok((
-            seed.deserialize(self.word.into_deserializer())
-                .map_err(or)?,
-            self.behind,
-        ))
+        let word: StrDeserializer<'_, UnknownWord> = self.word.as_str().into_deserializer();
+        match seed.deserialize(word) {
+            Ok(variant) => Ok((variant, self.behind)),
+            Err(UnknownWord(fixed)) => {
+                let words = WORDS.get_or_init(|| {
+                    let engines = refusing_addons().map(|engine| engine.name);
+                    fixed.iter().copied().chain(engines).collect()
+                });
+                Err(V::Error::unknown_variant(&self.word, words))
+            }
+        }
+    }
+}
+
+/// All words that can stand here: the fixed ones and the engines'.
+static WORDS: OnceLock<Vec<&'static str>> = OnceLock::new();
+
+/// None of these words.
+#[derive(Debug)]
+struct UnknownWord(&'static [&'static str]);
+
+impl fmt::Display for UnknownWord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "none of {}", self.0.join(", "))
+    }
+}
+
+impl std::error::Error for UnknownWord {}
+
+impl serde::de::Error for UnknownWord {
+    fn custom<T: fmt::Display>(_: T) -> Self {
+        Self(&[])
+    }
+
+    fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
+        Self(expected)
     }
 }
 
@@ -210,7 +239,7 @@ mod tests {
     fn a_word_that_nobody_knows_is_answered_with_those_there_are() {
         let why = read("{kyverna: a}").unwrap_err();
         assert!(
-            why.contains("pod-security") && why.contains("an engine: kyverno"),
+            why.contains("pod-security") && why.contains("controller, kyverno"),
             "{why}"
         );
         assert!(read("{dns: a}").is_err(), "what never refuses");

@@ -35,6 +35,7 @@ mod nodeless;
 mod old_words;
 mod origin;
 mod outcome;
+mod parse_words;
 mod plugin;
 mod process_status;
 mod read;

@@ -9,7 +9,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::FilePlace;
-use crate::{AuditShape, ClusterShape, Error, ObjectManifest, Scenario, first_format, old_words};
+use crate::parse_words::{PlainWords, describe_fault};
+use crate::{AuditShape, ClusterShape, Error, ObjectManifest, Scenario, first_format};
 
 /// No scenario has reason for a larger file; 1 MiB.
 const LARGEST_FILE: u64 = 1 << 20;
@@ -350,37 +351,13 @@ fn parse_error(path: &Path, fault: &serde_saphyr::Error) -> Error {
         line: location.map_or(1, |at| at.line().max(1)),
         column: location.map_or(1, |at| at.column().max(1)),
     };
-    let what = fault.without_snippet().to_string();
-    let what = what
-        .split(" at line ")
-        .next()
-        .unwrap_or_default()
-        .trim_end_matches(" (defined")
-        .to_owned();
-    let mut snippet = fault_snippet(&fault.render(), &what);
-    let what = match old_words::explain_old_word(&what) {
-        Some(now) => {
-            snippet = retell_complaint(&snippet, &now);
-            now
-        }
-        None => what,
-    };
+    let what = describe_fault(fault);
+    let snippet = fault_snippet(&fault.render_with_formatter(&PlainWords), &what);
     Error::Parse {
         place,
         what,
         snippet,
     }
-}
-
-/// The same lines with another complaint behind the caret.
-fn retell_complaint(snippet: &str, complaint: &str) -> String {
-    let lines = snippet
-        .lines()
-        .map(|line| match line.split_once("^ unknown ") {
-            Some((before, _)) => format!("{before}^ {complaint}"),
-            None => line.to_owned(),
-        });
-    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// The lines around a fault, without the parser's own words above them. What is wrong with an alias

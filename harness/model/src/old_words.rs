@@ -57,17 +57,9 @@ const OLD_WORDS: &[OldWord] = &[
     old(A_CONNECTION_KEY, "nobody", "`no-listener`"),
 ];
 
-/// What to say instead of a parser's complaint, where it is about a word that was good once.
-pub(crate) fn explain_old_word(complaint: &str) -> Option<String> {
-    let (_, behind) = complaint.split_once("unknown ")?;
-    let behind = behind
-        .strip_prefix("variant `")
-        .or_else(|| behind.strip_prefix("field `"))?;
-    let (word, behind) = behind.split_once('`')?;
-    let first = behind
-        .strip_prefix(", expected one of ")?
-        .split([',', ' '])
-        .next()?;
+/// What to say of a word that was good once, where the parser expected one of others.
+pub(crate) fn explain_old_word(word: &str, expected: &[&str]) -> Option<String> {
+    let first = *expected.first()?;
     if first == AN_ACTION {
         let (_, now) = RENAMED_ACTIONS.iter().find(|(old, _)| *old == word)?;
         return Some(format!("`{word}` is now `{now}`"));

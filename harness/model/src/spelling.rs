@@ -1,25 +1,27 @@
 //! How far apart two words are, for "did you mean".
 
-/// How many letters have to be added, dropped or changed.
+/// How many letters have to be added, dropped, changed or swapped.
 #[must_use]
 pub fn letter_distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.chars().enumerate() {
-        let mut corner = row[0];
-        row[0] = i + 1;
-        for (j, b) in to.iter().enumerate() {
-            let change = corner + usize::from(a != *b);
-            corner = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(corner + 1);
-        }
-    }
-    row[to.len()]
+    strsim::osa_distance(from, to)
+}
+
+/// The one of `words` that is nearest, if it is near enough to be meant: a third of its letters.
+pub(crate) fn nearest_word<'a>(
+    word: &str,
+    words: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    words
+        .into_iter()
+        .map(|near| (letter_distance(word, near), near))
+        .filter(|(apart, near)| apart * 3 <= near.chars().count())
+        .min()
+        .map(|(_, near)| near)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{letter_distance, nearest_word};
 
     #[test]
     fn distances_are_counted_in_letters() {
@@ -27,9 +29,18 @@ mod tests {
             ("", "abc", 3),
             ("abc", "abc", 0),
             ("kitten", "sitting", 3),
-            ("ab", "ba", 2),
+            ("ab", "ba", 1),
         ] {
             assert_eq!(letter_distance(from, to), wanted, "{from} {to}");
         }
+    }
+
+    #[test]
+    fn a_word_is_meant_when_a_third_of_it_is_wrong_at_most() {
+        let near = |word| nearest_word(word, ["as", "expect", "namespace"]);
+        assert_eq!(near("expct"), Some("expect"));
+        assert_eq!(near("nmaespcae"), Some("namespace"));
+        assert_eq!(near("at"), None);
+        assert_eq!(near("because"), None);
     }
 }

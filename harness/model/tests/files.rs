@@ -72,9 +72,13 @@ fn a_fault_is_shown_with_its_line_and_a_caret() {
         (
             GOOD.replace("expect: allowed", "expect: alowed"),
             12,
-            "alowed",
+            "did you mean `allowed`?",
         ),
-        (GOOD.replace("why: Because.", "why: [1]"), 2, "string"),
+        (
+            GOOD.replace("why: Because.", "why: [1]"),
+            2,
+            "expected a text",
+        ),
         (
             GOOD.replace("  bare: {}", "  bare: {}\n  bare: {}"),
             5,
@@ -100,7 +104,7 @@ fn a_fault_is_shown_with_its_line_and_a_caret() {
         (
             GOOD.replace("by: pod-security", "by: { kyverna: a }"),
             9,
-            "an engine: kyverno",
+            "did you mean `kyverno`?",
         ),
     ] {
         let text = fault(&broken);
@@ -122,10 +126,10 @@ fn what_is_wrong_with_an_alias_is_shown_once_where_it_is_used() {
         .replace("bare: {}", "bare: *why");
     let text = fault(&broken);
     assert!(
-        text.contains("scenario.yaml:4:9: expected mapping start\n"),
+        text.contains("scenario.yaml:4:9: expected a mapping (`key: value`)\n"),
         "{text}"
     );
-    assert!(text.contains("^ expected mapping start"), "{text}");
+    assert!(text.contains("^ expected a mapping"), "{text}");
     assert_eq!(text.matches('^').count(), 1, "{text}");
     assert!(
         !text.contains("anchor") && !text.contains("defined"),
@@ -511,7 +515,7 @@ fn a_word_of_before_is_told_the_word_of_now() {
         ),
         (
             GOOD.replace("by: pod-security", "by: encryption"),
-            "9:60",
+            "9:56",
             "`encryption` is now an answer of its own: `encryption-failed`",
         ),
         (
@@ -548,6 +552,27 @@ fn a_word_of_before_is_told_the_word_of_now() {
         assert!(text.contains(&format!("^ {told}")), "a caret: {text}");
         assert!(!text.contains("expected one of"), "{text}");
     }
+}
+
+#[test]
+fn a_finding_points_at_the_word_itself_and_at_its_second_use() {
+    let twice = GOOD.replace(
+        "  - id: look",
+        "  - id: bad\n    do: { get: pod/a }\n    expect: allowed\n  - id: bad-pod",
+    );
+    let dir = folder(&twice);
+    let findings = lint_scenario(&open(dir.path()).unwrap());
+    let again = findings.iter().find(|one| one.what.contains("used twice"));
+    assert_eq!(again.map(|one| one.place.line), Some(13), "{findings:?}");
+    let empty = folder(&GOOD.replace("why: Because.", "why: ''"));
+    let findings = lint_scenario(&open(empty.path()).unwrap());
+    let [finding] = findings.as_slice() else {
+        panic!("{findings:?}");
+    };
+    assert_eq!(
+        (finding.what.as_str(), finding.place.line),
+        ("`why` is empty", 2)
+    );
 }
 
 #[test]

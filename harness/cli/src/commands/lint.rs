@@ -13,7 +13,7 @@ use crate::ui;
 /// Checks, and says what it found.
 pub(crate) fn run_lint(args: &LintArguments) -> Result<ExitReason, CommandFault> {
     let found = folders::find_folders(&args.folders)?;
-    let chosen = checked_scenarios(&found, &args.choice, None, |_| true)?;
+    let chosen = checked_scenarios(&found, &args.choice, None, |_| true, None)?;
     ui::print_result(&format!(
         "{}, no findings",
         count_scenarios(chosen.len(), "scenario")
@@ -32,16 +32,18 @@ pub(crate) fn readable_scenarios(
         LintSubject::Scenario => true,
         LintSubject::Claim => false,
     };
-    checked_scenarios(found, choice, part, keeps_from_trying)
+    let hint = "nothing was started; fix the scenarios first";
+    checked_scenarios(found, choice, part, keeps_from_trying, Some(hint))
 }
 
 /// The chosen scenarios, if all of them can be read and nothing that counts is found. Every fault is
-/// printed; how many there are is returned.
+/// printed; how many there are is returned, with this hint.
 fn checked_scenarios(
     found: &CommandFolders,
     choice: &ScenarioChoice,
     part: Option<ShardPart>,
     counts: impl Fn(&LintFinding) -> bool,
+    hint: Option<&str>,
 ) -> Result<Vec<LoadedScenario>, CommandFault> {
     let library = found.open_library()?;
     let mut ids: Vec<&str> = library
@@ -87,12 +89,13 @@ fn checked_scenarios(
         ui::print_note(&format!("{}\n", fault.text()));
         ui::print_note("");
     }
-    Err(CommandFault::usage(format!(
+    let mut fault = CommandFault::usage(format!(
         "{} in {}",
         count_scenarios(faults.len(), "finding"),
         count_scenarios(ids.len(), "scenario")
-    ))
-    .hint("nothing was started; fix the scenarios first"))
+    ));
+    fault.hint = hint.map(str::to_owned);
+    Err(fault)
 }
 
 fn unreadable_fault(error: &model::Error) -> CommandFault {

@@ -37,7 +37,7 @@ fn an_unknown_key_is_shown_with_a_caret() {
             "error: ",
             PLACE,
             ":9:5: ",
-            "unknown field `bye`",
+            "unknown key `bye`",
             "9 |     bye: 1\n",
             "    ^",
             "hint: ",
@@ -227,7 +227,7 @@ fn every_fault_is_said_before_the_end() {
     ran.fails(
         2,
         &[
-            "unknown field `because`",
+            "unknown key `because`",
             "the file `unused.yaml` is not used",
             "error: 2 findings in 2 scenarios",
         ],

@@ -20,6 +20,7 @@ pub(super) fn expectations_of(loaded: &LoadedScenario, step: &ScenarioStep) -> u
 }
 
 /// The first line of the scenario file that holds `needle` from this byte on, and a caret under it.
+/// It is a part of a longer name only where it stands nowhere by itself.
 pub(super) fn locate_line(
     loaded: &LoadedScenario,
     from: usize,
@@ -34,13 +35,18 @@ pub(super) fn locate_line(
     };
     let first = loaded.text[..from].matches('\n').count();
     let skipped = from - loaded.text[..from].rfind('\n').map_or(0, |at| at + 1);
-    let find = |index: usize, line: &str| {
-        let skipped = if index == first { skipped } else { 0 };
-        Some(skipped + line.get(skipped..)?.find(needle)?)
+    let find = |accept: fn(&str, &str, usize) -> bool| {
+        let rest = lines().skip_while(|(index, _)| *index < first);
+        rest.into_iter().find_map(|(index, line)| {
+            let skipped = if index == first { skipped } else { 0 };
+            let mut columns = line.match_indices(needle).map(|(column, _)| column);
+            let column =
+                columns.find(|column| *column >= skipped && accept(line, needle, *column))?;
+            Some((index, line, column))
+        })
     };
-    let (index, line, column) = lines()
-        .skip_while(|(index, _)| *index < first)
-        .find_map(|(index, line)| find(index, line).map(|column| (index, line, column)))
+    let (index, line, column) = find(stands_alone)
+        .or_else(|| find(|_, _, _| true))
         .unwrap_or((0, loaded.text.lines().next().unwrap_or_default(), 0));
     let before = line.get(..column).unwrap_or_default().chars().count();
     let width = needle.chars().count().clamp(1, 60);
@@ -61,4 +67,13 @@ pub(super) fn locate_line(
         column: before as u64 + 1,
     };
     (place, snippet)
+}
+
+/// Whether what stands in the line at this byte is no part of a longer name.
+fn stands_alone(line: &str, needle: &str, at: usize) -> bool {
+    let in_name = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '-' || c == '.');
+    let goes_on_before = in_name(needle.chars().next()) && in_name(line[..at].chars().next_back());
+    let behind = line[at + needle.len()..].chars().next();
+    let goes_on_behind = in_name(needle.chars().next_back()) && in_name(behind);
+    !goes_on_before && !goes_on_behind
 }

@@ -2,23 +2,30 @@
 
 use std::collections::BTreeSet;
 
-use super::{LintNotes, NAME_HINT, is_name};
+use super::place::locate_line;
+use super::{LintNotes, LintSubject, NAME_HINT, is_name};
 use crate::{Action, ObservedRecord, ScenarioStep};
 
 impl LintNotes<'_> {
     pub(super) fn check_steps(&mut self) {
+        self.check_reason("why", &self.loaded.scenario.why);
         let mut ids = BTreeSet::new();
         for step in &self.loaded.scenario.steps {
             if !is_name(&step.id) {
                 self.add_finding(&step.id, format!("`{}` is not a name", step.id), NAME_HINT);
             }
             if !ids.insert(step.id.as_str()) {
-                let hint = "give each step its own id";
-                self.add_finding(
-                    &format!("id: {}", step.id),
+                let id = format!("id: {}", step.id);
+                let again = after_first(&self.loaded.text, &id);
+                self.say_at(
+                    LintSubject::Scenario,
+                    locate_line(self.loaded, again, &id),
                     format!("the id `{}` is used twice", step.id),
-                    hint,
+                    "give each step its own id",
                 );
+            }
+            if let Some(why) = &step.why {
+                self.check_reason(&format!("id: {}", step.id), why);
             }
             self.check_expectations(step);
             self.check_answers(step);
@@ -34,6 +41,13 @@ impl LintNotes<'_> {
                 );
                 self.add_finding(&warning.of, what, "name an earlier step");
             }
+        }
+    }
+
+    fn check_reason(&mut self, at: &str, why: &str) {
+        if why.trim().is_empty() {
+            let hint = "say what a reader would not expect";
+            self.add_finding(at, "`why` is empty".into(), hint);
         }
     }
 
@@ -107,4 +121,9 @@ impl LintNotes<'_> {
             }
         }
     }
+}
+
+/// The byte behind the first place where this stands.
+fn after_first(text: &str, needle: &str) -> usize {
+    text.find(needle).map_or(0, |at| at + needle.len())
 }
