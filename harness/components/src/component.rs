@@ -183,6 +183,12 @@ pub const ETCD_TOOLS: &str = "etcd-tools";
 pub const PROBE: &str = "probe";
 
 impl PinnedComponent {
+    /// Whether it is built from Rust sources; every other one is built from Go modules.
+    #[must_use]
+    pub fn is_cargo(&self) -> bool {
+        matches!(self.source, ComponentSource::Cargo { .. })
+    }
+
     /// How long its build takes beside that of others, in seconds on a quiet machine of two cores
     /// that does nothing else, with the modules still to be fetched and the components before it in
     /// [`pinned_components`] built.

@@ -13,7 +13,7 @@ use model::ClusterSpec;
 use nix::sys::statvfs::statvfs;
 
 use crate::needed_components;
-use components::BoxCache;
+use components::{BoxCache, PinnedComponent};
 
 const GIB: u64 = 1 << 30;
 
@@ -81,6 +81,12 @@ pub fn check_machine(cache: &BoxCache) -> Vec<DoctorFinding> {
     findings.push(check_memory());
     findings.extend(check_place(&cache.root, built));
     findings
+}
+
+/// Looks at the programs and headers that these components are built with.
+#[must_use]
+pub fn check_builders(wanted: &[&PinnedComponent]) -> Vec<DoctorFinding> {
+    tools::check_builders(wanted)
 }
 
 /// The bytes of memory that programs can still take; 0 where the kernel does not say.

@@ -2,8 +2,10 @@
 
 use components::{PinnedComponent, pinned_components};
 use native::BoxCache;
+use native::doctor::{DoctorFinding, check_builders};
 
 use crate::args::{ComponentsArguments, ComponentsWhat};
+use crate::commands::doctor::describe_missing;
 use crate::commands::lint::count_scenarios;
 use crate::exit::ExitReason;
 use crate::fault::CommandFault;
@@ -15,7 +17,11 @@ pub(crate) fn run_components(args: &ComponentsArguments) -> Result<ExitReason, C
     let cache = BoxCache::from_env()?;
     match args.what.as_ref().unwrap_or(&ComponentsWhat::List) {
         ComponentsWhat::List => list_components(&cache),
-        ComponentsWhat::Build { names } => build_missing(&cache, &find_named(names)?)?,
+        ComponentsWhat::Build { names } => {
+            let wanted = cache.unbuilt_components(&find_named(names)?);
+            require_builders(&wanted)?;
+            build_missing(&cache, &wanted)?;
+        }
         ComponentsWhat::Export { file } => {
             let done = cache.export_components(file)?;
             ui::print_result(&format!(
@@ -78,6 +84,23 @@ fn known_components() -> String {
             .map(PinnedComponent::title)
             .collect::<Vec<_>>()
             .join(", ")
+    )
+}
+
+/// Refuses to begin what would fail for want of a program after an hour.
+fn require_builders(wanted: &[&PinnedComponent]) -> Result<(), CommandFault> {
+    let missing: Vec<DoctorFinding> = check_builders(wanted)
+        .into_iter()
+        .filter(|finding| !finding.ok)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let what = "this machine cannot build these components yet";
+    Err(
+        CommandFault::machine(describe_missing(what, &missing)).hint(
+            "nothing was built; `gauntlet run --setup` installs what is missing, after saying so",
+        ),
     )
 }
 

@@ -43,17 +43,23 @@ pub(crate) fn run_doctor() -> Result<ExitReason, CommandFault> {
     Err(missing_fault(&findings))
 }
 
-/// The fault that names everything that is missing.
-pub(crate) fn missing_fault(findings: &[DoctorFinding]) -> CommandFault {
-    let mut what = String::from("this machine cannot run a box yet");
+/// A text that names everything that is missing, each with what mends it.
+pub(crate) fn describe_missing(what: &str, findings: &[DoctorFinding]) -> String {
+    let mut text = what.to_owned();
     for finding in findings.iter().filter(|finding| !finding.ok) {
         let fix = finding
             .fix
             .as_deref()
             .map(|fix| format!("; fix: {fix}"))
             .unwrap_or_default();
-        what.push_str(&format!("\n  {}: {}{fix}", finding.what, finding.why));
+        text.push_str(&format!("\n  {}: {}{fix}", finding.what, finding.why));
     }
+    text
+}
+
+/// The fault that names everything that is missing.
+pub(crate) fn missing_fault(findings: &[DoctorFinding]) -> CommandFault {
+    let what = describe_missing("this machine cannot run a box yet", findings);
     let fault = CommandFault::machine(what);
     let can_be_set_up = |finding: &DoctorFinding| {
         !finding.ok && (is_component(finding) || !finding.packages.is_empty())

@@ -48,6 +48,28 @@ fn without_tools_they_are_named() {
 }
 
 #[test]
+fn a_build_that_would_lack_a_program_is_not_begun() {
+    let scratch = Scratch::privileged();
+    let args = ["components", "build", "runtime"];
+    let output = scratch.command(&args).env("PATH", "").output().unwrap();
+    Ran::of(&output).fails(
+        3,
+        &[
+            "error: this machine cannot build these components yet\n",
+            "  go: ",
+            "  pkg-config: ",
+            "\nhint: nothing was built",
+        ],
+    );
+    let args = ["components", "build", "coredns"];
+    let output = scratch.command(&args).env("PATH", "").output().unwrap();
+    let ran = Ran::of(&output);
+    ran.fails(3, &["  go: not found"]);
+    assert!(!ran.err.contains("pkg-config"), "{}", ran.err);
+    scratch.is_untouched();
+}
+
+#[test]
 fn without_root_it_says_so() {
     if !is_root("without_root_it_says_so") {
         return;

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use components::find_program;
+use components::{PinnedComponent, find_program};
 
 use super::DoctorFinding;
 
@@ -19,15 +19,42 @@ pub(super) fn check_tools(built: bool) -> Vec<DoctorFinding> {
     if !built {
         findings.push(check_go());
         findings.push(check_cargo());
-        findings.push(check_program("gcc", "runc is built with it", "gcc"));
-        findings.push(check_program(
+        findings.extend(check_runc_tools());
+    }
+    findings
+}
+
+/// What these components are built with.
+pub(super) fn check_builders(wanted: &[&PinnedComponent]) -> Vec<DoctorFinding> {
+    let mut findings = Vec::new();
+    if wanted.iter().any(|component| component.is_cargo()) {
+        findings.push(check_cargo());
+    }
+    if wanted.iter().any(|component| !component.is_cargo()) {
+        findings.push(check_go());
+    }
+    if wanted
+        .iter()
+        .any(|component| component.binaries.contains(&RUNC))
+    {
+        findings.extend(check_runc_tools());
+    }
+    findings
+}
+
+/// The one program that is linked with a C library.
+const RUNC: &str = "runc";
+
+fn check_runc_tools() -> [DoctorFinding; 3] {
+    [
+        check_program("gcc", "runc is built with it", "gcc"),
+        check_program(
             "pkg-config",
             "runc's build finds libseccomp with it",
             "pkg-config",
-        ));
-        findings.push(check_seccomp());
-    }
-    findings
+        ),
+        check_seccomp(),
+    ]
 }
 
 fn check_program(name: &str, purpose: &str, package: &'static str) -> DoctorFinding {
