@@ -9,6 +9,7 @@ mod network_ways;
 mod object_rules;
 mod object_ways;
 mod pod_ways;
+mod quota_ways;
 mod right_ways;
 mod tried;
 
@@ -46,6 +47,7 @@ pub fn ways_round() -> impl Iterator<Item = &'static WayRound> {
         .chain(right_ways::WAYS)
         .chain(image_ways::WAYS)
         .chain(network_ways::WAYS)
+        .chain(quota_ways::WAYS)
 }
 
 /// The way of this name.

@@ -7,9 +7,12 @@ use serde_json::{Value, json};
 
 use super::tried::TriedStep;
 use crate::addons::{gatekeeper, kyverno, policy_controller};
-use crate::{Answer, LoadedScenario, Refuser};
+use crate::{Answer, LoadedScenario, Plugin, Refuser};
 
 const ENFORCE_LABEL: &str = "pod-security.kubernetes.io/enforce";
+
+/// The plugins of the API server that look at ResourceQuotas and LimitRanges.
+const LIMIT_PLUGINS: [Plugin; 2] = [Plugin::ResourceQuota, Plugin::LimitRanger];
 
 /// A kind of control for which there are ways round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,11 +33,13 @@ pub enum ControlKind {
     Rbac,
     /// NetworkPolicies.
     NetworkPolicy,
+    /// ResourceQuotas and LimitRanges.
+    Quota,
 }
 
 impl ControlKind {
     /// Every kind, in the order of the reference.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::PodSecurity,
         Self::AdmissionPolicy,
         Self::Webhook,
@@ -43,6 +48,7 @@ impl ControlKind {
         Self::Gatekeeper,
         Self::Rbac,
         Self::NetworkPolicy,
+        Self::Quota,
     ];
 }
 
@@ -57,6 +63,7 @@ impl fmt::Display for ControlKind {
             Self::Gatekeeper => "Gatekeeper",
             Self::Rbac => "RBAC",
             Self::NetworkPolicy => "a NetworkPolicy",
+            Self::Quota => "a quota or a LimitRange",
         })
     }
 }
@@ -164,6 +171,11 @@ fn is_refuser(kind: ControlKind, by: &Refuser) -> bool {
         ControlKind::Kyverno => is_engine(kyverno::ADDON.name),
         ControlKind::PolicyController => is_engine(policy_controller::ADDON.name),
         ControlKind::Gatekeeper => is_engine(gatekeeper::ADDON.name),
+        ControlKind::Quota => match by {
+            Refuser::Quota(_) => true,
+            Refuser::Plugin(plugin) => LIMIT_PLUGINS.contains(plugin),
+            _ => false,
+        },
         ControlKind::Rbac | ControlKind::NetworkPolicy => false,
     }
 }
@@ -194,6 +206,7 @@ fn is_of_kind(kind: ControlKind, object: &Value, attacks: &[TriedStep<'_>], worl
         ControlKind::Gatekeeper => group.ends_with("gatekeeper.sh"),
         ControlKind::Rbac => group == "rbac.authorization.k8s.io",
         ControlKind::NetworkPolicy => named == "NetworkPolicy",
+        ControlKind::Quota => matches!(named, "ResourceQuota" | "LimitRange"),
     }
 }
 

@@ -80,7 +80,10 @@ fn is_about_pods(control: &HeldControl<'_>) -> bool {
             .iter()
             .any(|resource| resource == "pods"),
         PodSecurity | Kyverno | PolicyController | Gatekeeper => true,
-        ControlKind::Webhook | ControlKind::Rbac | ControlKind::NetworkPolicy => false,
+        ControlKind::Webhook
+        | ControlKind::Rbac
+        | ControlKind::NetworkPolicy
+        | ControlKind::Quota => false,
     }
 }
 
@@ -99,7 +102,10 @@ fn is_about_containers(control: &HeldControl<'_>) -> bool {
             is_restricted || control.attacks.iter().any(in_a_container)
         }
         Kyverno | PolicyController | Gatekeeper => true,
-        ControlKind::Webhook | ControlKind::Rbac | ControlKind::NetworkPolicy => false,
+        ControlKind::Webhook
+        | ControlKind::Rbac
+        | ControlKind::NetworkPolicy
+        | ControlKind::Quota => false,
     }
 }
 
