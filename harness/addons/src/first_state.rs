@@ -215,7 +215,7 @@ pub(crate) mod tests {
             names.insert(name);
         }
         assert!(
-            names.contains("policy-controller") && names.contains("vault"),
+            names.contains("kyverno") && names.contains("vault"),
             "{names:?}"
         );
     }

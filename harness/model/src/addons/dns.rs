@@ -19,5 +19,4 @@ pub static ADDON: PureAddon = PureAddon {
     without_barrier: &[],
     denials: &[],
     settle_message: None,
-    unserved: None,
 };

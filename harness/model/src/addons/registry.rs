@@ -27,5 +27,4 @@ pub static ADDON: PureAddon = PureAddon {
     without_barrier: &[],
     denials: &[],
     settle_message: None,
-    unserved: None,
 };

@@ -26,5 +26,4 @@ pub static ADDON: PureAddon = PureAddon {
     without_barrier: &[],
     denials: &[],
     settle_message: None,
-    unserved: None,
 };

@@ -21,5 +21,4 @@ pub static ADDON: PureAddon = PureAddon {
     without_barrier: &[],
     denials: &[],
     settle_message: None,
-    unserved: None,
 };
