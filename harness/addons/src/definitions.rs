@@ -4,6 +4,7 @@ use std::path::Path;
 
 use api::{reply_message, was_taken};
 use futures::future::try_join_all;
+use model::library::object_yaml;
 use serde_json::Value;
 use wait::WaitLook;
 
@@ -45,8 +46,8 @@ pub(crate) fn read_definitions(
             .find_map(|line| line.strip_prefix("  name: "))
             .unwrap_or_default();
         if is_wanted(name) {
-            let mut object: Value =
-                serde_saphyr::from_str(document).map_err(|source| Error::misread(name, source))?;
+            let mut object: Value = serde_saphyr::from_str_with_options(document, object_yaml())
+                .map_err(|source| Error::misread(name, source))?;
             strip_descriptions(&mut object["spec"]["versions"]);
             drop_unserved(&mut object);
             found.push(object);

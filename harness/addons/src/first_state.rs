@@ -48,7 +48,8 @@ pub(crate) struct AddonWorkload {
 
 /// The objects of an addon's own manifest, filled in.
 pub(crate) fn parse(addon: &str, text: &str) -> Result<Vec<Value>, Error> {
-    serde_saphyr::from_multiple(text).map_err(|source| Error::misread(addon, source))
+    serde_saphyr::from_multiple_with_options(text, model::library::object_yaml())
+        .map_err(|source| Error::misread(addon, source))
 }
 
 pub(crate) fn is_secret(object: &Value) -> bool {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use model::library::object_yaml;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -50,7 +51,7 @@ pub(crate) fn released_objects(
     let parsed = text
         .split("\n---\n")
         .filter(is_ours)
-        .map(serde_saphyr::from_str);
+        .map(|document| serde_saphyr::from_str_with_options(document, object_yaml()));
     let mut objects: Vec<Value> = parsed.collect::<Result<_, _>>().map_err(misread)?;
     let patches: Vec<ReleasePatch> =
         serde_saphyr::from_str(patches).map_err(|source| Error::misread("patches.yaml", source))?;

@@ -111,17 +111,43 @@ fn container_statuses(pod: &Value) -> impl Iterator<Item = &Value> {
     lists.flat_map(|list| pod["status"][list].as_array().into_iter().flatten())
 }
 
+/// Whether every container runs and is ready, or has ended well where it may; and every sidecar too,
+/// for as long as a container runs beside it.
 fn all_run(pod: &Value) -> bool {
     let wanted = pod["spec"]["containers"].as_array().map_or(0, Vec::len);
     let statuses = pod["status"]["containerStatuses"]
         .as_array()
         .map(Vec::as_slice)
         .unwrap_or_default();
-    let up = |status: &Value| {
-        let runs = !status["state"]["running"].is_null() && status["ready"] == true;
-        runs || status["state"]["terminated"]["exitCode"] == 0
+    let is_ready =
+        |status: &&Value| !status["state"]["running"].is_null() && status["ready"] == true;
+    // One that is started again whenever it ends does not run in between.
+    let may_end = matches!(
+        pod["spec"]["restartPolicy"].as_str(),
+        Some("Never" | "OnFailure")
+    );
+    let is_up = |status: &Value| {
+        is_ready(&status) || may_end && status["state"]["terminated"]["exitCode"] == 0
     };
-    statuses.len() == wanted && statuses.iter().all(up) && passes_gates(pod)
+    let any_runs = statuses.iter().any(|status| is_ready(&status));
+    statuses.len() == wanted
+        && statuses.iter().all(is_up)
+        && (!any_runs || sidecars(pod).all(|status| is_ready(&status)))
+        && passes_gates(pod)
+}
+
+/// The statuses of the init containers that are started again whenever they end.
+fn sidecars(pod: &Value) -> impl Iterator<Item = &Value> {
+    let is_sidecar = |name: &Value| {
+        let mut all = pod["spec"]["initContainers"]
+            .as_array()
+            .into_iter()
+            .flatten();
+        all.any(|one| one["name"] == *name && one["restartPolicy"] == "Always")
+    };
+    let statuses = pod["status"]["initContainerStatuses"].as_array();
+    let statuses = statuses.into_iter().flatten();
+    statuses.filter(move |status| is_sidecar(&status["name"]))
 }
 
 /// Whether every readiness gate is open.
@@ -391,5 +417,27 @@ mod tests {
             running_containers(&pod).collect::<Vec<_>>(),
             [("main", "b")]
         );
+    }
+
+    #[test]
+    fn what_has_ended_runs_only_where_it_is_not_started_again() {
+        let pod = |policy: &str, sidecar_ready: bool| {
+            json!({
+                "spec": {"restartPolicy": policy, "containers": [{"name": "c"}, {"name": "d"}],
+                         "initContainers": [{"name": "s", "restartPolicy": "Always"}]},
+                "status": {
+                    "containerStatuses": [
+                        {"name": "c", "ready": true, "state": {"running": {}}},
+                        {"name": "d", "ready": false, "state": {"terminated": {"exitCode": 0}}},
+                    ],
+                    "initContainerStatuses": [
+                        {"name": "s", "ready": sidecar_ready, "state": {"running": {}}},
+                    ],
+                },
+            })
+        };
+        assert!(all_run(&pod("OnFailure", true)));
+        assert!(!all_run(&pod("OnFailure", false)), "a sidecar");
+        assert!(!all_run(&pod("Always", true)), "it is started again");
     }
 }

@@ -117,24 +117,55 @@ const fn question_kind(group: &'static str, name: &'static str) -> ObjectKind {
 /// A policy does nothing until a binding names it, but for one thing: parameters of a kind that the
 /// API server does not know are an error before any binding is looked at, and refuse in every
 /// namespace (kubernetes 1.36 `pkg/admission/plugin/policy/generic/policy_dispatcher.go`).
-const PARAMETERS_ISOLATION: KindIsolation = KindIsolation::Stated(ReachRule(|policy| {
-    let (version, kind) = (
-        &policy["spec"]["paramKind"]["apiVersion"],
-        &policy["spec"]["paramKind"]["kind"],
-    );
-    let group = |version: &str| {
-        version
-            .rsplit_once('/')
-            .map_or(String::new(), |(group, _)| group.into())
-    };
-    match (version.as_str(), kind.as_str()) {
+const POLICY_ISOLATION: KindIsolation = KindIsolation::Stated(ReachRule(|policy| {
+    let parameters = &policy["spec"]["paramKind"];
+    let is_known = match (
+        parameters["apiVersion"].as_str(),
+        parameters["kind"].as_str(),
+    ) {
         (None, None) => true,
-        (Some(version), Some(kind)) => OBJECT_KINDS
-            .iter()
-            .any(|own| own.group == group(version) && own.kind == kind),
+        (Some(version), Some(kind)) => {
+            let (group, version) = version.rsplit_once('/').unwrap_or(("", version));
+            // An older version may not be served any more.
+            version == "v1"
+                && OBJECT_KINDS
+                    .iter()
+                    .any(|own| own.group == group && own.kind == kind)
+        }
         _ => false,
-    }
+    };
+    is_known && stays_in_namespaces(&policy["spec"]["matchConstraints"]["resourceRules"])
 }));
+
+/// Whether all of these rules are about objects in namespaces, or about namespaces. A selector of
+/// namespaces lets every other object of a cluster through (kubernetes.io, "Dynamic Admission
+/// Control", "Matching requests: namespaceSelector").
+pub(crate) fn stays_in_namespaces(rules: &Value) -> bool {
+    let is_in_namespaces = |resource: &Value| {
+        let resource = resource.as_str().unwrap_or_default();
+        let whole = resource.split('/').next().unwrap_or_default();
+        whole == "namespaces"
+            || object_kinds()
+                .filter(|kind| kind.isolation == KindIsolation::Namespace)
+                .any(|kind| plural_name(kind.kind) == whole)
+    };
+    let mut rules = rules.as_array().into_iter().flatten();
+    rules.all(|rule| {
+        let mut resources = rule["resources"].as_array().into_iter().flatten();
+        rule["scope"] == "Namespaced" || resources.all(is_in_namespaces)
+    })
+}
+
+/// The resource of a kind, as Kubernetes makes its names.
+pub(crate) fn plural_name(kind: &str) -> String {
+    let lower = kind.to_lowercase();
+    match lower.strip_suffix('y') {
+        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{stem}ies"),
+        _ if lower == "endpoints" => lower,
+        _ if lower.ends_with('s') => format!("{lower}es"),
+        _ => format!("{lower}s"),
+    }
+}
 
 /// Kubernetes' own kinds. Left out on purpose, since there is no way yet to know that the API
 /// server has learned of them: StorageClass, IngressClass, FlowSchema, APIService and what is like
@@ -255,7 +286,7 @@ static OBJECT_KINDS: &[ObjectKind] = &[
     cluster_kind(
         ADMISSION_GROUP,
         "ValidatingAdmissionPolicy",
-        PARAMETERS_ISOLATION,
+        POLICY_ISOLATION,
         KindBarrier::AdmissionPolicies,
     ),
     cluster_kind(
@@ -267,7 +298,7 @@ static OBJECT_KINDS: &[ObjectKind] = &[
     cluster_kind(
         ADMISSION_GROUP,
         "MutatingAdmissionPolicy",
-        PARAMETERS_ISOLATION,
+        POLICY_ISOLATION,
         KindBarrier::AdmissionPolicies,
     ),
     cluster_kind(

@@ -341,7 +341,14 @@ pub fn parse_document<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T,
 }
 
 fn parse_documents<T: DeserializeOwned>(path: &Path, text: &str) -> Result<Vec<T>, Error> {
-    serde_saphyr::from_multiple(text).map_err(|fault| parse_error(path, &fault))
+    serde_saphyr::from_multiple_with_options(text, object_yaml())
+        .map_err(|fault| parse_error(path, &fault))
+}
+
+/// YAML as Kubernetes' own tools read objects, by version 1.1: `0444` is octal.
+#[must_use]
+pub fn object_yaml() -> serde_saphyr::Options {
+    serde_saphyr::options! { legacy_octal_numbers: true }
 }
 
 fn parse_error(path: &Path, fault: &serde_saphyr::Error) -> Error {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::claims::{claims_what_is_shared, patch_claims_what_is_shared};
-use crate::kinds::{KindIsolation, ReachRule, object_kind};
+use crate::kinds::{KindIsolation, ReachRule, object_kind, stays_in_namespaces};
 
 /// How far an object reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +46,12 @@ pub fn object_scope(object: &Value) -> ImpactScope {
             named && all_are_ours(&object["subjects"], subject_is_ours)
         }
         KindIsolation::PolicyBinding => named && selects_only_us(&object["spec"]["matchResources"]),
-        KindIsolation::Webhooks => named && all_are_ours(&object["webhooks"], selects_only_us),
+        KindIsolation::Webhooks => {
+            named
+                && all_are_ours(&object["webhooks"], |hook| {
+                    selects_only_us(hook) && stays_in_namespaces(&hook["rules"])
+                })
+        }
         KindIsolation::Stated(ReachRule(is_confined)) => named && is_confined(object),
     };
     if confined {

@@ -144,7 +144,10 @@ impl LiveWorld<'_> {
     /// Deletes objects: those that the API server does not delete, with the reason.
     async fn end_objects(&self, paths: impl Iterator<Item = &String>) -> Vec<(String, String)> {
         let one = async |path: &String| {
-            let call = ApiCall::delete(path.as_str()).with_query("gracePeriodSeconds", "0");
+            // Jobs and ReplicationControllers leave their pods behind where nothing is said.
+            let call = ApiCall::delete(path.as_str())
+                .with_query("gracePeriodSeconds", "0")
+                .with_query("propagationPolicy", "Background");
             let reply = self.run.own.send_call(call).await.reply;
             let is_gone = matches!(status_code(&reply), Some(200..=299 | 404));
             (!is_gone).then(|| {

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::LintNotes;
 use crate::kinds::object_kinds;
+use crate::kinds::plural_name;
 use crate::{
     Action, Answer, AuditMatch, CanaryMatch, FieldMatch, LeakPlace, ObjectTarget, ObservedRecord,
     ScenarioStep, WatchedValue, letter_distance, object_kind_called,
@@ -197,7 +198,7 @@ impl LintNotes<'_> {
             .filter_map(|spec| spec["names"]["plural"].as_str())
             .map(str::to_owned);
         object_kinds()
-            .map(|kind| plural(kind.kind))
+            .map(|kind| plural_name(kind.kind))
             .chain(ONLY_READ.iter().map(|plural| (*plural).to_owned()))
             .chain(own)
     }
@@ -252,18 +253,7 @@ fn of_place(place: &LeakPlace) -> Option<&ObjectTarget> {
 
 /// Whether a kind is called so, in the singular or the plural.
 fn is_called(kind: &str, name: &str) -> bool {
-    kind.to_lowercase() == name || plural(kind) == name
-}
-
-/// The resource of a kind, as Kubernetes makes its names.
-fn plural(kind: &str) -> String {
-    let lower = kind.to_lowercase();
-    match lower.strip_suffix('y') {
-        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{stem}ies"),
-        _ if lower == "endpoints" => lower,
-        _ if lower.ends_with('s') => format!("{lower}es"),
-        _ => format!("{lower}s"),
-    }
+    kind.to_lowercase() == name || plural_name(kind) == name
 }
 
 /// The first word of a pointer that an object lacks where it has another one that is written almost
@@ -384,7 +374,7 @@ mod tests {
             ("Endpoints", "endpoints"),
             ("Gateway", "gateways"),
         ] {
-            assert_eq!(plural(kind), resource);
+            assert_eq!(plural_name(kind), resource);
         }
     }
 

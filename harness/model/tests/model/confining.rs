@@ -272,3 +272,27 @@ fn an_image_validating_policy_is_confined_by_its_selector() {
         ImpactScope::Confined
     );
 }
+
+#[test]
+fn a_rule_on_what_is_in_no_namespace_is_everybodys() {
+    let selector = json!({"matchLabels": {"kubernetes.io/metadata.name": "$(namespace)"}});
+    for (resources, wanted) in [
+        (json!(["configmaps", "pods/status"]), ImpactScope::Confined),
+        (
+            json!(["namespaces", "namespaces/finalize"]),
+            ImpactScope::Confined,
+        ),
+        (json!(["configmaps", "clusterroles"]), ImpactScope::Cluster),
+        (json!(["*"]), ImpactScope::Cluster),
+    ] {
+        let rule = json!({"apiGroups": ["*"], "resources": resources});
+        let hook = json!({"namespaceSelector": selector, "rules": [rule]});
+        let webhook = json!({"kind": "ValidatingWebhookConfiguration",
+            "metadata": {"name": "$(namespace)-a"}, "webhooks": [hook]});
+        let policy = json!({"kind": "ValidatingAdmissionPolicy",
+            "metadata": {"name": "$(namespace)-a"},
+            "spec": {"matchConstraints": {"resourceRules": [rule]}}});
+        assert_eq!(reach(&webhook), wanted, "{webhook}");
+        assert_eq!(reach(&policy), wanted, "{policy}");
+    }
+}

@@ -555,6 +555,20 @@ fn a_word_of_before_is_told_the_word_of_now() {
 }
 
 #[test]
+fn numbers_of_manifests_are_those_that_kubectl_reads() {
+    let dir = folder(GOOD);
+    let file = dir.path().join("area/name/pod.yaml");
+    let text = "apiVersion: v1\nkind: Pod\nmetadata: { name: a }\nspec: { volumes: [{ name: v, secret: { defaultMode: 0444 } }] }\n";
+    fs::write(file, text).unwrap();
+    let loaded = open(dir.path()).unwrap();
+    let pod = loaded.single("pod.yaml").unwrap();
+    assert_eq!(
+        pod.object["spec"]["volumes"][0]["secret"]["defaultMode"],
+        0o444
+    );
+}
+
+#[test]
 fn a_finding_points_at_the_word_itself_and_at_its_second_use() {
     let twice = GOOD.replace(
         "  - id: look",
