@@ -57,6 +57,34 @@ pub(super) static WAYS: &[WayRound] = &[
                 .any(|step| makes_guarded(control, step))
         },
     },
+    // kubernetes#86244: an amount of zero is stated, and means that there is no limit.
+    WayRound {
+        name: "zero-limit",
+        kinds: &[Quota],
+        about: "the limit is stated as zero, which counts as nothing and limits nothing",
+        is_open: |control| control.mentions("\"limits."),
+        is_tried: |_, steps| {
+            let is_zero = |step: &TriedStep<'_>| {
+                step.mentions("\"limits\":{\"memory\":\"0\"")
+                    || step.mentions("\"limits\":{\"cpu\":\"0\"")
+            };
+            steps.iter().any(is_zero)
+        },
+    },
+    // kubernetes 1.36 `pkg/quota/v1/evaluator/core/pods.go`, `Constraints`.
+    WayRound {
+        name: "pod-resources",
+        kinds: &[Quota],
+        about: "the pod has resources of its own, and then its containers need not state any",
+        is_open: |control| control.mentions("\"limits.") || control.mentions("\"requests."),
+        is_tried: |_, steps| {
+            let has_own = |object: &&serde_json::Value| !object["spec"]["resources"].is_null();
+            steps
+                .iter()
+                .flat_map(|step| step.sent.iter().copied())
+                .any(|object| has_own(&object))
+        },
+    },
     // kubernetes.io, "Resource Quotas": whoever may write quotas sets his own.
     WayRound {
         name: "limit-removed",
