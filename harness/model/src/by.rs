@@ -150,7 +150,7 @@ impl<'de, V: VariantAccess<'de>> EnumAccess<'de> for FixedWord<V> {
         match seed.deserialize(word) {
             Ok(variant) => Ok((variant, self.behind)),
             Err(UnknownWord(fixed)) => {
-                let words = WORDS.get_or_init(|| {
+                let words = REFUSER_WORDS.get_or_init(|| {
                     let engines = refusing_addons().map(|engine| engine.name);
                     fixed.iter().copied().chain(engines).collect()
                 });
@@ -161,7 +161,7 @@ impl<'de, V: VariantAccess<'de>> EnumAccess<'de> for FixedWord<V> {
 }
 
 /// All words that can stand here: the fixed ones and the engines'.
-static WORDS: OnceLock<Vec<&'static str>> = OnceLock::new();
+static REFUSER_WORDS: OnceLock<Vec<&'static str>> = OnceLock::new();
 
 /// None of these words.
 #[derive(Debug)]

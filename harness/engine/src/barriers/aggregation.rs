@@ -13,7 +13,7 @@ use crate::Error;
 use crate::wait::{ConditionWait, WaitLook, WaitReporter};
 
 /// As whom the controller writes: `pkg/controller/clusterroleaggregation` of Kubernetes 1.36.
-const CONTROLLER: &str = "clusterrole-aggregation-controller";
+const AGGREGATION_CONTROLLER: &str = "clusterrole-aggregation-controller";
 
 /// Waits until every role that gathers has what it gathers.
 pub(super) async fn wait_for_aggregation(
@@ -86,10 +86,9 @@ fn read_selectors(role: &Value) -> Option<Vec<Selector>> {
 
 fn wrote_rules(role: &Value) -> bool {
     let managers = role["metadata"]["managedFields"].as_array();
-    managers
-        .into_iter()
-        .flatten()
-        .any(|entry| entry["manager"] == CONTROLLER && !entry["fieldsV1"]["f:rules"].is_null())
+    managers.into_iter().flatten().any(|entry| {
+        entry["manager"] == AGGREGATION_CONTROLLER && !entry["fieldsV1"]["f:rules"].is_null()
+    })
 }
 
 #[cfg(test)]
