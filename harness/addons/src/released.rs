@@ -53,8 +53,8 @@ pub(crate) fn released_objects(
         .filter(is_ours)
         .map(|document| serde_saphyr::from_str_with_options(document, object_yaml()));
     let mut objects: Vec<Value> = parsed.collect::<Result<_, _>>().map_err(misread)?;
-    let patches: Vec<ReleasePatch> =
-        serde_saphyr::from_str(patches).map_err(|source| Error::misread("patches.yaml", source))?;
+    let patches: Vec<ReleasePatch> = serde_saphyr::from_str_with_options(patches, object_yaml())
+        .map_err(|source| Error::misread("patches.yaml", source))?;
     for patch in patches {
         let mut changed = objects
             .iter_mut()

@@ -21,7 +21,7 @@ pub use call::{
 };
 pub use caller::{ApiCaller, ApiExchange, REPLIES_WITHIN, read_reply};
 pub use error::Error;
-pub use kind::{collection_path, object_path, plural_name};
+pub use kind::{collection_path, object_path};
 pub use reply::{
     condition_status, reply_body, reply_json, reply_message, server_message, status_code, was_taken,
 };

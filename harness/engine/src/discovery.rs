@@ -33,7 +33,7 @@ impl ApiResource {
             group: group.into(),
             version: version.into(),
             kind: kind.into(),
-            plural: api::plural_name(kind),
+            plural: model::plural_name(kind),
             namespaced: true,
             names: Vec::new(),
         }

@@ -119,21 +119,28 @@ fn all_run(pod: &Value) -> bool {
         .as_array()
         .map(Vec::as_slice)
         .unwrap_or_default();
-    let is_ready =
-        |status: &&Value| !status["state"]["running"].is_null() && status["ready"] == true;
-    // One that is started again whenever it ends does not run in between.
-    let may_end = matches!(
-        pod["spec"]["restartPolicy"].as_str(),
-        Some("Never" | "OnFailure")
-    );
     let is_up = |status: &Value| {
-        is_ready(&status) || may_end && status["state"]["terminated"]["exitCode"] == 0
+        is_ready(status)
+            || status["state"]["terminated"]["exitCode"] == 0 && may_end(pod, &status["name"])
     };
-    let any_runs = statuses.iter().any(|status| is_ready(&status));
     statuses.len() == wanted
         && statuses.iter().all(is_up)
-        && (!any_runs || sidecars(pod).all(|status| is_ready(&status)))
+        && (!statuses.iter().any(is_ready) || sidecars(pod).all(is_ready))
         && passes_gates(pod)
+}
+
+fn is_ready(status: &Value) -> bool {
+    !status["state"]["running"].is_null() && status["ready"] == true
+}
+
+/// Whether a container is not started again once it has ended well; one that is does not run in
+/// between. Its own policy comes before that of its pod.
+fn may_end(pod: &Value, name: &Value) -> bool {
+    let mut containers = pod["spec"]["containers"].as_array().into_iter().flatten();
+    let own = containers.find(|one| one["name"] == *name);
+    let own = own.and_then(|container| container["restartPolicy"].as_str());
+    let policy = own.or_else(|| pod["spec"]["restartPolicy"].as_str());
+    matches!(policy, Some("Never" | "OnFailure"))
 }
 
 /// The statuses of the init containers that are started again whenever they end.
@@ -439,5 +446,8 @@ mod tests {
         assert!(all_run(&pod("OnFailure", true)));
         assert!(!all_run(&pod("OnFailure", false)), "a sidecar");
         assert!(!all_run(&pod("Always", true)), "it is started again");
+        let mut one_shot = pod("Always", true);
+        one_shot["spec"]["containers"][1]["restartPolicy"] = "Never".into();
+        assert!(all_run(&one_shot), "its own policy");
     }
 }

@@ -43,10 +43,7 @@ fn step_is_wide(scenario: &LoadedScenario, step: &ScenarioStep) -> bool {
         }
         ActionWrites::Object(target) => {
             !step.dry_run
-                && (elsewhere
-                    || is_wide(target)
-                    || patch_is_wide(scenario, step)
-                    || may_widen(&step.action, target))
+                && (elsewhere || is_wide(&step.action, target) || patch_is_wide(scenario, step))
         }
         ActionWrites::Namespace => !step.dry_run && elsewhere,
         ActionWrites::Nothing | ActionWrites::Images => false,
@@ -89,46 +86,32 @@ fn is_elsewhere(step: &ScenarioStep) -> bool {
         .is_some_and(|namespace| !namespace.contains(NAMESPACE_MARK))
 }
 
-/// Whether a change of this object could be noticed beyond the world: its name has to tell that it
-/// is the world's own, unless its namespace does.
-fn is_wide(target: &ObjectTarget) -> bool {
+/// Whether this change of an object could be noticed beyond the world: the object's name has to tell
+/// that it is the world's own, unless its namespace does. Where what confines it is written in the
+/// object, the change may only take something away.
+fn is_wide(action: &Action, target: &ObjectTarget) -> bool {
+    let is_named = target.name.contains(NAMESPACE_MARK);
     match object_kind_called(&target.kind).map(|kind| kind.isolation) {
         Some(KindIsolation::Namespace | KindIsolation::Question) => false,
-        Some(
-            KindIsolation::Name
-            | KindIsolation::Volume
-            | KindIsolation::ClusterRole
-            | KindIsolation::ClusterRoleBinding
-            | KindIsolation::PolicyBinding
-            | KindIsolation::Webhooks
-            | KindIsolation::Stated(_),
-        ) => !target.name.contains(NAMESPACE_MARK),
-        Some(KindIsolation::Never) | None => true,
-    }
-}
-
-/// Whether what confines this object is written in it, and this action may write there: its name
-/// alone then says nothing of what it is afterwards.
-fn may_widen(action: &Action, target: &ObjectTarget) -> bool {
-    let by_content = match object_kind_called(&target.kind).map(|kind| kind.isolation) {
-        Some(KindIsolation::Namespace | KindIsolation::Question | KindIsolation::Name) => false,
+        Some(KindIsolation::Name) => !is_named,
         Some(
             KindIsolation::Volume
             | KindIsolation::ClusterRole
             | KindIsolation::ClusterRoleBinding
             | KindIsolation::PolicyBinding
             | KindIsolation::Webhooks
-            | KindIsolation::Stated(_)
-            | KindIsolation::Never,
-        )
-        | None => true,
-    };
-    let removes = match action {
+            | KindIsolation::Stated(_),
+        ) => !is_named || !only_removes(action),
+        Some(KindIsolation::Never) | None => true,
+    }
+}
+
+fn only_removes(action: &Action) -> bool {
+    match action {
         Action::Delete(_) | Action::DeleteCollection(_) => true,
         Action::Label { set, .. } => set.values().all(Option::is_none),
         _ => false,
-    };
-    by_content && !removes
+    }
 }
 
 #[cfg(test)]

@@ -13,7 +13,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use crate::{ADDONS, AddonVersion, PureAddon, find_addon, letter_distance};
+use crate::spelling::nearest_word;
+use crate::{ADDONS, AddonVersion, PureAddon, find_addon};
 
 /// An addon in one of its versions. It is written `NAME`, or `NAME@VERSION` where it is not the
 /// usual one.
@@ -147,7 +148,7 @@ impl FromStr for AddonInstall {
         let Some(addon) = find_addon(name) else {
             return Err(UnknownInstall::Name {
                 name: name.into(),
-                near: nearest_name(name).map(str::to_owned),
+                near: nearest_word(name, ADDONS.iter().map(|addon| addon.name)).map(str::to_owned),
             });
         };
         let Some(asked) = asked else {
@@ -173,17 +174,6 @@ fn is_version(version: &str, asked: &str) -> bool {
         || version
             .rsplit_once('.')
             .is_some_and(|(minor, _)| minor == asked)
-}
-
-/// The addon whose name is a few letters away.
-fn nearest_name(name: &str) -> Option<&'static str> {
-    let ranked = ADDONS
-        .iter()
-        .map(|addon| (letter_distance(name, addon.name), addon.name));
-    ranked
-        .filter(|(away, name)| *away <= 1.max(name.len() / 4))
-        .min()
-        .map(|(_, name)| name)
 }
 
 impl Serialize for AddonInstall {

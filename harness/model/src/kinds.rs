@@ -7,6 +7,7 @@
 use serde_json::Value;
 
 use crate::ADDONS;
+use crate::spelling::plural_name;
 
 /// A kind of object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,17 +155,6 @@ pub(crate) fn stays_in_namespaces(rules: &Value) -> bool {
         let mut resources = rule["resources"].as_array().into_iter().flatten();
         rule["scope"] == "Namespaced" || resources.all(is_in_namespaces)
     })
-}
-
-/// The resource of a kind, as Kubernetes makes its names.
-pub(crate) fn plural_name(kind: &str) -> String {
-    let lower = kind.to_lowercase();
-    match lower.strip_suffix('y') {
-        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{stem}ies"),
-        _ if lower == "endpoints" => lower,
-        _ if lower.ends_with('s') => format!("{lower}es"),
-        _ => format!("{lower}s"),
-    }
 }
 
 /// Kubernetes' own kinds. Left out on purpose, since there is no way yet to know that the API

@@ -104,7 +104,7 @@ pub use scenario::{
 pub use schema::scenario_schema;
 pub use scope::{ImpactScope, object_scope, reach_of_patch};
 pub use shape::{AuditShape, ClusterShape, EncryptionShape, FileText};
-pub use spelling::letter_distance;
+pub use spelling::{letter_distance, plural_name};
 pub use storage::{
     CanaryMatch, ConfigTakeover, EncryptStorage, KmsBehavior, KmsCall, LeakPlace, PlaceFollowed,
     ProcessChange, RewriteSecrets, RotateSecret, StorageSeal, TransplantObject, WatchedValue,

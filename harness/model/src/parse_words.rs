@@ -93,8 +93,8 @@ fn explain_word(what: &str, word: &str, expected: &[&str]) -> String {
 }
 
 /// A type as serde or the parser names it.
-fn name_type(name: &str) -> Cow<'_, str> {
-    Cow::Borrowed(match name {
+fn name_type(name: &str) -> &str {
+    match name {
         "u8" => "a whole number from 0 to 255",
         "u16" => "a whole number from 0 to 65535",
         "u32" | "u64" | "usize" => "a whole number, 0 or more",
@@ -111,7 +111,7 @@ fn name_type(name: &str) -> Cow<'_, str> {
         _ if name.starts_with("enum ") || name.contains("variant") => "a word of the format",
         _ if name.starts_with("a nonzero ") => "a whole number, 1 or more",
         _ => name,
-    })
+    }
 }
 
 /// What serde found in its place.

@@ -1,4 +1,17 @@
-//! How far apart two words are, for "did you mean".
+//! How words are written: the plural of a kind, and how far apart two words are, for "did you
+//! mean".
+
+/// The resource of a kind, as Kubernetes makes its names.
+#[must_use]
+pub fn plural_name(kind: &str) -> String {
+    let lower = kind.to_lowercase();
+    match lower.strip_suffix('y') {
+        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{stem}ies"),
+        _ if lower == "endpoints" => lower,
+        _ if lower.ends_with('s') => format!("{lower}es"),
+        _ => format!("{lower}s"),
+    }
+}
 
 /// How many letters have to be added, dropped, changed or swapped.
 #[must_use]
@@ -21,7 +34,22 @@ pub(crate) fn nearest_word<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::{letter_distance, nearest_word};
+    use super::{letter_distance, nearest_word, plural_name};
+
+    #[test]
+    fn plurals_are_those_that_kubernetes_makes() {
+        for (kind, resource) in [
+            ("Pod", "pods"),
+            ("NetworkPolicy", "networkpolicies"),
+            ("networkpolicy", "networkpolicies"),
+            ("StorageClass", "storageclasses"),
+            ("Ingress", "ingresses"),
+            ("Endpoints", "endpoints"),
+            ("Gateway", "gateways"),
+        ] {
+            assert_eq!(plural_name(kind), resource);
+        }
+    }
 
     #[test]
     fn distances_are_counted_in_letters() {

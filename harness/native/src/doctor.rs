@@ -13,7 +13,8 @@ use model::ClusterSpec;
 use nix::sys::statvfs::statvfs;
 
 use crate::needed_components;
-use components::{BoxCache, PinnedComponent};
+use components::BoxCache;
+pub use tools::check_builders;
 
 const GIB: u64 = 1 << 30;
 
@@ -81,12 +82,6 @@ pub fn check_machine(cache: &BoxCache) -> Vec<DoctorFinding> {
     findings.push(check_memory());
     findings.extend(check_place(&cache.root, built));
     findings
-}
-
-/// Looks at the programs and headers that these components are built with.
-#[must_use]
-pub fn check_builders(wanted: &[&PinnedComponent]) -> Vec<DoctorFinding> {
-    tools::check_builders(wanted)
 }
 
 /// The bytes of memory that programs can still take; 0 where the kernel does not say.

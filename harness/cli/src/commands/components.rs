@@ -2,10 +2,10 @@
 
 use components::{PinnedComponent, pinned_components};
 use native::BoxCache;
-use native::doctor::{DoctorFinding, check_builders};
+use native::doctor::check_builders;
 
 use crate::args::{ComponentsArguments, ComponentsWhat};
-use crate::commands::doctor::describe_missing;
+use crate::commands::doctor::missing_fault;
 use crate::commands::lint::count_scenarios;
 use crate::exit::ExitReason;
 use crate::fault::CommandFault;
@@ -89,19 +89,12 @@ fn known_components() -> String {
 
 /// Refuses to begin what would fail for want of a program after an hour.
 fn require_builders(wanted: &[&PinnedComponent]) -> Result<(), CommandFault> {
-    let missing: Vec<DoctorFinding> = check_builders(wanted)
-        .into_iter()
-        .filter(|finding| !finding.ok)
-        .collect();
-    if missing.is_empty() {
+    let findings = check_builders(wanted);
+    if findings.iter().all(|finding| finding.ok) {
         return Ok(());
     }
-    let what = "this machine cannot build these components yet";
-    Err(
-        CommandFault::machine(describe_missing(what, &missing)).hint(
-            "nothing was built; `gauntlet run --setup` installs what is missing, after saying so",
-        ),
-    )
+    let cannot = "this machine cannot build these components yet";
+    Err(missing_fault(cannot, &findings))
 }
 
 /// Builds those that are not built, saying what goes on.

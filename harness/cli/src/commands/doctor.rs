@@ -10,6 +10,9 @@ use crate::exit::ExitReason;
 use crate::fault::CommandFault;
 use crate::ui;
 
+/// What a machine that lacks something cannot do.
+pub(crate) const NO_BOX: &str = "this machine cannot run a box yet";
+
 /// Looks, and says what it saw.
 pub(crate) fn run_doctor() -> Result<ExitReason, CommandFault> {
     let cache = BoxCache::from_env()?;
@@ -40,26 +43,21 @@ pub(crate) fn run_doctor() -> Result<ExitReason, CommandFault> {
         ui::print_result("this machine can run boxes");
         return Ok(ExitReason::Passed);
     }
-    Err(missing_fault(&findings))
+    Err(missing_fault(NO_BOX, &findings))
 }
 
-/// A text that names everything that is missing, each with what mends it.
-pub(crate) fn describe_missing(what: &str, findings: &[DoctorFinding]) -> String {
-    let mut text = what.to_owned();
+/// The fault that names everything that is missing, each with what mends it, after what cannot be
+/// done for want of it.
+pub(crate) fn missing_fault(cannot: &str, findings: &[DoctorFinding]) -> CommandFault {
+    let mut what = cannot.to_owned();
     for finding in findings.iter().filter(|finding| !finding.ok) {
         let fix = finding
             .fix
             .as_deref()
             .map(|fix| format!("; fix: {fix}"))
             .unwrap_or_default();
-        text.push_str(&format!("\n  {}: {}{fix}", finding.what, finding.why));
+        what.push_str(&format!("\n  {}: {}{fix}", finding.what, finding.why));
     }
-    text
-}
-
-/// The fault that names everything that is missing.
-pub(crate) fn missing_fault(findings: &[DoctorFinding]) -> CommandFault {
-    let what = describe_missing("this machine cannot run a box yet", findings);
     let fault = CommandFault::machine(what);
     let can_be_set_up = |finding: &DoctorFinding| {
         !finding.ok && (is_component(finding) || !finding.packages.is_empty())

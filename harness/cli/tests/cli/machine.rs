@@ -58,7 +58,7 @@ fn a_build_that_would_lack_a_program_is_not_begun() {
             "error: this machine cannot build these components yet\n",
             "  go: ",
             "  pkg-config: ",
-            "\nhint: nothing was built",
+            "\nhint: `gauntlet run --setup`",
         ],
     );
     let args = ["components", "build", "coredns"];

@@ -6,14 +6,15 @@
 use serde_json::Value;
 
 use super::is_name;
-use crate::kinds::cluster_kind;
+use crate::kinds::{cluster_kind, stays_in_namespaces};
 use crate::scope::{is_ours, selects_only_us};
 use crate::{AddonVersion, KindBarrier, KindIsolation, PureAddon, ReachRule, WebhookDenial};
 
 const ADDON_BARRIER: KindBarrier = KindBarrier::Addon("kyverno");
 const RULES_ISOLATION: KindIsolation = KindIsolation::Stated(ReachRule(rules_match_only_us));
 const CONSTRAINTS_ISOLATION: KindIsolation = KindIsolation::Stated(ReachRule(|policy| {
-    selects_only_us(&policy["spec"]["matchConstraints"])
+    let constraints = &policy["spec"]["matchConstraints"];
+    selects_only_us(constraints) && stays_in_namespaces(&constraints["resourceRules"])
 }));
 
 /// Kyverno.

@@ -36,8 +36,8 @@ pub(super) fn locate_line(
     let first = loaded.text[..from].matches('\n').count();
     let skipped = from - loaded.text[..from].rfind('\n').map_or(0, |at| at + 1);
     let find = |accept: fn(&str, &str, usize) -> bool| {
-        let rest = lines().skip_while(|(index, _)| *index < first);
-        rest.into_iter().find_map(|(index, line)| {
+        let mut rest = lines().skip_while(|(index, _)| *index < first);
+        rest.find_map(|(index, line)| {
             let skipped = if index == first { skipped } else { 0 };
             let mut columns = line.match_indices(needle).map(|(column, _)| column);
             let column =

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::LintNotes;
 use crate::kinds::object_kinds;
-use crate::kinds::plural_name;
+use crate::spelling::plural_name;
 use crate::{
     Action, Answer, AuditMatch, CanaryMatch, FieldMatch, LeakPlace, ObjectTarget, ObservedRecord,
     ScenarioStep, WatchedValue, letter_distance, object_kind_called,
@@ -362,19 +362,6 @@ mod tests {
             "{look-for: {event: {reason: FailedCreate}}}, expect: found",
         ] {
             assert_eq!(findings(step), Vec::<String>::new(), "{step}");
-        }
-    }
-
-    #[test]
-    fn resources_are_named_as_kubernetes_names_them() {
-        for (kind, resource) in [
-            ("Secret", "secrets"),
-            ("NetworkPolicy", "networkpolicies"),
-            ("Ingress", "ingresses"),
-            ("Endpoints", "endpoints"),
-            ("Gateway", "gateways"),
-        ] {
-            assert_eq!(plural_name(kind), resource);
         }
     }
 

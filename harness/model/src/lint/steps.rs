@@ -16,7 +16,8 @@ impl LintNotes<'_> {
             }
             if !ids.insert(step.id.as_str()) {
                 let id = format!("id: {}", step.id);
-                let again = after_first(&self.loaded.text, &id);
+                let (first, _) = locate_line(self.loaded, 0, &id);
+                let again = start_after(&self.loaded.text, first.line);
                 self.say_at(
                     LintSubject::Scenario,
                     locate_line(self.loaded, again, &id),
@@ -123,7 +124,10 @@ impl LintNotes<'_> {
     }
 }
 
-/// The byte behind the first place where this stands.
-fn after_first(text: &str, needle: &str) -> usize {
-    text.find(needle).map_or(0, |at| at + needle.len())
+/// Where the line after this one begins, in bytes.
+fn start_after(text: &str, line: u64) -> usize {
+    text.split_inclusive('\n')
+        .zip(0..line)
+        .map(|(line, _)| line.len())
+        .sum()
 }

@@ -3,15 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::{LintFinding, LintNotes, LintSubject, locate_line};
+use crate::spelling::nearest_word;
 use crate::ways::{ControlKind, WayRound, held_controls, way_round, ways_round};
-use crate::{LoadedScenario, ScenarioLibrary, letter_distance};
+use crate::{LoadedScenario, ScenarioLibrary};
 
 /// What a reason begins with that names another scenario.
 const TRIED_IN: &str = "tried in ";
 const LEAVES_OUT_KEY: &str = "leaves-out:";
-/// How many letters make another word of a way.
-const CLOSE_LETTERS: usize = 4;
-
 /// The faults of `loaded` that only the other scenarios show: it leaves a way out since another
 /// scenario tries it, and that one does not.
 #[must_use]
@@ -168,11 +166,8 @@ fn named_scenarios(reason: &str) -> Vec<&str> {
 }
 
 fn suggest_way(name: &str) -> String {
-    ways_round()
-        .map(|way| (letter_distance(name, way.name), way.name))
-        .min()
-        .filter(|(distance, _)| *distance <= CLOSE_LETTERS)
-        .map(|(_, meant)| format!("did you mean `{meant}`? "))
+    nearest_word(name, ways_round().map(|way| way.name))
+        .map(|meant| format!("did you mean `{meant}`? "))
         .unwrap_or_default()
 }
 

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::right_ways::grants;
 use super::tried::{ChangeVerb, TriedStep};
 use super::{ControlKind, HeldControl};
+use crate::spelling::plural_name;
 /// Subresources through which a part of the object is set as well, with a word of what a policy
 /// says of that part (kubernetes 1.36 `pkg/registry`, the strategies of each kind: what goes to
 /// `status` keeps the labels that came with it, but for Deployments).
@@ -133,10 +134,7 @@ pub(super) fn changed_kinds(steps: &[TriedStep<'_>]) -> Vec<String> {
 
 /// Whether a resource is that of a kind, both in lower case.
 pub(super) fn is_plural(plural: &str, kind: &str) -> bool {
-    plural == kind
-        || plural.strip_suffix('s') == Some(kind)
-        || plural.strip_suffix("es") == Some(kind)
-        || plural.strip_suffix("ies") == kind.strip_suffix('y') && kind.ends_with('y')
+    plural == kind || plural_name(kind) == plural
 }
 
 pub(super) fn parameter_kinds(control: &HeldControl<'_>) -> Vec<String> {

@@ -570,14 +570,17 @@ fn numbers_of_manifests_are_those_that_kubectl_reads() {
 
 #[test]
 fn a_finding_points_at_the_word_itself_and_at_its_second_use() {
-    let twice = GOOD.replace(
-        "  - id: look",
-        "  - id: bad\n    do: { get: pod/a }\n    expect: allowed\n  - id: bad-pod",
-    );
-    let dir = folder(&twice);
-    let findings = lint_scenario(&open(dir.path()).unwrap());
-    let again = findings.iter().find(|one| one.what.contains("used twice"));
-    assert_eq!(again.map(|one| one.place.line), Some(13), "{findings:?}");
+    // `bad` is a part of `bad-pod`, which stands before it.
+    for id in ["bad", "bad-pod"] {
+        let twice = GOOD.replace(
+            "  - id: look",
+            &format!("  - id: bad\n    do: {{ get: pod/a }}\n    expect: allowed\n  - id: {id}"),
+        );
+        let dir = folder(&twice);
+        let findings = lint_scenario(&open(dir.path()).unwrap());
+        let again = findings.iter().find(|one| one.what.contains("used twice"));
+        assert_eq!(again.map(|one| one.place.line), Some(13), "{findings:?}");
+    }
     let empty = folder(&GOOD.replace("why: Because.", "why: ''"));
     let findings = lint_scenario(&open(empty.path()).unwrap());
     let [finding] = findings.as_slice() else {

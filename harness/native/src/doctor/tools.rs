@@ -24,8 +24,9 @@ pub(super) fn check_tools(built: bool) -> Vec<DoctorFinding> {
     findings
 }
 
-/// What these components are built with.
-pub(super) fn check_builders(wanted: &[&PinnedComponent]) -> Vec<DoctorFinding> {
+/// Looks at the programs and headers that these components are built with.
+#[must_use]
+pub fn check_builders(wanted: &[&PinnedComponent]) -> Vec<DoctorFinding> {
     let mut findings = Vec::new();
     if wanted.iter().any(|component| component.is_cargo()) {
         findings.push(check_cargo());

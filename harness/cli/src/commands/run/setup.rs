@@ -43,7 +43,7 @@ pub(crate) fn missing_components(
     if findings.iter().all(|finding| finding.ok) {
         Ok(unbuilt)
     } else {
-        Err(doctor::missing_fault(&findings))
+        Err(doctor::missing_fault(doctor::NO_BOX, &findings))
     }
 }
 

@@ -23,6 +23,13 @@ metadata: {name: reader}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: reader}
 ";
 const SERVICE: &str = "{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {}}";
+const QUOTA: &str = "{apiVersion: v1, kind: ResourceQuota, metadata: {name: memory},
+  spec: {scopes: [NotTerminating], hard: {limits.memory: 1Mi}}}";
+const POD: &str = "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: []}}";
+const ZERO: &str = "{apiVersion: v1, kind: Pod, metadata: {name: b},
+  spec: {containers: [{name: c, resources: {limits: {memory: '0'}}}]}}";
+const WHOLE: &str = "{apiVersion: v1, kind: Pod, metadata: {name: d},
+  spec: {resources: {requests: {cpu: 1m}}, containers: []}}";
 
 /// A scenario with a policy on new Services; what it leaves out, and what else it tries.
 fn with_policy(leaves_out: &str, steps: &str) -> String {
@@ -45,6 +52,10 @@ fn write(root: &Path, id: &str, text: &str) {
         ("policy.yaml", POLICY),
         ("service.yaml", SERVICE),
         ("role.yaml", ROLE),
+        ("quota.yaml", QUOTA),
+        ("pod.yaml", POD),
+        ("zero.yaml", ZERO),
+        ("whole.yaml", WHOLE),
     ] {
         if text.contains(name) {
             fs::write(dir.join(name), manifest).unwrap();
@@ -217,4 +228,57 @@ fn an_ineffective_world_stands_beside_one_that_holds() {
         expect-in: {bare: admitted, weak: admitted, held: {denied: {by: {policy: other}}}}\n\
         - {id: version, do: {path: /version}, expect: allowed}\n";
     assert_eq!(with(beside), [""; 0]);
+}
+
+#[test]
+fn each_way_round_a_quota_is_named_until_a_step_tries_it() {
+    let steps = [
+        (
+            "pod-resized",
+            "{id: resized, do: {patch: {target: pod/a, subresource: resize, with: pod.yaml}}, expect: admitted}",
+        ),
+        (
+            "unlimited-namespace",
+            "{id: elsewhere, namespace: $(namespace)-other, do: {create: pod.yaml}, expect: admitted}",
+        ),
+        (
+            "outside-scope",
+            "{id: other, do: {create: pod.yaml}, expect: admitted}",
+        ),
+        (
+            "zero-limit",
+            "{id: zero, do: {create: zero.yaml}, expect-in: {bare: admitted, quota: {denied: {by: {quota: memory}}}}}",
+        ),
+        (
+            "pod-resources",
+            "{id: whole, do: {create: whole.yaml}, expect-in: {bare: admitted, quota: {denied: {by: {quota: memory}}}}}",
+        ),
+    ];
+    let untried = |tried: &dyn Fn(&str) -> bool| -> Vec<&str> {
+        let more: Vec<String> = steps
+            .iter()
+            .filter(|(way, _)| tried(way))
+            .map(|(_, step)| format!("- {step}\n"))
+            .collect();
+        let text = format!(
+            "scenario: v2\nwhy: Because.\nworlds: {{bare: {{}}, quota: {{apply: [quota.yaml]}}}}\nsteps:\n\
+             - {{id: version, do: {{path: /version}}, expect: allowed}}\n\
+             - {{id: large, do: {{create: pod.yaml}}, expect-in: {{bare: admitted, quota: {{denied: {{by: {{quota: memory}}}}}}}}}}\n{}",
+            more.concat()
+        );
+        let said = said(&text);
+        let names = steps.iter().map(|(way, _)| *way);
+        names
+            .filter(|way| {
+                said.iter()
+                    .any(|what| what.contains(&format!("tries `{way}`")))
+            })
+            .collect()
+    };
+    let all: Vec<&str> = steps.iter().map(|(way, _)| *way).collect();
+    assert_eq!(untried(&|_| false), all);
+    for one in &all {
+        let others: Vec<&str> = all.iter().copied().filter(|way| way != one).collect();
+        assert_eq!(untried(&|way| way == *one), others, "{one}");
+    }
 }
