@@ -99,8 +99,8 @@ fn sign_of_life() -> Value {
 fn objects(sigstore: bool) -> Result<Vec<Value>, Error> {
     let text = WORKLOAD
         .text
-        .replace("$(node-address)", native::NODE_ADDRESS)
-        .replace("$(image)", native::PROBE_IMAGE);
+        .replace("$(node-address)", HostAccess::NODE_ADDRESS)
+        .replace("$(image)", HostAccess::PROBE_IMAGE);
     let mut objects = first_state::parse(ADDON.name, &text)?;
     if sigstore {
         let deployment = objects
@@ -147,7 +147,7 @@ fn serve_trust(pod: &mut Value) {
         volumes.push(json!({"name": "tuf", "hostPath": {"path": folder}}));
     }
     pod["initContainers"] = json!([{
-        "name": "tuf", "image": native::PROBE_IMAGE, "imagePullPolicy": "Never", "restartPolicy": "Always",
+        "name": "tuf", "image": HostAccess::PROBE_IMAGE, "imagePullPolicy": "Never", "restartPolicy": "Always",
         "args": ["serve", "3005", "/tuf"],
         "volumeMounts": [{"name": "tuf", "mountPath": "/tuf", "readOnly": true}],
     }]);
