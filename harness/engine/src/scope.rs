@@ -195,6 +195,47 @@ mod tests {
         );
     }
 
+    /// How far a world reaches that looks for a text in what this read was answered.
+    fn reach_of_look(read: &str, look: &str) -> ImpactScope {
+        let text = format!(
+            "scenario: v2\nwhy: a test\nworlds: {{bare: {{}}}}\n\
+             steps: [{{id: one, expect: allowed, {read}}}, {{id: two, expect: found, do: {{look-for: {look}}}}}]"
+        );
+        world_scope(&parse_scenario(&text, &[]), "bare")
+    }
+
+    #[test]
+    fn what_is_read_of_everybody_and_looked_into_is_wide() {
+        let look = "{output: {of: one, contains: db}}";
+        for (read, wide) in [
+            ("do: {list: {resource: secrets}}", false),
+            (
+                "do: {list: {resource: secrets, all-namespaces: true}}",
+                true,
+            ),
+            (
+                "do: {list: {resource: secrets, all-namespaces: true, fields: metadata.namespace=$(namespace)}}",
+                false,
+            ),
+            ("namespace: default, do: {list: {resource: secrets}}", true),
+            ("do: {path: /api/v1/secrets}", true),
+            ("do: {path: /api/v1/namespaces/$(namespace)/secrets}", false),
+            ("do: {path: /version}", false),
+        ] {
+            let wanted = if wide {
+                ImpactScope::Cluster
+            } else {
+                ImpactScope::Confined
+            };
+            assert_eq!(reach_of_look(read, look), wanted, "{read}");
+        }
+        let other = "{output: {of: other, contains: db}}";
+        assert_eq!(
+            reach_of_look("do: {path: /api/v1/secrets}", other),
+            ImpactScope::Confined
+        );
+    }
+
     #[test]
     fn so_does_what_a_step_writes() {
         assert_eq!(reach("", "do: {create: own.yaml}"), ImpactScope::Confined);
