@@ -22,7 +22,8 @@
 //! | PriorityClass | one more | a dry run may name it |
 //! | ResourceQuota, after its own status says so | one that allows nothing of a resource of its own | a dry run is refused by it |
 //! | a ServiceAccount that is changed or deleted | none: a dry run of a pod that names it | what the account says of tokens and pull secrets; or a refusal |
-//! | PodDisruptionBudget, CustomResourceDefinition | none: their own status says so | |
+//! | a RuntimeClass | none: a dry run of a pod that names it | what the class says that a pod costs and where it goes; or a refusal |
+//! | PodDisruptionBudget, CustomResourceDefinition | none: their own status says so; a definition that is deleted is gone | |
 
 mod account;
 mod aggregation;
@@ -33,6 +34,7 @@ mod policy;
 mod priority;
 mod quota;
 mod rbac;
+mod runtime_class;
 mod sentinels;
 mod site;
 mod status;

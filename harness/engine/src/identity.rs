@@ -39,6 +39,23 @@ struct DescribedUser<'a> {
     extra: &'a BTreeMap<String, Vec<String>>,
 }
 
+impl DescribedUser<'_> {
+    /// HTTP takes spaces off the ends of a header: another user would ask, and be answered.
+    fn check_headers(&self) -> Result<(), Error> {
+        let mut texts = [self.name]
+            .into_iter()
+            .chain(self.groups.iter().map(String::as_str))
+            .chain(self.uid)
+            .chain(self.extra.values().flatten().map(String::as_str));
+        match texts.find(|text| *text != text.trim()) {
+            Some(text) => Err(Error::unsupported(format!(
+                "a request cannot carry a user who is described by `{text}`, with a space at an end"
+            ))),
+            None => Ok(()),
+        }
+    }
+}
+
 impl<'a> From<&'a ImpersonateHeaders> for DescribedUser<'a> {
     fn from(headers: &'a ImpersonateHeaders) -> Self {
         Self {
@@ -200,6 +217,7 @@ impl LiveWorld<'_> {
                 ));
             }
         };
+        user.check_headers()?;
         let mut headers = self.user_headers(prefix, user);
         let authenticated = (prefix.name("Group"), AUTHENTICATED_GROUP.to_owned());
         if !headers.contains(&authenticated) {
@@ -304,6 +322,22 @@ mod tests {
             told(HeaderPrefix::Impersonate)
                 .starts_with("Impersonate-User=<jane> Impersonate-Group=<dev>")
         );
+    }
+
+    #[test]
+    fn what_a_header_would_change_is_refused() {
+        let described = |name: &str, groups: &[&str]| {
+            let user = ImpersonateHeaders {
+                user: name.into(),
+                groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+                uid: None,
+                extra: BTreeMap::new(),
+            };
+            DescribedUser::from(&user).check_headers().is_ok()
+        };
+        assert!(described("jane doe", &["dev ops"]));
+        assert!(!described("jane ", &[]));
+        assert!(!described("jane", &["\tdev"]));
     }
 
     #[test]

@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 
 use crate::scope::is_ours;
 
-/// Kinds that take such things themselves, or by the pods that they make.
-const CLAIMING_KINDS: [&str; 10] = [
+/// Kinds that take such things themselves, by the pods that they make, or for pods that say nothing.
+const CLAIMING_KINDS: [&str; 12] = [
     "Pod",
     "Service",
     "ReplicationController",
@@ -17,6 +17,8 @@ const CLAIMING_KINDS: [&str; 10] = [
     "CronJob",
     "Job",
     "PodTemplate",
+    "LimitRange",
+    "RuntimeClass",
 ];
 
 /// Whether an object takes a port, a path or a place of a node, or an address of the cluster.
@@ -24,7 +26,9 @@ pub(crate) fn claims_what_is_shared(object: &Value) -> bool {
     object["kind"]
         .as_str()
         .is_some_and(|kind| CLAIMING_KINDS.contains(&kind))
-        && holds_claim(&object["spec"])
+        && (holds_claim(&object["spec"])
+            || holds_claim(&object["overhead"])
+            || holds_claim(&object["status"]))
 }
 
 /// The same of a patch: of the fields that it sets, in whichever of the three formats. Who mounts a
@@ -76,10 +80,17 @@ fn is_claim(field: &str, value: &Value) -> bool {
         // Pods of a higher class push others off a node that is full.
         "priorityClassName" => !is_ours(value),
         "resources" => takes_much_of_a_node(value),
+        "defaultRequest" | "default" | "podFixed" => is_much_of_a_node(value),
+        "replicas" => value.as_u64().is_none_or(|number| number > FEW_PODS),
+        // An address that a Service is said to have is its own on every node.
+        "loadBalancer" | "ingress" => value.to_string().contains("\"ip\":"),
         "podAffinity" | "podAntiAffinity" => names_other_namespaces(value),
         _ => false,
     }
 }
+
+/// So many pods of a workload fit beside those of other worlds, whatever little each asks for.
+const FEW_PODS: u64 = 10;
 
 /// Whether a container asks for so much of a node that pods of other worlds may have to wait for
 /// it. What it asks for is its limit where it states nothing else.
@@ -92,7 +103,19 @@ fn takes_much_of_a_node(resources: &Value) -> bool {
             stated
         }
     };
-    !is_small(asked("cpu"), &["m", "u", "n"], 100) || !is_small(asked("memory"), &["Mi", "M"], 128)
+    is_much("cpu", asked("cpu")) || is_much("memory", asked("memory"))
+}
+
+/// The same of what pods get that ask for nothing, or that they cost beside it.
+fn is_much_of_a_node(resources: &Value) -> bool {
+    is_much("cpu", &resources["cpu"]) || is_much("memory", &resources["memory"])
+}
+
+fn is_much(resource: &str, quantity: &Value) -> bool {
+    !match resource {
+        "cpu" => is_small(quantity, &["m", "u", "n"], 25),
+        _ => is_small(quantity, &["Mi", "M"], 64),
+    }
 }
 
 /// Whether a quantity is nothing, or at most so many of these small units; a memory of few bytes is
@@ -173,6 +196,9 @@ mod tests {
             json!({"hostNetwork": true}),
             json!({"hostPID": true}),
             json!({"hostIPC": true}),
+            json!({"replicas": 50}),
+            json!({"loadBalancer": {"ingress": [{"ip": "203.0.113.9"}]}}),
+            json!({"limits": [{"type": "Container", "defaultRequest": {"cpu": "1"}}]}),
             json!({"containers": [{"resources": {"requests": {"cpu": "1500m"}}}]}),
             json!({"containers": [{"resources": {"requests": {"cpu": 1}}}]}),
             json!({"containers": [{"resources": {"limits": {"memory": "1Gi"}}}]}),
@@ -200,7 +226,8 @@ mod tests {
             json!({"ports": [{"port": 80}], "clusterIP": "None"}),
             json!({"clusterIPs": [""], "externalIPs": []}),
             json!({"hostNetwork": false, "priorityClassName": "$(namespace)-high"}),
-            json!({"hostPID": false}),
+            json!({"hostPID": false, "hostAliases": [{"ip": "203.0.113.9", "hostnames": ["a"]}]}),
+            json!({"replicas": 2, "limits": [{"type": "Container", "defaultRequest": {"cpu": "20m"}}]}),
             json!({"containers": [{"resources": {"requests": {"cpu": "20m"}, "limits": {"cpu": "2"}}}]}),
             json!({"containers": [{"resources": {"requests": {"memory": "16Mi", "cpu": 0}}}]}),
             json!({"containers": [{"resources": {"requests": {"memory": "1"}}}]}),
@@ -212,6 +239,16 @@ mod tests {
                 "{spec}"
             );
         }
+    }
+
+    #[test]
+    fn what_pods_get_or_cost_unasked_counts_for_them() {
+        let runtime = |cpu: &str| json!({"kind": "RuntimeClass", "handler": "runc", "overhead": {"podFixed": {"cpu": cpu}}});
+        assert!(claims_what_is_shared(&runtime("500m")));
+        assert!(!claims_what_is_shared(&runtime("10m")));
+        let limits =
+            json!({"kind": "LimitRange", "spec": {"limits": [{"default": {"memory": "1Gi"}}]}});
+        assert!(claims_what_is_shared(&limits));
     }
 
     #[test]

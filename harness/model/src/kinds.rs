@@ -83,6 +83,8 @@ pub enum KindBarrier {
     PriorityClasses,
     /// Its own status says so, and then a sentinel quota refuses.
     Quotas,
+    /// A dry run of a pod that names the class shows what it says.
+    RuntimeClasses,
     /// A dry run of a pod that names the account shows what it says.
     ServiceAccounts,
     /// Its own status says so.
@@ -232,13 +234,11 @@ static OBJECT_KINDS: &[ObjectKind] = &[
         KindIsolation::Namespace,
         KindBarrier::OwnStatus,
     ),
-    // The admission plugin asks the API server for a class that it does not know yet. Nothing is
-    // waited for after a change or a deletion.
     cluster_kind(
         "node.k8s.io",
         "RuntimeClass",
         KindIsolation::Name,
-        KindBarrier::Stored,
+        KindBarrier::RuntimeClasses,
     ),
     cluster_kind(
         "scheduling.k8s.io",

@@ -35,7 +35,7 @@ pub fn object_scope(object: &Value) -> ImpactScope {
             object["metadata"].get("namespace").is_none_or(is_ours)
                 && !claims_what_is_shared(object)
         }
-        KindIsolation::Name => named,
+        KindIsolation::Name => named && !claims_what_is_shared(object),
         KindIsolation::Volume => named && is_bound_to_ours(object),
         KindIsolation::Never => false,
         KindIsolation::Question => true,

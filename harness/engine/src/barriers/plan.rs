@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use super::site::SentinelSite;
 use super::{
-    SentinelObjects, account, limits, network, policy, priority, quota, rbac, status, webhook,
+    SentinelObjects, account, limits, network, policy, priority, quota, rbac, runtime_class,
+    status, webhook,
 };
 use crate::Error;
 use crate::discovery::ApiResource;
@@ -151,12 +152,19 @@ fn plan_waits<'a>(
                     records
                         .iter()
                         .filter(|record| record.resource.kind != "ResourceQuota")
-                        .filter_map(|record| status::own_status(own, waiter, record))
-                        .map(FutureExt::boxed_local),
+                        .filter_map(|record| status::own_status(own, waiter, record)),
                 );
             }
             KindBarrier::Quotas => {
                 works.push(quota::wait_for_quotas(sentinels, waiter, records).boxed_local());
+            }
+            KindBarrier::RuntimeClasses => {
+                let classes = records
+                    .iter()
+                    .filter(|record| record.resource.kind == "RuntimeClass");
+                works.extend(classes.map(|record| {
+                    runtime_class::wait_for_class(sentinels, waiter, record).boxed_local()
+                }));
             }
             KindBarrier::ServiceAccounts => {
                 let own = sentinels.own();
@@ -247,6 +255,7 @@ mod tests {
                 | KindBarrier::NamespaceLabels
                 | KindBarrier::LimitRanges
                 | KindBarrier::Quotas
+                | KindBarrier::RuntimeClasses
                 | KindBarrier::PriorityClasses => 1,
             };
             assert_eq!(waits, 1, "{} {}", one.group, one.kind);

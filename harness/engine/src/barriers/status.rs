@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use api::{ApiCaller, condition_status};
+use futures::FutureExt;
+use futures::future::LocalBoxFuture;
 use serde_json::Value;
 
 use super::plan::WriteRecord;
 use super::sentinels::IN_FORCE_WITHIN;
 use crate::Error;
+use crate::discovery::find_object;
 use crate::wait::{ConditionWait, WaitLook, WaitReporter};
 
 type StatusTest = fn(&Value) -> bool;
@@ -31,15 +34,44 @@ fn is_established(object: &Value) -> bool {
 }
 
 /// Waits until the status of what was written says that it is in force: nothing for a kind that has
-/// no such status, and after a deletion.
+/// no such status. Of what was deleted only a definition is waited for: until it is gone, its objects
+/// can neither be made nor looked for.
 pub(super) fn own_status<'a>(
     own: &'a ApiCaller,
     waiter: &'a WaitReporter,
     record: &'a WriteRecord,
-) -> Option<impl Future<Output = Result<(), Error>> + 'a> {
+) -> Option<LocalBoxFuture<'a, Result<(), Error>>> {
     let done = status_test(&record.resource.kind)?;
-    record.object.as_ref()?;
-    Some(wait_for_status(own, waiter, record, done))
+    if record.object.is_some() {
+        return Some(wait_for_status(own, waiter, record, done).boxed_local());
+    }
+    (record.resource.kind == "CustomResourceDefinition")
+        .then(|| wait_until_gone(own, waiter, record).boxed_local())
+}
+
+async fn wait_until_gone(
+    own: &ApiCaller,
+    waiter: &WaitReporter,
+    record: &WriteRecord,
+) -> Result<(), Error> {
+    let what = format!("{} {} to be gone", record.resource.kind, record.name);
+    let wait = ConditionWait {
+        what: &what,
+        within: IN_FORCE_WITHIN,
+        every: Duration::from_millis(20),
+    };
+    waiter
+        .wait_until(wait, async || {
+            match find_object(own, &record.resource, &record.namespace, &record.name).await {
+                Ok(None) => WaitLook::Ready(()),
+                Ok(Some(object)) => WaitLook::NotYet(format!(
+                    "its finalizers {}",
+                    object["metadata"]["finalizers"]
+                )),
+                Err(said) => WaitLook::from(said),
+            }
+        })
+        .await
 }
 
 async fn wait_for_status(

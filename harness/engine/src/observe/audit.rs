@@ -148,15 +148,34 @@ async fn log_since(path: &Path, offset: u64) -> Result<String, Error> {
 /// The first event of this world that matches.
 fn find_event(log: &str, namespace: &str, wanted: &AuditMatch) -> Option<Value> {
     log.lines()
-        .filter(|line| {
-            line.contains(namespace)
+        .filter(|line| line.contains(namespace))
+        .filter_map(|line| Some((line, serde_json::from_str::<Value>(line).ok()?)))
+        .find(|(line, event)| {
+            is_of_world(event, namespace)
+                && event_matches(event, wanted)
                 && wanted
                     .contains
                     .as_ref()
-                    .is_none_or(|text| line.contains(text))
+                    .is_none_or(|text| says(line, event, text))
         })
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .find(|event| is_of_world(event, namespace) && event_matches(event, wanted))
+        .map(|(_, event)| event)
+}
+
+/// Whether an event has this text. Go writes `&`, `<` and `>` as escapes, which only a reader of JSON
+/// undoes; a text with quotes is meant as it stands in the line.
+fn says(line: &str, event: &Value, text: &str) -> bool {
+    line.contains(text) || event.to_string().contains(text) || any_string(event, text)
+}
+
+fn any_string(value: &Value, text: &str) -> bool {
+    match value {
+        Value::String(own) => own.contains(text),
+        Value::Array(items) => items.iter().any(|item| any_string(item, text)),
+        Value::Object(fields) => fields
+            .iter()
+            .any(|(key, own)| key.contains(text) || any_string(own, text)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 /// Whether an event names this namespace, and is no request of another world's step.
@@ -266,6 +285,28 @@ mod tests {
             ..wanted("create", "pods")
         };
         assert!(find_event(LOG, "gauntlet-a", &named).is_none());
+    }
+
+    #[test]
+    fn a_text_is_found_however_it_is_escaped() {
+        let line = r#"{"stage":"ResponseComplete","userAgent":"gauntlet/gauntlet-a","requestURI":"/api?a=1\u0026b=2","annotations":{"why":"say \"no\""}}"#;
+        let found = |text: &str| {
+            let want = AuditMatch {
+                contains: Some(text.into()),
+                ..AuditMatch::default()
+            };
+            find_event(line, "gauntlet-a", &want).is_some()
+        };
+        for text in [
+            "a=1&b=2",
+            r"a=1\u0026b=2",
+            "say \"no\"",
+            r#""why":"say"#,
+            "why",
+        ] {
+            assert!(found(text), "{text}");
+        }
+        assert!(!found("a=1<b=2"));
     }
 
     #[test]

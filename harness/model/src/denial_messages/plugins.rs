@@ -57,8 +57,11 @@ pub(super) fn unwrapped_refuser(message: &str) -> Option<Refuser> {
 /// The text of the 429 with which events are turned away.
 pub(super) fn too_many_events(message: &str) -> Option<Refuser> {
     let text = message.strip_prefix('[').unwrap_or(message);
-    has_parts(text, &["limit reached on type ", " for key "])
-        .then_some(Refuser::Plugin(Plugin::EventRateLimit))
+    has_parts(
+        text,
+        &["Too many requests: limit reached on type ", " for key "],
+    )
+    .then_some(Refuser::Plugin(Plugin::EventRateLimit))
 }
 
 fn has_parts(text: &str, parts: &[&str]) -> bool {

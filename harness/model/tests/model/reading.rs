@@ -270,7 +270,7 @@ fn plugins_that_do_not_wrap_what_they_say_are_named() {
         by(500, pulled),
         denied(Refuser::Plugin(Plugin::AlwaysPullImages))
     );
-    let events = "limit reached on type Namespace for key a";
+    let events = "Too many requests: limit reached on type Namespace for key a";
     assert_eq!(
         by(429, events),
         denied(Refuser::Plugin(Plugin::EventRateLimit))
