@@ -25,6 +25,20 @@ pub(crate) enum PodState {
     },
 }
 
+impl PodState {
+    /// The same, where the kubelet tries again at once: it may go well the next time.
+    fn that_passes(self) -> Self {
+        match self {
+            Self::Refused { by, said, .. } => Self::Refused {
+                by,
+                said,
+                passes: true,
+            },
+            Self::Running | Self::Pending(_) => self,
+        }
+    }
+}
+
 /// The waiting reasons that do not pass by themselves.
 const STUCK_REASONS: [&str; 8] = [
     "CreateContainerConfigError",
@@ -48,7 +62,7 @@ pub(crate) fn pod_state(pod: &Value) -> PodState {
         return PodState::Pending("it is being deleted".into());
     }
     if let Some(refused) = container_statuses(pod)
-        .find_map(container_refusal)
+        .find_map(|status| container_refusal(pod, status))
         .or_else(|| unscheduled(pod))
     {
         return refused;
@@ -136,11 +150,15 @@ fn is_ready(status: &Value) -> bool {
 /// Whether a container is not started again once it has ended well; one that is does not run in
 /// between. Its own policy comes before that of its pod.
 fn may_end(pod: &Value, name: &Value) -> bool {
-    let mut containers = pod["spec"]["containers"].as_array().into_iter().flatten();
+    matches!(restart_policy(pod, name), Some("Never" | "OnFailure"))
+}
+
+fn restart_policy<'a>(pod: &'a Value, name: &Value) -> Option<&'a str> {
+    let lists = ["initContainers", "containers"].into_iter();
+    let mut containers = lists.flat_map(|list| pod["spec"][list].as_array().into_iter().flatten());
     let own = containers.find(|one| one["name"] == *name);
     let own = own.and_then(|container| container["restartPolicy"].as_str());
-    let policy = own.or_else(|| pod["spec"]["restartPolicy"].as_str());
-    matches!(policy, Some("Never" | "OnFailure"))
+    own.or_else(|| pod["spec"]["restartPolicy"].as_str())
 }
 
 /// The statuses of the init containers that are started again whenever they end.
@@ -196,7 +214,7 @@ pub(crate) fn youngest_start(pod: &Value) -> Option<OffsetDateTime> {
 
 /// A container that cannot start. The same fault shows under other names as the kubelet tries
 /// again; each is told under the name of its first try.
-fn container_refusal(status: &Value) -> Option<PodState> {
+fn container_refusal(pod: &Value, status: &Value) -> Option<PodState> {
     let (waiting, last) = (
         &status["state"]["waiting"],
         &status["lastState"]["terminated"],
@@ -204,7 +222,9 @@ fn container_refusal(status: &Value) -> Option<PodState> {
     let stuck = text_field(&waiting["reason"]);
     let ended = &status["state"]["terminated"];
     if ended["exitCode"].as_i64().is_some_and(|code| code != 0) {
-        return Some(container_state(text_field(&ended["reason"]), ended, status));
+        let is_final = restart_policy(pod, &status["name"]) == Some("Never");
+        let told = container_state(text_field(&ended["reason"]), ended, status);
+        return Some(if is_final { told } else { told.that_passes() });
     }
     if !STUCK_REASONS.contains(&stuck) {
         return None;
@@ -361,6 +381,25 @@ mod tests {
             json!({"state": {"terminated": {"exitCode": 128, "reason": "StartError"}}}),
         );
         assert_eq!(by(&start), "container RunContainerError");
+    }
+
+    #[test]
+    fn what_is_started_again_may_go_well_the_next_time() {
+        let ended = |policy: &str| {
+            json!({
+                "spec": {"restartPolicy": policy, "containers": [{"name": "c"}]},
+                "status": {"phase": "Running", "containerStatuses": [
+                    {"name": "c", "state": {"terminated": {"exitCode": 1, "reason": "Error"}}},
+                ]},
+            })
+        };
+        let may_pass = |policy: &str| {
+            matches!(
+                pod_state(&ended(policy)),
+                PodState::Refused { passes: true, .. }
+            )
+        };
+        assert!(may_pass("Always") && may_pass("OnFailure") && !may_pass("Never"));
     }
 
     #[test]

@@ -128,7 +128,7 @@ impl<'de> Visitor<'de> for RefuserVisitor {
         match refusing_addons().find(|engine| engine.name == word) {
             Some(engine) => Ok(Refuser::Engine {
                 engine,
-                policy: behind.newtype_variant()?,
+                policy: join_names(&behind.newtype_variant::<String>()?),
             }),
             None => Refuser::deserialize(EnumAccessDeserializer::new(FixedWord { word, behind })),
         }
@@ -199,6 +199,12 @@ fn add_engines(schema: &mut Schema) {
     }
 }
 
+/// Several names are told with a comma and a space between them, however they are written.
+fn join_names(written: &str) -> String {
+    let names: Vec<&str> = written.split(',').map(str::trim).collect();
+    names.join(", ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -232,6 +238,10 @@ mod tests {
                 engine: &crate::addons::kyverno::ADDON,
                 policy: "a".into()
             }
+        );
+        assert_eq!(
+            read("{kyverno: 'a,b'}").unwrap(),
+            read("{kyverno: 'a, b'}").unwrap()
         );
     }
 
