@@ -216,7 +216,7 @@ pub(crate) mod tests {
             names.insert(name);
         }
         assert!(
-            names.contains("kyverno") && names.contains("vault"),
+            names.contains("policy-controller") && names.contains("vault"),
             "{names:?}"
         );
     }

@@ -17,14 +17,18 @@ struct ReleasePatch {
     name: String,
     /// Why it has to be.
     why: String,
-    /// The kind of the objects that it changes: all of them, unless one is named.
+    /// The kind of the objects that it changes: all of them, unless some are named.
     kind: String,
-    /// The name of the only object that it changes.
-    only: Option<String>,
+    /// The names of the only objects that it changes.
+    #[serde(default)]
+    only: Vec<String>,
+    /// Whether these objects are not made at all.
+    #[serde(default, rename = "leave-out")]
+    leave_out: bool,
     /// New values, by JSON pointer. The mapping that a value goes into is there already.
     #[serde(default)]
     set: BTreeMap<String, Value>,
-    /// What is added to a list, by its JSON pointer.
+    /// What is added to a list, by its JSON pointer: a value, or each of several.
     #[serde(default)]
     append: BTreeMap<String, Value>,
     /// What is taken out, by JSON pointer.
@@ -56,13 +60,11 @@ pub(crate) fn released_objects(
     let patches: Vec<ReleasePatch> = serde_saphyr::from_str_with_options(patches, object_yaml())
         .map_err(|source| Error::misread("patches.yaml", source))?;
     for patch in patches {
-        let mut changed = objects
-            .iter_mut()
-            .filter(|object| patch.is_for(object))
-            .peekable();
-        if changed.peek().is_none() {
-            return Err(patch.lacks(patch.kind.clone()));
+        patch.expect_objects(&objects)?;
+        if patch.leave_out {
+            objects.retain(|object| !patch.is_for(object));
         }
+        let mut changed = objects.iter_mut().filter(|object| patch.is_for(object));
         changed.try_for_each(|object| patch.apply(object, fill))?;
     }
     Ok(objects)
@@ -71,7 +73,28 @@ pub(crate) fn released_objects(
 impl ReleasePatch {
     fn is_for(&self, object: &Value) -> bool {
         let is_named = |name: &String| object["metadata"]["name"] == **name;
-        object["kind"] == *self.kind && self.only.as_ref().is_none_or(is_named)
+        object["kind"] == *self.kind && (self.only.is_empty() || self.only.iter().any(is_named))
+    }
+
+    /// Fails unless there is something to change, and everything that is named.
+    fn expect_objects(&self, objects: &[Value]) -> Result<(), Error> {
+        let mut concerned = objects
+            .iter()
+            .filter(|object| self.is_for(object))
+            .peekable();
+        if concerned.peek().is_none() {
+            return Err(self.lacks(self.kind.clone()));
+        }
+        let found: Vec<&Value> = concerned
+            .map(|object| &object["metadata"]["name"])
+            .collect();
+        let missing = self
+            .only
+            .iter()
+            .find(|name| !found.iter().any(|one| **one == ***name));
+        missing.map_or(Ok(()), |name| {
+            Err(self.lacks(format!("{} `{name}`", self.kind)))
+        })
     }
 
     fn apply(&self, object: &mut Value, fill: &[(&str, &str)]) -> Result<(), Error> {
@@ -81,8 +104,11 @@ impl ReleasePatch {
         }
         for (pointer, value) in &self.append {
             let list = object.pointer_mut(pointer).and_then(Value::as_array_mut);
-            list.ok_or_else(|| self.lacks(format!("list at {pointer}")))?
-                .push(fill_placeholders(value, fill));
+            let list = list.ok_or_else(|| self.lacks(format!("list at {pointer}")))?;
+            match fill_placeholders(value, fill) {
+                Value::Array(several) => list.extend(several),
+                one => list.push(one),
+            }
         }
         for pointer in &self.remove {
             let (place, key) = self.resolve_pointer(object, pointer)?;
@@ -142,7 +168,7 @@ mod tests {
     use super::*;
 
     const RELEASE: &str = "kind: Namespace\nmetadata: { labels: { a/b: c } }\n---\napiVersion: apiextensions.k8s.io/v1\n\
-        kind: CustomResourceDefinition\nmetadata: {}\n---\nkind: Deployment\nspec: { image: x, args: [one] }\n";
+        kind: CustomResourceDefinition\nmetadata: {}\n---\nkind: Deployment\nmetadata: { name: d }\nspec: { image: x, args: [one] }\n";
 
     fn patched(patches: &str) -> Result<Vec<Value>, Error> {
         let file = std::env::temp_dir().join(format!(
@@ -160,21 +186,35 @@ mod tests {
     fn a_release_is_changed_where_its_patches_say() {
         let objects = patched(
             "- { name: a, why: w, kind: Deployment, set: { /spec/image: $(image) }, append: { /spec/args: two } }\n\
-             - { name: b, why: w, kind: Namespace, remove: [/metadata/labels/a~1b] }",
+             - { name: b, why: w, kind: Namespace, remove: [/metadata/labels/a~1b] }\n\
+             - { name: c, why: w, kind: Deployment, only: [d], append: { /spec/args: [three, four] } }",
         );
-        let spec = json!({"image": "ours", "args": ["one", "two"]});
+        let spec = json!({"image": "ours", "args": ["one", "two", "three", "four"]});
         let wanted = [
             json!({"kind": "Namespace", "metadata": {"labels": {}}}),
-            json!({"kind": "Deployment", "spec": spec}),
+            json!({"kind": "Deployment", "metadata": {"name": "d"}, "spec": spec}),
         ];
         assert_eq!(objects.unwrap(), wanted);
+    }
+
+    #[test]
+    fn what_a_patch_leaves_out_is_not_made() {
+        let objects =
+            patched("- { name: a, why: w, kind: Deployment, only: [d], leave-out: true }");
+        let kinds: Vec<Value> = objects
+            .unwrap()
+            .iter()
+            .map(|object| object["kind"].clone())
+            .collect();
+        assert_eq!(kinds, ["Namespace"]);
     }
 
     #[test]
     fn a_patch_that_changes_nothing_is_a_fault() {
         for patch in [
             "kind: Service, set: { /spec/a: b }",
-            "kind: Deployment, only: another, set: { /spec/image: b }",
+            "kind: Deployment, only: [another], set: { /spec/image: b }",
+            "kind: Deployment, only: [d, another], leave-out: true",
             "kind: Deployment, set: { /status/a: b }",
             "kind: Deployment, append: { /spec/image: b }",
             "kind: Deployment, remove: [/spec/b]",
