@@ -35,10 +35,8 @@ pub(crate) static LIVE: LiveAddon = LiveAddon {
 const WORKLOAD: AddonWorkload = AddonWorkload {
     definitions: |material| definitions::read_definitions(&material.data.join(RELEASE), |_| true),
     objects,
-    text: concat!(
-        include_str!("kyverno/patches.yaml"),
-        include_str!("kyverno/trust.yaml")
-    ),
+    text: include_str!("kyverno/patches.yaml"),
+    release: Some(RELEASE),
     pods: &["kyverno/app.kubernetes.io/component=admission-controller"],
     definition_names: &[],
     in_first_state: true,
@@ -79,18 +77,13 @@ fn sign_of_life() -> Value {
 }
 
 fn objects(material: &ObjectInputs) -> Result<Vec<Value>, Error> {
-    let patches = if material.sigstore {
-        WORKLOAD.text
-    } else {
-        include_str!("kyverno/patches.yaml")
-    };
     let folder = Path::new(HostAccess::INSIDE).join(tuf::FOLDER);
     let fill = [
-        ("image", native::PROBE_IMAGE),
-        ("node-address", native::NODE_ADDRESS),
+        ("image", HostAccess::PROBE_IMAGE),
+        ("node-address", HostAccess::NODE_ADDRESS),
         ("tuf-folder", &folder.to_string_lossy()),
     ];
-    let mut objects = released::released_objects(&material.data.join(RELEASE), patches, &fill)?;
+    let mut objects = released::released_objects(material, &WORKLOAD, &fill)?;
     let made = WebhookCertificates::for_service("kyverno-svc", "kyverno")?;
     objects.push(tls_secret("ca", &made.authority, &made.authority_key));
     objects.push(tls_secret("pair", &made.certificate, &made.key));
@@ -174,7 +167,7 @@ mod tests {
 
     /// What is built of its release; nothing where it is not.
     fn material(sigstore: bool) -> Option<ObjectInputs> {
-        let cache = native::BoxCache::from_env().unwrap();
+        let cache = components::BoxCache::from_env().unwrap();
         let component = components::find_titled("kyverno-1.19.1").unwrap();
         if cache.is_built(component) {
             let data = cache.data_path(component, "");
@@ -212,6 +205,8 @@ mod tests {
         let pod = &deployment["spec"]["template"]["spec"];
         let container = &pod["containers"][0];
         assert!(pod.get("initContainers").is_none() && container["readinessProbe"].is_object());
+        let modes: Vec<_> = pod["volumes"].as_array().unwrap().iter().map(|one| &one["projected"]["defaultMode"]).collect();
+        assert!(modes.contains(&&json!(0o444)), "octal, as YAML 1.1 has it: {modes:?}");
         assert_eq!(container["securityContext"]["runAsNonRoot"], true);
         let text = container["args"].to_string();
         assert!(text.contains("--generateValidatingAdmissionPolicy=true"));
