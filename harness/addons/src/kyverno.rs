@@ -205,8 +205,16 @@ mod tests {
         let pod = &deployment["spec"]["template"]["spec"];
         let container = &pod["containers"][0];
         assert!(pod.get("initContainers").is_none() && container["readinessProbe"].is_object());
-        let modes: Vec<_> = pod["volumes"].as_array().unwrap().iter().map(|one| &one["projected"]["defaultMode"]).collect();
-        assert!(modes.contains(&&json!(0o444)), "octal, as YAML 1.1 has it: {modes:?}");
+        let modes: Vec<_> = pod["volumes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| &one["projected"]["defaultMode"])
+            .collect();
+        assert!(
+            modes.contains(&&json!(0o444)),
+            "octal, as YAML 1.1 has it: {modes:?}"
+        );
         assert_eq!(container["securityContext"]["runAsNonRoot"], true);
         let text = container["args"].to_string();
         assert!(text.contains("--generateValidatingAdmissionPolicy=true"));
