@@ -4,6 +4,7 @@
 use std::net::{Ipv4Addr, UdpSocket};
 use std::time::Duration;
 
+use cluster::HostAccess;
 use futures::FutureExt;
 use model::addons::dns::ADDON;
 use serde_json::Value;
@@ -26,7 +27,7 @@ pub(crate) static LIVE: LiveAddon = LiveAddon {
     endpoints: |_| {
         let words = format!(
             "{} in the box: the cluster's names, and no others",
-            native::DNS_ADDRESS
+            HostAccess::DNS_ADDRESS
         );
         async { Ok(vec![AddonEndpoint::described("CoreDNS", words)]) }.boxed_local()
     },
@@ -69,8 +70,8 @@ async fn install_coredns(site: &InstallSite<'_>) -> Result<(), Error> {
 fn objects() -> Result<Vec<Value>, Error> {
     let text = WORKLOAD
         .text
-        .replace("$(dns-address)", native::DNS_ADDRESS)
-        .replace("$(image)", native::PROBE_IMAGE);
+        .replace("$(dns-address)", HostAccess::DNS_ADDRESS)
+        .replace("$(image)", HostAccess::PROBE_IMAGE);
     first_state::parse(ADDON.name, &text)
 }
 
@@ -79,13 +80,13 @@ fn ask_once(socket: &UdpSocket) -> Result<WaitLook<()>, Error> {
     let mut answer = [0; 512];
     let mut asked = || {
         socket.set_read_timeout(Some(ANSWERS_WITHIN))?;
-        socket.connect((native::DNS_ADDRESS, 53))?;
+        socket.connect((HostAccess::DNS_ADDRESS, 53))?;
         socket.send(&encode_query())?;
         socket.recv(&mut answer)
     };
     let length = asked().map_err(|source| Error::Socket { source })?;
     Ok(match answer_address(&answer[..length]) {
-        Some(address) if address.to_string() == native::API_ADDRESS => WaitLook::Ready(()),
+        Some(address) if address.to_string() == HostAccess::API_ADDRESS => WaitLook::Ready(()),
         Some(address) => WaitLook::NotYet(format!("it answered {address}")),
         None => WaitLook::NotYet(format!(
             "it answered with code {} and no address",
@@ -187,7 +188,7 @@ mod tests {
             .iter()
             .find(|object| object["kind"] == "Service")
             .unwrap();
-        assert_eq!(service["spec"]["clusterIP"], native::DNS_ADDRESS);
+        assert_eq!(service["spec"]["clusterIP"], HostAccess::DNS_ADDRESS);
         let deployment = objects
             .iter()
             .find(|object| object["kind"] == "Deployment")

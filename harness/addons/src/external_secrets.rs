@@ -9,6 +9,7 @@ use std::time::Duration;
 use api::{condition_status, reply_body, reply_message};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use cluster::HostAccess;
 use futures::FutureExt;
 use model::addons::external_secrets::ADDON;
 use serde_json::{Value, json};
@@ -91,9 +92,9 @@ fn definitions(material: &ObjectInputs) -> Result<Vec<Value>, Error> {
 fn objects() -> Result<Vec<Value>, Error> {
     let text = WORKLOAD
         .text
-        .replace("$(api-address)", native::API_ADDRESS)
-        .replace("$(vault-address)", native::VAULT_ADDRESS)
-        .replace("$(image)", native::PROBE_IMAGE);
+        .replace("$(api-address)", HostAccess::API_ADDRESS)
+        .replace("$(vault-address)", HostAccess::VAULT_ADDRESS)
+        .replace("$(image)", HostAccess::PROBE_IMAGE);
     first_state::parse(ADDON.name, &text)
 }
 

@@ -4,9 +4,9 @@
 use std::path::PathBuf;
 
 use api::{collection_path, object_path};
-use cluster::FirstState;
+use cluster::{FirstState, HostAccess};
+use components::BoxCache;
 use model::FirstObject;
-use native::BoxCache;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -78,8 +78,8 @@ pub(crate) fn first_state(
     let (mut name, mut hash) = (String::new(), Sha256::new());
     hash.update(format!(
         "{REVISION} {sigstore} {} {}",
-        native::PROBE_IMAGE,
-        native::NODE_ADDRESS
+        HostAccess::PROBE_IMAGE,
+        HostAccess::NODE_ADDRESS
     ));
     for (chosen, workload) in first_workloads(chosen) {
         name += &format!("{}-", chosen.component.name);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use api::{reply_body, reply_message, server_message, status_code};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use cluster::HostAccess;
 use futures::FutureExt;
 use model::addons::gatekeeper::ADDON;
 use serde_json::{Value, json};
@@ -64,7 +65,7 @@ fn objects(material: &ObjectInputs) -> Result<Vec<Value>, Error> {
     let made = WebhookCertificates::for_service("gatekeeper-webhook-service", "gatekeeper-system")?;
     let encoded = STANDARD.encode(&made.authority);
     let fill = [
-        ("image", native::PROBE_IMAGE),
+        ("image", HostAccess::PROBE_IMAGE),
         ("authority", &made.authority),
         ("authority-base64", &encoded),
         ("certificate", &made.certificate),
@@ -127,7 +128,7 @@ mod tests {
     /// Only what is built can be looked at.
     #[test]
     fn the_patches_fit_the_release() {
-        let cache = native::BoxCache::from_env().unwrap();
+        let cache = components::BoxCache::from_env().unwrap();
         let component = components::find_titled("gatekeeper-3.23.1").unwrap();
         if !cache.is_built(component) {
             // CI sets it where everything is built (see tests/released_kinds.rs).
@@ -157,7 +158,7 @@ mod tests {
                 json!(["/manager"]),
                 "as released"
             );
-            assert_eq!(pod["containers"][0]["image"], native::PROBE_IMAGE);
+            assert_eq!(pod["containers"][0]["image"], HostAccess::PROBE_IMAGE);
         }
         let served = (WORKLOAD.definitions)(&material).unwrap();
         assert_eq!(served.len(), 17);

@@ -4,9 +4,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use cluster::{Cluster, HostAccess};
-use components::PinnedComponent;
+use components::{BoxCache, PinnedComponent};
 use futures::future::try_join_all;
-use native::BoxCache;
 
 use crate::admin::Admin;
 use crate::first_state::{AddonWorkload, ObjectInputs, is_secret};

@@ -5,6 +5,7 @@ mod barrier;
 use std::time::Duration;
 
 use api::{reply_body, reply_message, server_message, status_code};
+use cluster::HostAccess;
 use futures::FutureExt;
 use model::ApiReply;
 use model::addons::policy_controller::ADDON;
@@ -78,8 +79,8 @@ async fn install_addon(site: &InstallSite<'_>) -> Result<(), Error> {
 fn objects() -> Result<Vec<Value>, Error> {
     let text = WORKLOAD
         .text
-        .replace("$(node-address)", native::NODE_ADDRESS)
-        .replace("$(image)", native::PROBE_IMAGE);
+        .replace("$(node-address)", HostAccess::NODE_ADDRESS)
+        .replace("$(image)", HostAccess::PROBE_IMAGE);
     first_state::parse(ADDON.name, &text)
 }
 

@@ -37,7 +37,7 @@ pub async fn start_box(
     let sigstore = spec.has_sigstore();
     let first_state = first_state(cache, &chosen, sigstore);
     let mut cluster =
-        Cluster::start_native(cache, name, launcher, spec, first_state, progress).await?;
+        Cluster::start_box(cache, name, launcher, spec, first_state, progress).await?;
     let ready = install_all(&cluster, cache, &chosen, sigstore, start).await?;
     cluster.add_milestones(ready);
     Ok(cluster)

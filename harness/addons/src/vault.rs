@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use api::{ApiCall, reply_body, server_message, status_code};
+use cluster::HostAccess;
 use futures::FutureExt;
 use model::ApiReply;
 use model::addons::vault::ADDON;
@@ -28,7 +29,7 @@ pub(crate) static LIVE: LiveAddon = LiveAddon {
     endpoints: |_| {
         let words = format!(
             "http://{}:8200 in the box; its root token is {TOKEN}",
-            native::VAULT_ADDRESS
+            HostAccess::VAULT_ADDRESS
         );
         async { Ok(vec![AddonEndpoint::described("Vault", words)]) }.boxed_local()
     },
@@ -104,10 +105,10 @@ async fn open_vault(admin: &Admin, vault: &Admin) -> Result<(), Error> {
 fn objects() -> Result<Vec<Value>, Error> {
     let text = WORKLOAD
         .text
-        .replace("$(api-address)", native::API_ADDRESS)
-        .replace("$(vault-address)", native::VAULT_ADDRESS)
+        .replace("$(api-address)", HostAccess::API_ADDRESS)
+        .replace("$(vault-address)", HostAccess::VAULT_ADDRESS)
         .replace("$(token)", TOKEN)
-        .replace("$(image)", native::PROBE_IMAGE);
+        .replace("$(image)", HostAccess::PROBE_IMAGE);
     first_state::parse(ADDON.name, &text)
 }
 

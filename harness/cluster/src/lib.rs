@@ -60,7 +60,7 @@ impl Cluster {
     ///
     /// # Errors
     /// When the box does not start, or its API server does not answer.
-    pub async fn start_native(
+    pub async fn start_box(
         cache: &BoxCache,
         name: &str,
         launcher: &Path,

@@ -17,17 +17,21 @@
 //! | the same, after a policy of an addon that goes by labels | what the addon says | the same |
 //! | what an addon serves | what the addon says: `addons::waits` | the same |
 //! | NetworkPolicy, a Namespace's labels, a Pod's labels, in a box that enforces | for a deletion a policy that selects nothing | every node's table was made with it |
-//! | a Pod that is deleted while a token is bound to it | one of each, deleted as well | its token is worth nothing |
+//! | a Pod or ServiceAccount that is deleted while the world has a token of it | one of each, deleted as well | its token is worth nothing, and then the world's |
 //! | LimitRange | one whose default is changed | a dry run comes back with the new default |
 //! | PriorityClass | one more | a dry run may name it |
-//! | ResourceQuota, PodDisruptionBudget, CustomResourceDefinition | none: their own status says so | |
+//! | ResourceQuota, after its own status says so | one that allows nothing of a resource of its own | a dry run is refused by it |
+//! | a ServiceAccount that is changed or deleted | none: a dry run of a pod that names it | what the account says of tokens and pull secrets; or a refusal |
+//! | PodDisruptionBudget, CustomResourceDefinition | none: their own status says so | |
 
+mod account;
 mod aggregation;
 mod limits;
 mod network;
 mod plan;
 mod policy;
 mod priority;
+mod quota;
 mod rbac;
 mod sentinels;
 mod site;
@@ -39,4 +43,4 @@ pub(crate) use network::are_enforced;
 pub(crate) use plan::{WriteRecord, acts_at_once, wait_in_force};
 pub(crate) use policy::make_keepalive;
 pub(crate) use sentinels::{NAMESPACE_GOES_WITHIN, SentinelObjects};
-pub(crate) use token::bound_tokens;
+pub(crate) use token::wait_for_token_end;

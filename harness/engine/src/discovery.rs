@@ -124,6 +124,12 @@ impl ApiDiscovery {
         })
     }
 
+    /// What is served has changed: the server is asked again. A definition can come back with
+    /// another scope or plural.
+    pub(crate) fn forget_served(&self) {
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::default();
+    }
+
     async fn find(
         &self,
         who: &ApiCaller,

@@ -9,6 +9,7 @@ use model::{Capability, ImpersonateHeaders, StepIdentity};
 
 use crate::Error;
 use crate::barriers::WriteRecord;
+use crate::run_context::STEP_AGENT;
 use crate::world::LiveWorld;
 
 /// The headers that say who asks, without their prefix.
@@ -70,23 +71,35 @@ impl IdentityToken {
 
     /// Whether it ends with what was touched.
     fn ends_with(&self, record: &WriteRecord) -> bool {
-        let gone = record.object.is_none()
-            && record.resource.kind == "Pod"
-            && record.namespace == self.namespace;
-        gone && self.pod.as_ref() == Some(&record.name)
+        let is_gone = record.object.is_none() && record.namespace == self.namespace;
+        is_gone
+            && match record.resource.kind.as_str() {
+                "Pod" => self.pod.as_ref() == Some(&record.name),
+                "ServiceAccount" => self.account == record.name,
+                _ => false,
+            }
     }
+}
+
+/// A token, and who asks with it.
+struct HeldToken {
+    text: String,
+    client: Client,
 }
 
 /// The ServiceAccounts that steps have used.
 #[derive(Default)]
-pub(crate) struct TokenIdentities(HashMap<IdentityToken, Client>);
+pub(crate) struct TokenIdentities(HashMap<IdentityToken, HeldToken>);
 
 impl TokenIdentities {
-    /// Whether a token of one of them ends with what was touched.
-    pub(crate) fn end_with(&self, records: &[WriteRecord]) -> bool {
-        records
+    /// The tokens that end with what was touched.
+    pub(crate) fn ended_tokens(&self, records: &[WriteRecord]) -> Vec<&str> {
+        let ends = |token: &IdentityToken| records.iter().any(|record| token.ends_with(record));
+        self.0
             .iter()
-            .any(|record| self.0.keys().any(|token| token.ends_with(record)))
+            .filter(|(token, _)| ends(token))
+            .map(|(_, held)| held.text.as_str())
+            .collect()
     }
 }
 
@@ -143,7 +156,7 @@ impl LiveWorld<'_> {
         };
         Ok(ApiCaller {
             headers,
-            ..ApiCaller::new(client, format!("gauntlet/{}", self.namespace()))
+            ..ApiCaller::new(client, format!("{STEP_AGENT}{}", self.namespace()))
         })
     }
 
@@ -155,7 +168,10 @@ impl LiveWorld<'_> {
         pod: String,
         token: &str,
     ) -> Result<(), Error> {
-        let client = self.run.cluster.with_token(token)?;
+        let held = HeldToken {
+            text: token.to_owned(),
+            client: self.run.cluster.with_token(token)?,
+        };
         self.identities.0.insert(
             IdentityToken {
                 namespace,
@@ -163,7 +179,7 @@ impl LiveWorld<'_> {
                 audience: None,
                 pod: Some(pod),
             },
-            client,
+            held,
         );
         Ok(())
     }
@@ -205,8 +221,8 @@ impl LiveWorld<'_> {
         cluster: &Cluster,
         token: IdentityToken,
     ) -> Result<Client, Error> {
-        if let Some(client) = self.identities.0.get(&token) {
-            return Ok(client.clone());
+        if let Some(held) = self.identities.0.get(&token) {
+            return Ok(held.client.clone());
         }
         let IdentityToken {
             namespace, account, ..
@@ -219,7 +235,11 @@ impl LiveWorld<'_> {
             )
         })?;
         let client = cluster.with_token(given)?;
-        self.identities.0.insert(token, client.clone());
+        let held = HeldToken {
+            text: given.to_owned(),
+            client: client.clone(),
+        };
+        self.identities.0.insert(token, held);
         Ok(client)
     }
 }
@@ -287,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_ends_with_the_pod_that_it_is_bound_to() {
+    fn a_token_ends_with_its_account_and_with_the_pod_that_it_is_bound_to() {
         let token = IdentityToken {
             namespace: "ns".into(),
             account: "a".into(),
@@ -301,10 +321,13 @@ mod tests {
             object: None,
         };
         assert!(token.ends_with(&gone("Pod", "ns", "web")));
+        assert!(token.ends_with(&gone("ServiceAccount", "ns", "a")));
         let others = [
             gone("Pod", "ns", "other"),
             gone("Pod", "elsewhere", "web"),
             gone("Secret", "ns", "web"),
+            gone("ServiceAccount", "ns", "web"),
+            gone("ServiceAccount", "elsewhere", "a"),
         ];
         assert!(others.iter().all(|record| !token.ends_with(record)));
         let there = WriteRecord {

@@ -16,6 +16,9 @@ use crate::{EngineEvent, EngineOptions};
 /// The `User-Agent` of what the engine asks for itself: set-up, looks and sentinels.
 pub(crate) const OWN_AGENT: &str = "gauntlet-engine";
 
+/// What the `User-Agent` of a step's request begins with; the world's namespace follows.
+pub(crate) const STEP_AGENT: &str = "gauntlet/";
+
 /// The cluster, and what was learned about it.
 pub(crate) struct RunContext<'a> {
     pub(crate) cluster: &'a Cluster,

@@ -1,8 +1,8 @@
 //! Whether a world could be noticed by others on the same cluster.
 
 use model::{
-    Action, ActionWrites, ImpactScope, KindIsolation, LoadedScenario, ObjectTarget, ScenarioStep,
-    object_kind_called,
+    Action, ActionWrites, CanaryMatch, ImpactScope, KindIsolation, LeakPlace, LoadedScenario,
+    ObjectTarget, ObservedRecord, ScenarioStep, object_kind_called,
 };
 
 const NAMESPACE_MARK: &str = "$(namespace)";
@@ -20,7 +20,7 @@ pub(crate) fn world_scope(scenario: &LoadedScenario, world: &str) -> ImpactScope
             .scenario
             .steps
             .iter()
-            .any(|step| step_is_wide(scenario, step));
+            .any(|step| step_is_wide(scenario, step) || looks_beyond(scenario, step));
     if wide {
         ImpactScope::Cluster
     } else {
@@ -48,6 +48,42 @@ fn step_is_wide(scenario: &LoadedScenario, step: &ScenarioStep) -> bool {
         ActionWrites::Namespace => !step.dry_run && elsewhere,
         ActionWrites::Nothing | ActionWrites::Images => false,
         ActionWrites::Cluster | ActionWrites::SharedFigures => true,
+    }
+}
+
+/// Whether this step looks at what an earlier one was told of the whole cluster. There it would find
+/// what belongs to other worlds.
+fn looks_beyond(scenario: &LoadedScenario, step: &ScenarioStep) -> bool {
+    let earlier = match &step.action {
+        Action::LookFor(ObservedRecord::Output(text)) => &text.of,
+        Action::LookFor(ObservedRecord::Canary(CanaryMatch {
+            place: LeakPlace::Reply(of),
+            ..
+        })) => of,
+        _ => return false,
+    };
+    let mut steps = scenario.scenario.steps.iter();
+    steps.any(|one| one.id == *earlier && reads_beyond(one))
+}
+
+/// Whether a step is answered with objects of every namespace.
+fn reads_beyond(step: &ScenarioStep) -> bool {
+    match &step.action {
+        Action::List {
+            all_namespaces,
+            fields,
+            ..
+        } => {
+            let is_narrow = fields
+                .as_ref()
+                .is_some_and(|fields| fields.contains(NAMESPACE_MARK));
+            (*all_namespaces && !is_narrow) || is_elsewhere(step)
+        }
+        // `/version` and `/livez` tell of nobody's objects.
+        Action::Path(path) => {
+            !path.contains(NAMESPACE_MARK) && path.trim_start_matches('/').contains('/')
+        }
+        _ => false,
     }
 }
 
@@ -156,6 +192,47 @@ mod tests {
                 step
             ),
             ImpactScope::Cluster
+        );
+    }
+
+    /// How far a world reaches that looks for a text in what this read was answered.
+    fn reach_of_look(read: &str, look: &str) -> ImpactScope {
+        let text = format!(
+            "scenario: v2\nwhy: a test\nworlds: {{bare: {{}}}}\n\
+             steps: [{{id: one, expect: allowed, {read}}}, {{id: two, expect: found, do: {{look-for: {look}}}}}]"
+        );
+        world_scope(&parse_scenario(&text, &[]), "bare")
+    }
+
+    #[test]
+    fn what_is_read_of_everybody_and_looked_into_is_wide() {
+        let look = "{output: {of: one, contains: db}}";
+        for (read, wide) in [
+            ("do: {list: {resource: secrets}}", false),
+            (
+                "do: {list: {resource: secrets, all-namespaces: true}}",
+                true,
+            ),
+            (
+                "do: {list: {resource: secrets, all-namespaces: true, fields: metadata.namespace=$(namespace)}}",
+                false,
+            ),
+            ("namespace: default, do: {list: {resource: secrets}}", true),
+            ("do: {path: /api/v1/secrets}", true),
+            ("do: {path: /api/v1/namespaces/$(namespace)/secrets}", false),
+            ("do: {path: /version}", false),
+        ] {
+            let wanted = if wide {
+                ImpactScope::Cluster
+            } else {
+                ImpactScope::Confined
+            };
+            assert_eq!(reach_of_look(read, look), wanted, "{read}");
+        }
+        let other = "{output: {of: other, contains: db}}";
+        assert_eq!(
+            reach_of_look("do: {path: /api/v1/secrets}", other),
+            ImpactScope::Confined
         );
     }
 

@@ -21,7 +21,7 @@ use api::reply_json;
 use model::{ApiReply, CellStatus, KindIsolation, PlaceholderValues, WorldOutcome};
 use serde_json::Value;
 
-use crate::barriers::{WriteRecord, bound_tokens, make_keepalive, wait_in_force};
+use crate::barriers::{WriteRecord, make_keepalive, wait_for_token_end, wait_in_force};
 use crate::conversation::ProbeConversations;
 use crate::discovery::ApiResource;
 use crate::identity::TokenIdentities;
@@ -218,6 +218,9 @@ impl<'a> LiveWorld<'a> {
     /// Waits until everything that was written is in force.
     pub(crate) async fn wait_in_force(&mut self) -> Result<(), Error> {
         let pending = self.barrier.take_pending();
+        if pending.iter().any(WriteRecord::changes_what_is_served) {
+            self.run.discovery.forget_served();
+        }
         let (sentinels, host_access) = (&self.run.sentinels, self.run.cluster.host_access());
         let waiter = self.waiter.granting(self.granted);
         let mut settled = wait_in_force(
@@ -228,8 +231,9 @@ impl<'a> LiveWorld<'a> {
             self.barrier.in_force(),
         )
         .await;
-        if settled.is_ok() && self.identities.end_with(&pending) {
-            settled = bound_tokens(sentinels, &waiter).await;
+        if settled.is_ok() {
+            let ended = self.identities.ended_tokens(&pending);
+            settled = wait_for_token_end(sentinels, &waiter, &ended).await;
         }
         self.barrier.mark_passed(pending);
         settled

@@ -1,7 +1,7 @@
 //! What a node or a cluster has only once: who takes it is noticed by others, whatever the
 //! namespace.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::scope::is_ours;
 
@@ -27,9 +27,20 @@ pub(crate) fn claims_what_is_shared(object: &Value) -> bool {
         && holds_claim(&object["spec"])
 }
 
-/// The same of a patch: of the fields that it sets, in whichever of the three formats.
+/// The same of a patch: of the fields that it sets, in whichever of the three formats. Who mounts a
+/// volume that it adds may stand in the object that is patched.
 pub(crate) fn patch_claims_what_is_shared(patch: &Value) -> bool {
-    holds_claim(patch)
+    holds_claim(patch) || holds_foreign_host_path(patch)
+}
+
+fn holds_foreign_host_path(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(holds_foreign_host_path),
+        Value::Object(fields) => fields.iter().any(|(field, value)| {
+            (field == "hostPath" && !is_ours(&value["path"])) || holds_foreign_host_path(value)
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
 }
 
 fn holds_claim(value: &Value) -> bool {
@@ -55,7 +66,8 @@ fn holds_claim(value: &Value) -> bool {
 fn is_claim(field: &str, value: &Value) -> bool {
     match field {
         "hostPort" | "nodePort" | "healthCheckNodePort" => value.as_u64() != Some(0),
-        "hostNetwork" => value == true,
+        // Processes, and what is in /dev/shm, of every such pod of the node.
+        "hostNetwork" | "hostPID" | "hostIPC" => value == true,
         "externalIPs" => value.as_array().is_none_or(|all| !all.is_empty()),
         "clusterIP" => !matches!(value.as_str(), Some("" | "None")),
         "clusterIPs" => value
@@ -63,27 +75,80 @@ fn is_claim(field: &str, value: &Value) -> bool {
             .is_none_or(|all| all.iter().any(|one| is_claim("clusterIP", one))),
         // Pods of a higher class push others off a node that is full.
         "priorityClassName" => !is_ours(value),
+        "resources" => takes_much_of_a_node(value),
+        "podAffinity" | "podAntiAffinity" => names_other_namespaces(value),
         _ => false,
     }
 }
 
+/// Whether a container asks for so much of a node that pods of other worlds may have to wait for
+/// it. What it asks for is its limit where it states nothing else.
+fn takes_much_of_a_node(resources: &Value) -> bool {
+    let asked = |name: &str| {
+        let stated = &resources["requests"][name];
+        if stated.is_null() {
+            &resources["limits"][name]
+        } else {
+            stated
+        }
+    };
+    !is_small(asked("cpu"), &["m", "u", "n"], 100) || !is_small(asked("memory"), &["Mi", "M"], 128)
+}
+
+/// Whether a quantity is nothing, or at most so many of these small units; a memory of few bytes is
+/// no more than nothing. In doubt it is large.
+fn is_small(quantity: &Value, units: &[&str], most: u64) -> bool {
+    let text = match quantity {
+        Value::Null => return true,
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let unit = &text[digits.len()..];
+    match digits.parse::<u64>() {
+        Ok(0) => true,
+        Ok(number) => {
+            number <= most && (units.contains(&unit) || (unit.is_empty() && units[0] == "Mi"))
+        }
+        Err(_) => false,
+    }
+}
+
+/// Whether a rule on where pods go looks at pods of other namespaces.
+fn names_other_namespaces(rules: &Value) -> bool {
+    match rules {
+        Value::Array(items) => items.iter().any(names_other_namespaces),
+        Value::Object(fields) => fields.iter().any(|(field, value)| match field.as_str() {
+            "namespaces" => !crate::scope::all_are_ours(value, is_ours),
+            "namespaceSelector" => true,
+            _ => names_other_namespaces(value),
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
 /// A pod's spec with a folder of the node that is not called after the world, and that some
-/// container may write to.
-fn holds_writable_host_path(spec: &serde_json::Map<String, Value>) -> bool {
+/// container may write to, or that the kubelet makes.
+fn holds_writable_host_path(spec: &Map<String, Value>) -> bool {
     let Some(volumes) = spec.get("volumes").and_then(Value::as_array) else {
         return false;
     };
-    let shared = volumes.iter().filter(|volume| {
+    let mut shared = volumes.iter().filter(|volume| {
         volume
             .get("hostPath")
             .is_some_and(|host| !is_ours(&host["path"]))
     });
-    shared
-        .map(|volume| &volume["name"])
-        .any(|name| is_written(spec, name))
+    shared.any(|volume| makes_its_path(volume) || is_written(spec, &volume["name"]))
 }
 
-fn is_written(spec: &serde_json::Map<String, Value>, volume: &Value) -> bool {
+fn makes_its_path(volume: &Value) -> bool {
+    matches!(
+        volume["hostPath"]["type"].as_str(),
+        Some("DirectoryOrCreate" | "FileOrCreate")
+    )
+}
+
+fn is_written(spec: &Map<String, Value>, volume: &Value) -> bool {
     ["containers", "initContainers", "ephemeralContainers"]
         .iter()
         .filter_map(|key| spec.get(*key)?.as_array())
@@ -106,6 +171,15 @@ mod tests {
             json!({"externalIPs": ["203.0.113.9"]}),
             json!({"clusterIP": "10.96.0.77"}),
             json!({"hostNetwork": true}),
+            json!({"hostPID": true}),
+            json!({"hostIPC": true}),
+            json!({"containers": [{"resources": {"requests": {"cpu": "1500m"}}}]}),
+            json!({"containers": [{"resources": {"requests": {"cpu": 1}}}]}),
+            json!({"containers": [{"resources": {"limits": {"memory": "1Gi"}}}]}),
+            json!({"affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [
+                {"namespaceSelector": {}, "topologyKey": "kubernetes.io/hostname"}]}}}),
+            json!({"affinity": {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [
+                {"namespaces": ["shop"], "topologyKey": "kubernetes.io/hostname"}]}}}),
             json!({"template": {"spec": {"containers": [{"ports": [{"hostPort": 80}]}]}}}),
             json!({"priorityClassName": "system-node-critical"}),
         ] {
@@ -126,6 +200,12 @@ mod tests {
             json!({"ports": [{"port": 80}], "clusterIP": "None"}),
             json!({"clusterIPs": [""], "externalIPs": []}),
             json!({"hostNetwork": false, "priorityClassName": "$(namespace)-high"}),
+            json!({"hostPID": false}),
+            json!({"containers": [{"resources": {"requests": {"cpu": "20m"}, "limits": {"cpu": "2"}}}]}),
+            json!({"containers": [{"resources": {"requests": {"memory": "16Mi", "cpu": 0}}}]}),
+            json!({"containers": [{"resources": {"requests": {"memory": "1"}}}]}),
+            json!({"affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [
+                {"namespaces": ["$(namespace)"], "topologyKey": "kubernetes.io/hostname"}]}}}),
         ] {
             assert!(
                 !claims_what_is_shared(&json!({"kind": "Service", "spec": spec})),
@@ -152,6 +232,12 @@ mod tests {
         )));
         let unmounted = json!({"name": "other", "mountPath": "/v"});
         assert!(!claims_what_is_shared(&pod("/etc", unmounted)));
+        let mut made = pod(
+            "/var/lib/shared",
+            json!({"name": "v", "mountPath": "/v", "readOnly": true}),
+        );
+        made["spec"]["volumes"][0]["hostPath"]["type"] = json!("DirectoryOrCreate");
+        assert!(claims_what_is_shared(&made));
     }
 
     #[test]
@@ -162,6 +248,14 @@ mod tests {
         assert!(patch_claims_what_is_shared(&json!([
             {"op": "add", "path": "/spec/externalIPs", "value": ["203.0.113.9"]}
         ])));
+        let volume = |path: &str| {
+            json!([{"op": "add", "path": "/spec/template/spec/volumes/-",
+                    "value": {"name": "v", "hostPath": {"path": path}}}])
+        };
+        assert!(patch_claims_what_is_shared(&volume("/var/lib/shared")));
+        assert!(!patch_claims_what_is_shared(&volume(
+            "/var/lib/$(namespace)"
+        )));
         assert!(!patch_claims_what_is_shared(&json!([
             {"op": "add", "path": "/metadata/labels/a", "value": "b"}
         ])));

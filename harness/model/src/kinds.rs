@@ -81,6 +81,10 @@ pub enum KindBarrier {
     LimitRanges,
     /// A dry run may name a sentinel.
     PriorityClasses,
+    /// Its own status says so, and then a sentinel quota refuses.
+    Quotas,
+    /// A dry run of a pod that names the account shows what it says.
+    ServiceAccounts,
     /// Its own status says so.
     OwnStatus,
     /// The box's enforcers say that their tables were made with it.
@@ -180,7 +184,12 @@ static OBJECT_KINDS: &[ObjectKind] = &[
     plain_kind("", "ReplicationController"),
     plain_kind("", "Secret"),
     plain_kind("", "Service"),
-    plain_kind("", "ServiceAccount"),
+    cluster_kind(
+        "",
+        "ServiceAccount",
+        KindIsolation::Namespace,
+        KindBarrier::ServiceAccounts,
+    ),
     cluster_kind(
         "",
         "LimitRange",
@@ -191,7 +200,7 @@ static OBJECT_KINDS: &[ObjectKind] = &[
         "",
         "ResourceQuota",
         KindIsolation::Namespace,
-        KindBarrier::OwnStatus,
+        KindBarrier::Quotas,
     ),
     cluster_kind("", "Node", KindIsolation::Never, KindBarrier::Stored),
     cluster_kind(

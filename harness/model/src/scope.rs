@@ -102,10 +102,15 @@ pub(crate) fn selects_only_us(matcher: &Value) -> bool {
     is_ours(&matcher["namespaceSelector"]["matchLabels"][OWN_NAMESPACE])
 }
 
-/// A volume that only a claim of this world can take.
+/// A volume that only a claim of this world can take, on a folder that no other volume is on.
 fn is_bound_to_ours(volume: &Value) -> bool {
     let spec = &volume["spec"];
-    is_ours(&spec["claimRef"]["namespace"]) || is_ours(&spec["storageClassName"])
+    let has_own_folder = ["hostPath", "local"].iter().all(|source| {
+        let path = &spec[*source]["path"];
+        path.is_null() || is_ours(path)
+    });
+    has_own_folder
+        && (is_ours(&spec["claimRef"]["namespace"]) || is_ours(&spec["storageClassName"]))
 }
 
 /// An aggregated role that can only collect roles whose label names the world.

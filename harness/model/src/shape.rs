@@ -28,7 +28,8 @@ pub struct ClusterShape {
     pub node_monitor_grace_period: Option<String>,
     /// What the API server writes into its audit log.
     pub audit: AuditShape,
-    /// A file of the scenario with an `AdmissionConfiguration`.
+    /// A file of the scenario with an `AdmissionConfiguration`. The plugins that it names are turned
+    /// on, also those that are off by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub admission: Option<String>,
     /// Feature gates, for every component.

@@ -197,7 +197,7 @@ const ACTION_FILES: [CodeFiles; 15] = [
 /// Files of the engine's four folders that every scenario goes through, or that cannot be told from
 /// those.
 #[cfg(test)]
-pub(super) const COMMON_FILES: [&str; 28] = [
+pub(super) const COMMON_FILES: [&str; 30] = [
     "harness/engine/src/actions/context.rs",
     "harness/engine/src/actions/image.rs",
     "harness/engine/src/actions/image/sign.rs",
@@ -210,6 +210,7 @@ pub(super) const COMMON_FILES: [&str; 28] = [
     "harness/engine/src/observe/event.rs",
     "harness/engine/src/observe/metric.rs",
     "harness/engine/src/observe.rs",
+    "harness/engine/src/barriers/account.rs",
     "harness/engine/src/barriers/aggregation.rs",
     "harness/engine/src/barriers/sentinels.rs",
     "harness/engine/src/barriers/limits.rs",
@@ -218,6 +219,7 @@ pub(super) const COMMON_FILES: [&str; 28] = [
     "harness/engine/src/barriers/plan.rs",
     "harness/engine/src/barriers/policy.rs",
     "harness/engine/src/barriers/priority.rs",
+    "harness/engine/src/barriers/quota.rs",
     "harness/engine/src/barriers/rbac.rs",
     "harness/engine/src/barriers/site.rs",
     "harness/engine/src/barriers/status.rs",

@@ -116,7 +116,8 @@ pub(super) async fn delete_object(
         ApiCall::delete(collection)
             .with_query("fieldSelector", &format!("metadata.name={}", object.name))
     } else {
-        ApiCall::delete(object.path())
+        // As kubectl does; the API leaves the pods of a Job where nothing is said.
+        ApiCall::delete(object.path()).with_query("propagationPolicy", "Background")
     };
     let tried = Observation::from_exchange(who.send_call(call.dry_run(cx.step.dry_run)).await);
     if tried.was_taken() && !cx.step.dry_run && object.resource.kind != "Namespace" {

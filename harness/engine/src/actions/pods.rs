@@ -3,7 +3,7 @@
 use api::{ApiCall, STRATEGIC_MERGE_PATCH, TokenRequest, percent_encode};
 use serde_json::{Value, json};
 
-use super::{Observation, StepContext};
+use super::{Observation, StepContext, TargetObject};
 use crate::Error;
 
 pub(super) async fn evict_pod(
@@ -12,7 +12,16 @@ pub(super) async fn evict_pod(
 ) -> Result<Observation, Error> {
     let eviction = json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": cx.fill_text(pod)}});
     let call = ApiCall::post(cx.pod_path(pod, "eviction"), eviction);
-    cx.send_request(call).await
+    let tried = cx.send_request(call).await?;
+    if tried.was_taken() && !cx.step.dry_run {
+        let evicted = TargetObject {
+            resource: cx.resource("pods").await?,
+            namespace: cx.namespace(),
+            name: cx.fill_text(pod),
+        };
+        cx.world.barrier.add_object(evicted.deletion_record());
+    }
+    Ok(tried)
 }
 
 pub(super) async fn bind_pod(

@@ -10,7 +10,9 @@ use model::KindBarrier;
 use serde_json::Value;
 
 use super::site::SentinelSite;
-use super::{SentinelObjects, limits, network, policy, priority, rbac, status, webhook};
+use super::{
+    SentinelObjects, account, limits, network, policy, priority, quota, rbac, status, webhook,
+};
 use crate::Error;
 use crate::discovery::ApiResource;
 use crate::wait::WaitReporter;
@@ -29,6 +31,11 @@ impl WriteRecord {
     /// Where the object is.
     pub(crate) fn path(&self) -> String {
         self.resource.object_path(&self.namespace, &self.name)
+    }
+
+    /// Whether the API server may serve other kinds now.
+    pub(crate) fn changes_what_is_served(&self) -> bool {
+        self.resource.kind == "CustomResourceDefinition"
     }
 
     fn written(&self) -> WrittenObject<'_> {
@@ -139,17 +146,32 @@ fn plan_waits<'a>(
                 works.push(priority::priority_classes(sentinels, waiter).boxed_local())
             }
             KindBarrier::OwnStatus => {
-                for record in records.iter().filter(|record| record.object.is_some()) {
-                    if let Some(done) = status::status_test(&record.resource.kind) {
-                        works.push(
-                            status::own_status(sentinels.own(), waiter, record, done).boxed_local(),
-                        );
-                    }
-                }
+                let own = sentinels.own();
+                works.extend(
+                    records
+                        .iter()
+                        .filter(|record| record.resource.kind != "ResourceQuota")
+                        .filter_map(|record| status::own_status(own, waiter, record))
+                        .map(FutureExt::boxed_local),
+                );
+            }
+            KindBarrier::Quotas => {
+                works.push(quota::wait_for_quotas(sentinels, waiter, records).boxed_local());
+            }
+            KindBarrier::ServiceAccounts => {
+                let own = sentinels.own();
+                works
+                    .extend(account::touched_accounts(records, history).map(|record| {
+                        account::wait_for_account(own, waiter, record).boxed_local()
+                    }));
             }
             // An addon's settings count, too, and are of any kind: `addons::waits`.
             KindBarrier::Addon(_) => {}
         }
+    }
+    if quota::may_free_counts(records, history) {
+        let counted = quota::wait_for_counts(sentinels.own(), waiter, records, history);
+        works.push(counted.boxed_local());
     }
     for control in policy::concerned_kinds(records, history) {
         works.push(policy::sentinel_policy(sentinels, waiter, control).boxed_local());
@@ -215,6 +237,7 @@ mod tests {
                 KindBarrier::Addon(_) => continue,
                 KindBarrier::AdmissionPolicies => policy::concerned_kinds(&records, &[]).len(),
                 KindBarrier::OwnStatus => usize::from(status::status_test(one.kind).is_some()),
+                KindBarrier::ServiceAccounts => account::touched_accounts(&records, &[]).count(),
                 KindBarrier::NetworkTables => usize::from(network::is_enforced(&records[0])),
                 KindBarrier::Stored
                 | KindBarrier::Roles
@@ -223,6 +246,7 @@ mod tests {
                 | KindBarrier::MutatingWebhooks
                 | KindBarrier::NamespaceLabels
                 | KindBarrier::LimitRanges
+                | KindBarrier::Quotas
                 | KindBarrier::PriorityClasses => 1,
             };
             assert_eq!(waits, 1, "{} {}", one.group, one.kind);

@@ -30,7 +30,19 @@ fn is_established(object: &Value) -> bool {
     condition_status(object, "Established") == Some("True")
 }
 
-pub(super) async fn own_status(
+/// Waits until the status of what was written says that it is in force: nothing for a kind that has
+/// no such status, and after a deletion.
+pub(super) fn own_status<'a>(
+    own: &'a ApiCaller,
+    waiter: &'a WaitReporter,
+    record: &'a WriteRecord,
+) -> Option<impl Future<Output = Result<(), Error>> + 'a> {
+    let done = status_test(&record.resource.kind)?;
+    record.object.as_ref()?;
+    Some(wait_for_status(own, waiter, record, done))
+}
+
+async fn wait_for_status(
     own: &ApiCaller,
     waiter: &WaitReporter,
     record: &WriteRecord,

@@ -1,6 +1,8 @@
-//! Sentinels for bound tokens. An API server asks its own copy of the pods whether a token's pod is
-//! still there, and remembers for ten seconds which tokens it accepted: a token that is tried too
-//! early is good for that long. Hence sentinel pods, each with one token that is tried once.
+//! Tokens of what was deleted. An API server asks its own copy of the pods and accounts whether a
+//! token's are still there, and remembers for ten seconds which tokens it accepted (kubernetes,
+//! `pkg/kubeapiserver/authenticator`, `TokenSuccessCacheTTL`): a token that was just used, or is tried
+//! too early, is good for that long. Hence sentinel pods, each with one token that is tried once; and
+//! then the tokens themselves, until they are refused.
 
 use std::time::Duration;
 
@@ -11,11 +13,43 @@ use super::sentinels::{IN_FORCE_WITHIN, SentinelObjects};
 use crate::Error;
 use crate::wait::{ConditionWait, WaitLook, WaitReporter};
 
-/// Waits until no token is good any more that was bound to a pod that is deleted by now.
+/// How long a token may stay good: a pod has half a minute to end, and then come the ten seconds.
+const TOKEN_ENDS_WITHIN: Duration = Duration::from_secs(60);
+
+/// Waits until none of these tokens is good any more, whose pod or account was deleted.
 ///
 /// # Errors
-/// When a sentinel cannot be made, or its token stays good.
-pub(crate) async fn bound_tokens(
+/// When a sentinel cannot be made, or a token stays good.
+pub(crate) async fn wait_for_token_end(
+    sentinels: &SentinelObjects,
+    waiter: &WaitReporter,
+    tokens: &[&str],
+) -> Result<(), Error> {
+    if tokens.is_empty() {
+        return Ok(());
+    }
+    sentinel_token_ends(sentinels, waiter).await?;
+    let wait = ConditionWait {
+        what: "tokens of what was deleted to end",
+        within: TOKEN_ENDS_WITHIN,
+        every: Duration::from_millis(50),
+    };
+    waiter
+        .wait_until(wait, async || {
+            for token in tokens {
+                match is_accepted(sentinels, token).await {
+                    Ok(false) => {}
+                    Ok(true) => return WaitLook::NotYet("the API server still accepts one".into()),
+                    Err(said) => return WaitLook::from(said),
+                }
+            }
+            WaitLook::Ready(())
+        })
+        .await
+}
+
+/// Waits until the API server has learned of every pod that is deleted by now.
+async fn sentinel_token_ends(
     sentinels: &SentinelObjects,
     waiter: &WaitReporter,
 ) -> Result<(), Error> {
@@ -64,9 +98,14 @@ async fn is_good(sentinels: &SentinelObjects, core: &str, account: &str) -> Resu
         .own()
         .send_call(ApiCall::delete(format!("{core}/pods/{name}")))
         .await;
+    let given = api::reply_token(&given).ok_or_else(|| Error::unexpected_reply(&given))?;
+    is_accepted(sentinels, given).await
+}
+
+/// Whether the API server accepts a token.
+async fn is_accepted(sentinels: &SentinelObjects, token: &str) -> Result<bool, Error> {
     let review = json!({
-        "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview",
-        "spec": {"token": api::reply_token(&given).ok_or_else(|| Error::unexpected_reply(&given))?},
+        "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token},
     });
     let reply = sentinels
         .own()

@@ -1,8 +1,9 @@
 //! The API server's audit log.
 //!
-//! An event is this world's when its text names the world's namespace anywhere: in its object, its
-//! URI, its user, or the `User-Agent` that every step's request carries. What the engine asks for
-//! itself does not count. *Unseen* needs a sentinel, a request that is always recorded, to have
+//! An event is this world's when it names the world's namespace: in its object, its URI, its user,
+//! what was sent, or the `User-Agent` that every step's request carries. What a request of somebody
+//! else was answered does not make it this world's: a list of all namespaces names every one. What
+//! the engine asks for itself does not count. *Unseen* needs a sentinel, a request that is always recorded, to have
 //! come into the log after the steps.
 
 use std::path::Path;
@@ -18,7 +19,7 @@ use super::ABSENT_FOR;
 use crate::Error;
 use crate::actions::{Observation, StepContext};
 use crate::random;
-use crate::run_context::OWN_AGENT;
+use crate::run_context::{OWN_AGENT, STEP_AGENT};
 use crate::wait::{ConditionWait, WaitLook};
 use crate::world::LiveWorld;
 
@@ -155,7 +156,22 @@ fn find_event(log: &str, namespace: &str, wanted: &AuditMatch) -> Option<Value> 
                     .is_none_or(|text| line.contains(text))
         })
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .find(|event| event_matches(event, wanted))
+        .find(|event| is_of_world(event, namespace) && event_matches(event, wanted))
+}
+
+/// Whether an event names this namespace, and is no request of another world's step.
+fn is_of_world(event: &Value, namespace: &str) -> bool {
+    if let Some(world) = event["userAgent"]
+        .as_str()
+        .and_then(|agent| agent.strip_prefix(STEP_AGENT))
+    {
+        return world == namespace;
+    }
+    let mut asked = event.clone();
+    if let Some(fields) = asked.as_object_mut() {
+        fields.remove("responseObject");
+    }
+    asked.to_string().contains(namespace)
 }
 
 fn event_matches(event: &Value, wanted: &AuditMatch) -> bool {
@@ -250,6 +266,25 @@ mod tests {
             ..wanted("create", "pods")
         };
         assert!(find_event(LOG, "gauntlet-a", &named).is_none());
+    }
+
+    #[test]
+    fn who_is_answered_with_our_objects_is_not_of_our_world() {
+        let want = wanted("list", "secrets");
+        let list = |agent: &str, rest: &str| {
+            format!(
+                r#"{{"stage":"ResponseComplete","verb":"list","userAgent":"{agent}","objectRef":{{"resource":"secrets"}},{rest}}}"#
+            )
+        };
+        let answered = r#""responseObject":{"items":[{"metadata":{"namespace":"gauntlet-a"}}]}"#;
+        for other in ["gauntlet/gauntlet-b", "kube-controller-manager"] {
+            assert!(find_event(&list(other, answered), "gauntlet-a", &want).is_none());
+        }
+        let own = list("gauntlet/gauntlet-a", answered);
+        assert!(find_event(&own, "gauntlet-a", &want).is_some());
+        let by_user = r#""user":{"username":"system:serviceaccount:gauntlet-a:app"}"#;
+        assert!(find_event(&list("curl", by_user), "gauntlet-a", &want).is_some());
+        assert!(find_event(&list("gauntlet/gauntlet-b", by_user), "gauntlet-a", &want).is_none());
     }
 
     #[test]

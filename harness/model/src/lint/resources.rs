@@ -8,12 +8,13 @@ use super::LintNotes;
 use crate::kinds::object_kinds;
 use crate::spelling::plural_name;
 use crate::{
-    Action, Answer, AuditMatch, CanaryMatch, FieldMatch, LeakPlace, ObjectTarget, ObservedRecord,
-    ScenarioStep, WatchedValue, letter_distance, object_kind_called,
+    Action, Answer, AuditMatch, CanaryMatch, EventMatch, FieldMatch, LeakPlace, MetricMatch,
+    ObjectTarget, ObservedRecord, ScenarioStep, WarningMatch, WatchedValue, letter_distance,
+    object_kind_called,
 };
 
 /// What is served beside the kinds that a scenario may write, in the plural.
-const ONLY_READ: [&str; 24] = [
+const ONLY_READ: [&str; 29] = [
     "apiservices",
     "bindings",
     "clustertrustbundles",
@@ -22,10 +23,12 @@ const ONLY_READ: [&str; 24] = [
     "csinodes",
     "csistoragecapacities",
     "deviceclasses",
+    "devicetaintrules",
     "flowschemas",
     "groups",
     "ingressclasses",
     "ipaddresses",
+    "leasecandidates",
     "podcertificaterequests",
     "podtemplates",
     "prioritylevelconfigurations",
@@ -34,10 +37,13 @@ const ONLY_READ: [&str; 24] = [
     "resourceslices",
     "servicecidrs",
     "storageclasses",
+    "storageversionmigrations",
+    "storageversions",
     "uids",
     "users",
     "userextras",
     "volumeattachments",
+    "volumeattributesclasses",
 ];
 
 /// The verbs of the audit log: those of requests for objects, and the methods of others.
@@ -75,9 +81,7 @@ impl LintNotes<'_> {
                 }
                 Action::LookFor(ObservedRecord::Audit(wanted)) => self.check_audit(step, wanted),
                 Action::LookFor(ObservedRecord::Field(wanted)) => self.check_field(step, wanted),
-                Action::LookFor(ObservedRecord::Event(wanted)) => {
-                    self.check_event(step, &wanted.reason)
-                }
+                Action::LookFor(record) => self.check_spelling(step, record),
                 _ => {}
             }
         }
@@ -116,32 +120,58 @@ impl LintNotes<'_> {
         }
     }
 
-    /// A reason that may be misspelt: nothing of this scenario shows that there are events with it.
-    fn check_event(&mut self, step: &ScenarioStep, reason: &str) {
-        let sees = |other: &ScenarioStep| {
-            let is_same = matches!(&other.action, Action::LookFor(ObservedRecord::Event(one)) if one.reason == reason);
+    /// Whether a step that looks for such a thing is meant to find it in some world.
+    fn is_found(&self, is_same: impl Fn(&ObservedRecord) -> bool) -> bool {
+        self.loaded.scenario.steps.iter().any(|other| {
             let mut intents = other
                 .expect
                 .iter()
                 .chain(other.expect_in.iter().flat_map(|each| each.values()));
-            is_same && intents.any(|answer| *answer == Answer::Found)
+            matches!(&other.action, Action::LookFor(record) if is_same(record))
+                && intents.any(|answer| *answer == Answer::Found)
+        })
+    }
+
+    /// A reason, a metric or a text of a warning that may be misspelt: nothing of this scenario shows
+    /// that there is one.
+    fn check_spelling(&mut self, step: &ScenarioStep, record: &ObservedRecord) {
+        let (what, is_seen) = match record {
+            ObservedRecord::Event(EventMatch { reason, .. }) => (
+                format!("events with the reason `{reason}`"),
+                self.is_found(
+                    |other| matches!(other, ObservedRecord::Event(one) if one.reason == *reason),
+                ),
+            ),
+            ObservedRecord::Metric(MetricMatch { name, .. }) => (
+                format!("the metric `{name}`"),
+                self.is_found(
+                    |other| matches!(other, ObservedRecord::Metric(one) if one.name == *name),
+                ),
+            ),
+            ObservedRecord::Warning(WarningMatch { contains, .. }) => (
+                format!("a warning with `{contains}`"),
+                self.is_found(
+                    |other| matches!(other, ObservedRecord::Warning(one) if one.contains.contains(contains)),
+                ),
+            ),
+            _ => return,
         };
-        if !self.loaded.scenario.steps.iter().any(sees) {
-            let what = format!(
-                "step `{}` looks for events with the reason `{reason}`, which are seen in no world",
-                step.id
-            );
+        if !is_seen {
             self.add_finding(
                 &format!("id: {}", step.id),
-                what,
-                "add a world in which it is seen, or correct the reason",
+                format!("step `{}` looks for {what}, seen in no world", step.id),
+                "add a world in which it is seen, or correct the spelling",
             );
         }
     }
 
     /// A field that is not where the scenario's own manifest has one that is called almost the
-    /// same.
+    /// same, and that is found in no world.
     fn check_field(&mut self, step: &ScenarioStep, wanted: &FieldMatch) {
+        let is_same = |record: &ObservedRecord| matches!(record, ObservedRecord::Field(one) if one.at == wanted.at);
+        if self.is_found(is_same) {
+            return;
+        }
         let kind = wanted.of.kind.split('.').next().unwrap_or_default();
         let all = self.loaded.manifests.values().flatten();
         let objects: Vec<&Value> = all
@@ -256,6 +286,17 @@ fn is_called(kind: &str, name: &str) -> bool {
     kind.to_lowercase() == name || plural_name(kind) == name
 }
 
+/// Whether two names differ only in a last part of one letter, as `zone-a` and `zone-b` do: both are
+/// meant.
+fn are_numbered(one: &str, other: &str) -> bool {
+    let stem = |name: &str| {
+        name.rsplit_once(['-', '_', '.', '/'])
+            .filter(|(_, last)| last.chars().count() == 1)
+            .map(|(stem, _)| stem.to_owned())
+    };
+    stem(one).is_some_and(|own| stem(other) == Some(own))
+}
+
 /// The first word of a pointer that an object lacks where it has another one that is written almost
 /// the same.
 fn nearest_field(object: &Value, pointer: &str) -> Option<(String, String)> {
@@ -276,7 +317,9 @@ fn nearest_field(object: &Value, pointer: &str) -> Option<(String, String)> {
         }
         let fields = at.as_object()?;
         let close = |key: &&String| {
-            word.len() > CLOSE_LETTERS && letter_distance(key, &word) <= CLOSE_LETTERS
+            word.len() > CLOSE_LETTERS
+                && letter_distance(key, &word) <= CLOSE_LETTERS
+                && !are_numbered(key, &word)
         };
         return fields
             .keys()
@@ -301,7 +344,7 @@ mod tests {
         fs::create_dir_all(&dir).unwrap();
         let text = format!(
             "scenario: v2\nwhy: Because.\nworlds: {{bare: {{apply: [a.yaml]}}}}\nsteps:\n\
-             - {{id: one, do: {step}}}\n- {{id: two, do: {{path: /version}}, expect: allowed}}\n"
+             - {{id: first, do: {{path: /version}}, expect: allowed}}\n- {{id: one, do: {step}}}\n"
         );
         fs::write(dir.join("scenario.yaml"), text).unwrap();
         let own = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a, image: b}]}\n---\n\
@@ -335,7 +378,15 @@ mod tests {
             ),
             (
                 "{look-for: {event: {reason: FailedCreat}}}, expect: absent",
-                "step `one` looks for events with the reason `FailedCreat`, which are seen in no world",
+                "step `one` looks for events with the reason `FailedCreat`, seen in no world",
+            ),
+            (
+                "{look-for: {metric: {name: apiserver_request_totals}}}, expect: absent",
+                "step `one` looks for the metric `apiserver_request_totals`, seen in no world",
+            ),
+            (
+                "{look-for: {warning: {of: first, contains: woudl violate}}}, expect: absent",
+                "step `one` looks for a warning with `woudl violate`, seen in no world",
             ),
             (
                 "{look-for: {object: podd/a}}, expect: absent",
@@ -360,6 +411,7 @@ mod tests {
             "{look-for: {audit: {verb: get, resource: widgets}}}, expect: found",
             "{look-for: {field: {of: pod/a, at: /spec/nodeName}}}, expect: found",
             "{look-for: {event: {reason: FailedCreate}}}, expect: found",
+            "{look-for: {metric: {name: apiserver_request_total}}}, expect: found",
         ] {
             assert_eq!(findings(step), Vec::<String>::new(), "{step}");
         }
@@ -383,5 +435,8 @@ mod tests {
         ] {
             assert_eq!(of(fine), None, "{fine}");
         }
+        let labels = json!({"zone-a": "1", "tier": "2"});
+        assert_eq!(nearest_field(&labels, "/zone-b"), None);
+        assert_eq!(nearest_field(&labels, "/zone-ab").unwrap().1, "zone-a");
     }
 }

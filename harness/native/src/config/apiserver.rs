@@ -1,5 +1,7 @@
 //! The API server, where most of a scenario's knobs are.
 
+use std::collections::BTreeSet;
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use model::{EncryptionShape, FileText};
@@ -38,6 +40,8 @@ pub(super) fn apiserver_process(blueprint: &BoxBlueprint) -> BoxProcess {
         args.push("--audit-log-mode=blocking".into());
     }
     args.extend(encryption_flags(&cluster.encryption));
+    let plugins = configured_plugins(cluster.admission.as_deref());
+    args.push(format!("--enable-admission-plugins={}", plugins.join(",")));
     if cluster.admission.is_some() {
         args.push(format!(
             "--admission-control-config-file={HOME}/{ADMISSION}"
@@ -52,6 +56,19 @@ pub(super) fn apiserver_process(blueprint: &BoxBlueprint) -> BoxProcess {
     }
     args.extend(verbosity_flag(cluster));
     kubernetes_process(API_SERVER, args)
+}
+
+/// The admission plugins to turn on, beside those that always are: a plugin that a configuration
+/// names is meant to act. What the API server does not know it refuses by name. A text that is no
+/// configuration names none; the API server says what is wrong with it.
+fn configured_plugins(admission: Option<&str>) -> Vec<String> {
+    let config: Value = admission
+        .and_then(|text| serde_saphyr::from_str(text).ok())
+        .unwrap_or_default();
+    let entries = config["plugins"].as_array().into_iter().flatten();
+    let named = entries.filter_map(|plugin| plugin["name"].as_str().map(str::to_owned));
+    let all: BTreeSet<String> = named.chain(["NodeRestriction".to_owned()]).collect();
+    all.into_iter().collect()
 }
 
 fn encryption_flags(encryption: &EncryptionShape<FileText>) -> Vec<String> {
@@ -76,7 +93,6 @@ fn fixed_flags() -> Vec<String> {
         format!("--secure-port={API_PORT}"),
         format!("--advertise-address={NODE_ADDRESS}"),
         "--authorization-mode=Node,RBAC".into(),
-        "--enable-admission-plugins=NodeRestriction".into(),
         "--allow-privileged=true".into(),
         "--kubelet-preferred-address-types=InternalIP".into(),
         "--service-account-issuer=https://kubernetes.default.svc".into(),

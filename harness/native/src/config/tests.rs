@@ -80,6 +80,7 @@ fn by_default_the_api_server_has_no_knob_turned_but_the_audit_log() {
         assert!(!api.iter().any(|arg| arg.starts_with(flag)), "{flag}");
     }
     assert!(api.contains(&format!("--audit-log-path={HOME}/{}", apiserver::AUDIT_LOG)));
+    assert!(api.contains(&"--enable-admission-plugins=NodeRestriction".into()));
 }
 
 #[test]
@@ -87,7 +88,7 @@ fn every_knob_reaches_its_flag() {
     let cluster = ClusterSpec {
         encryption: EncryptionShape::Aescbc,
         audit: AuditShape::PolicyWithoutLog(FileText("kind: Policy\n".into())),
-        admission: Some("kind: AdmissionConfiguration\n".into()),
+        admission: Some("plugins: [{name: PodNodeSelector}, {name: PodSecurity}]\n".into()),
         feature_gates: [("A".to_owned(), true), ("B".to_owned(), false)].into(),
         runtime_config: [("api/alpha".to_owned(), true)].into(),
         verbosity: Some(6),
@@ -105,6 +106,9 @@ fn every_knob_reaches_its_flag() {
     assert!(api.contains(&format!(
         "--admission-control-config-file={HOME}/admission.yaml"
     )));
+    assert!(api.contains(
+        &"--enable-admission-plugins=NodeRestriction,PodNodeSelector,PodSecurity".into()
+    ));
     assert!(api.iter().any(|arg| arg.starts_with("--audit-policy-file")));
     assert!(!api.iter().any(|arg| arg.starts_with("--audit-log-path")));
     assert!(args(&processes, "kube-scheduler").contains(&"--feature-gates=A=true,B=false".into()));
