@@ -14,6 +14,7 @@ use crate::{Action, StepIdentity};
 use ControlKind::{AdmissionPolicy, Kyverno, PodSecurity, PolicyController, Webhook};
 
 const REQUEST_RULES: &[ControlKind] = &[AdmissionPolicy, Webhook];
+const NODES_GROUP: &str = "system:nodes";
 const LEVEL_LABEL: &str = "pod-security.kubernetes.io/enforce";
 
 pub(super) static WAYS: &[WayRound] = &[
@@ -157,6 +158,22 @@ pub(super) static WAYS: &[WayRound] = &[
                 asks || step.is_workload() || step.impersonates()
             };
             steps.iter().any(acts)
+        },
+    },
+    // kyverno 1.19 `config/install-latest-testing.yaml`, ConfigMap `kyverno`: `excludeGroups`.
+    WayRound {
+        name: "excluded-group",
+        kinds: &[Kyverno],
+        about: "somebody of the group `system:nodes` asks, which Kyverno's release leaves out",
+        is_open: |_| true,
+        is_tried: |_, steps| {
+            let is_member = |step: &TriedStep<'_>| match step.step.identity.as_ref() {
+                Some(StepIdentity::User { groups, .. }) => {
+                    groups.iter().any(|group| group == NODES_GROUP)
+                }
+                Some(StepIdentity::Serviceaccount { .. } | StepIdentity::Anonymous) | None => false,
+            };
+            steps.iter().any(is_member)
         },
     },
     // kubernetes.io, "Validating Admission Policy", "Failure Policy": an error counts as a pass.

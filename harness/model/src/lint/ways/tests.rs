@@ -31,6 +31,9 @@ const ZERO: &str = "{apiVersion: v1, kind: Pod, metadata: {name: b},
 const WHOLE: &str = "{apiVersion: v1, kind: Pod, metadata: {name: d},
   spec: {resources: {requests: {cpu: 1m}}, containers: []}}";
 
+const KYVERNO: &str = "apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: {name: $(namespace)-plain}\n\
+    spec: {rules: [{name: plain, match: {any: [{resources: {kinds: [Pod], namespaces: [$(namespace)]}}]}}]}\n";
+
 /// A scenario with a policy on new Services; what it leaves out, and what else it tries.
 fn with_policy(leaves_out: &str, steps: &str) -> String {
     format!(
@@ -56,6 +59,7 @@ fn write(root: &Path, id: &str, text: &str) {
         ("pod.yaml", POD),
         ("zero.yaml", ZERO),
         ("whole.yaml", WHOLE),
+        ("kyverno.yaml", KYVERNO),
     ] {
         if text.contains(name) {
             fs::write(dir.join(name), manifest).unwrap();
@@ -281,4 +285,21 @@ fn each_way_round_a_quota_is_named_until_a_step_tries_it() {
         let others: Vec<&str> = all.iter().copied().filter(|way| way != one).collect();
         assert_eq!(untried(&|way| way == *one), others, "{one}");
     }
+}
+
+#[test]
+fn the_group_that_kyverno_leaves_out_is_named_until_a_member_asks() {
+    let is_named = |groups: &str| {
+        let text = format!(
+            "scenario: v2\nwhy: Because.\ninstall: [kyverno]\nworlds: {{bare: {{}}, kyverno: {{apply: [kyverno.yaml]}}}}\nsteps:\n\
+             - {{id: one, do: {{create: pod.yaml}}, expect-in: {{bare: admitted, kyverno: {{denied: {{by: {{kyverno: $(namespace)-plain}}}}}}}}}}\n\
+             - {{id: two, as: {{user: {{name: jane, groups: [{groups}]}}}}, do: {{create: pod.yaml}}, expect: admitted}}\n"
+        );
+        said(&text)
+            .iter()
+            .any(|what| what.contains("tries `excluded-group`"))
+    };
+    assert!(is_named(""));
+    assert!(is_named("developers"));
+    assert!(!is_named("\"system:nodes\""));
 }
