@@ -52,8 +52,31 @@ impl Admin {
         for now in 0..=3 {
             let due = objects.iter().filter(|object| turn(object) == now);
             try_join_all(due.map(|object| self.apply_object(object))).await?;
+            if now == 1 {
+                self.wait_for_roles(objects).await?;
+            }
         }
         Ok(())
+    }
+
+    /// Waits until the aggregated roles among these objects have rules: a controller collects them,
+    /// and what pods may do comes from there.
+    pub(crate) async fn wait_for_roles(&self, objects: &[Value]) -> Result<(), Error> {
+        let aggregated = objects.iter().filter(|object| {
+            object["kind"] == "ClusterRole" && object["aggregationRule"].is_object()
+        });
+        let waits = aggregated.map(async |role: &Value| {
+            let what = format!("rules in the role {}", role["metadata"]["name"]);
+            let path = object_path(role);
+            wait_until(&what, EVERY, async || {
+                let reply = self.get(&path).await?;
+                let rules = reply_body(&reply)["rules"].as_array();
+                let filled = rules.is_some_and(|rules| !rules.is_empty());
+                Ok(WaitLook::when(filled, || "it has none".into()))
+            })
+            .await
+        });
+        try_join_all(waits).await.map(drop)
     }
 
     /// Lets pods, given as `NAMESPACE/LABEL=VALUE`, be scheduled that are held back.

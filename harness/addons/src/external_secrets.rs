@@ -36,6 +36,7 @@ const WORKLOAD: AddonWorkload = AddonWorkload {
     definitions,
     objects: |_| objects(),
     text: include_str!("external_secrets/manifest.yaml"),
+    release: None,
     pods: &["external-secrets/app=external-secrets"],
     definition_names: &[],
     in_first_state: false,

@@ -38,8 +38,11 @@ pub(crate) struct AddonWorkload {
     pub(crate) definition_names: &'static [&'static str],
     /// Everything else that it consists of: what its pods are, and what they need.
     pub(crate) objects: fn(&ObjectInputs) -> Result<Vec<Value>, Error>,
-    /// The texts that those are made from, beside its component's data.
+    /// The text that those are made from, beside its component's data: a manifest, or the patches of
+    /// a release's.
     pub(crate) text: &'static str,
+    /// The file of its component's data that is the manifest of its release, where `text` patches it.
+    pub(crate) release: Option<&'static str>,
     /// Where its pods are, as `NAMESPACE/LABEL=VALUE`.
     pub(crate) pods: &'static [&'static str],
     /// Whether boxes begin with it in place.
@@ -216,7 +219,7 @@ pub(crate) mod tests {
             names.insert(name);
         }
         assert!(
-            names.contains("kyverno") && names.contains("vault"),
+            names.contains("policy-controller") && names.contains("vault"),
             "{names:?}"
         );
     }

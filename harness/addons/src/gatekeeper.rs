@@ -37,6 +37,7 @@ const WORKLOAD: AddonWorkload = AddonWorkload {
     definitions: |material| definitions::read_definitions(&material.data.join(RELEASE), |_| true),
     objects,
     text: include_str!("gatekeeper/patches.yaml"),
+    release: Some(RELEASE),
     pods: &[
         "gatekeeper-system/control-plane=audit-controller",
         "gatekeeper-system/control-plane=controller-manager",
@@ -70,7 +71,7 @@ fn objects(material: &ObjectInputs) -> Result<Vec<Value>, Error> {
         ("certificate", &made.certificate),
         ("key", &made.key),
     ];
-    released::released_objects(&material.data.join(RELEASE), WORKLOAD.text, &fill)
+    released::released_objects(material, &WORKLOAD, &fill)
 }
 
 /// A constraint has to count in every pod, and on its account the API server has to refuse a Lease.

@@ -44,6 +44,7 @@ impl InstallSite<'_> {
     pub(crate) async fn run_pods(&self, workload: &AddonWorkload) -> Result<(), Error> {
         let mut objects = (workload.objects)(&self.material)?;
         if self.begun {
+            self.admin.wait_for_roles(&objects).await?;
             objects.retain(is_secret);
         }
         self.admin.apply_all(&objects).await?;

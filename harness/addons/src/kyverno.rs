@@ -1,5 +1,5 @@
-//! Kyverno's admission controller, without the controllers beside it: no reports, no background
-//! scans, no clean-up.
+//! Kyverno's admission controller, from the manifest of its release, without the controllers beside
+//! it: no reports, no background scans, no clean-up.
 
 mod barrier;
 
@@ -17,9 +17,9 @@ use wait::WaitLook;
 use crate::admin::{Admin, wait_until};
 use crate::certificates::WebhookCertificates;
 use crate::endpoints::describe_line;
-use crate::first_state::{self, AddonWorkload};
+use crate::first_state::{AddonWorkload, ObjectInputs};
 use crate::install::InstallSite;
-use crate::{Error, LiveAddon, PodAddon, definitions, tuf};
+use crate::{Error, LiveAddon, PodAddon, definitions, released, tuf};
 
 pub(crate) static LIVE: LiveAddon = LiveAddon {
     addon: &ADDON,
@@ -33,37 +33,17 @@ pub(crate) static LIVE: LiveAddon = LiveAddon {
 };
 
 const WORKLOAD: AddonWorkload = AddonWorkload {
-    definitions: |material| {
-        definitions::named_definitions(&material.data.join("install.yaml"), &DEFINITIONS)
-    },
-    objects: |material| objects(material.sigstore),
-    text: include_str!("kyverno/manifest.yaml"),
-    pods: &["kyverno/app=kyverno"],
-    definition_names: &DEFINITIONS,
+    definitions: |material| definitions::read_definitions(&material.data.join(RELEASE), |_| true),
+    objects,
+    text: include_str!("kyverno/patches.yaml"),
+    release: Some(RELEASE),
+    pods: &["kyverno/app.kubernetes.io/component=admission-controller"],
+    definition_names: &[],
     in_first_state: true,
 };
 
-/// What it watches from its start on: without one of these it never gets as far as having a
-/// certificate.
-const DEFINITIONS: [&str; 14] = [
-    "clusterpolicies.kyverno.io",
-    "policies.kyverno.io",
-    "policyexceptions.kyverno.io",
-    "globalcontextentries.kyverno.io",
-    "updaterequests.kyverno.io",
-    "generatingpolicies.policies.kyverno.io",
-    "imagevalidatingpolicies.policies.kyverno.io",
-    "mutatingpolicies.policies.kyverno.io",
-    "namespacedgeneratingpolicies.policies.kyverno.io",
-    "namespacedimagevalidatingpolicies.policies.kyverno.io",
-    "namespacedmutatingpolicies.policies.kyverno.io",
-    "namespacedvalidatingpolicies.policies.kyverno.io",
-    "policyexceptions.policies.kyverno.io",
-    "validatingpolicies.policies.kyverno.io",
-];
-
-/// Where its pod finds the TUF repository: in a separate container beside it.
-const MIRROR: &str = "http://tuf.box:3005";
+/// The manifest of its release.
+const RELEASE: &str = "install.yaml";
 
 /// The namespace, the policy and the pod of its trial.
 const TRIAL: &str = "gauntlet-trial-kyverno";
@@ -96,24 +76,14 @@ fn sign_of_life() -> Value {
     })
 }
 
-fn objects(sigstore: bool) -> Result<Vec<Value>, Error> {
-    let text = WORKLOAD
-        .text
-        .replace("$(node-address)", HostAccess::NODE_ADDRESS)
-        .replace("$(image)", HostAccess::PROBE_IMAGE);
-    let mut objects = first_state::parse(ADDON.name, &text)?;
-    if sigstore {
-        let deployment = objects
-            .iter_mut()
-            .find(|object| object["kind"] == "Deployment");
-        let pod = deployment
-            .map(|object| &mut object["spec"]["template"]["spec"])
-            .ok_or_else(|| Error::Release {
-                manifest: ADDON.name.to_owned(),
-                lack: "has no Deployment".into(),
-            })?;
-        serve_trust(pod);
-    }
+fn objects(material: &ObjectInputs) -> Result<Vec<Value>, Error> {
+    let folder = Path::new(HostAccess::INSIDE).join(tuf::FOLDER);
+    let fill = [
+        ("image", HostAccess::PROBE_IMAGE),
+        ("node-address", HostAccess::NODE_ADDRESS),
+        ("tuf-folder", &folder.to_string_lossy()),
+    ];
+    let mut objects = released::released_objects(material, &WORKLOAD, &fill)?;
     let made = WebhookCertificates::for_service("kyverno-svc", "kyverno")?;
     objects.push(tls_secret("ca", &made.authority, &made.authority_key));
     objects.push(tls_secret("pair", &made.certificate, &made.key));
@@ -130,27 +100,6 @@ fn tls_secret(end: &str, certificate: &str, key: &str) -> Value {
         },
         "stringData": {"tls.crt": certificate, "tls.key": key},
     })
-}
-
-/// Has the pod serve itself the repository, in a container that is up before Kyverno is.
-fn serve_trust(pod: &mut Value) {
-    let more = [
-        "--enableTuf=true".to_owned(),
-        format!("--tufMirror={MIRROR}"),
-        format!("--tufRoot={MIRROR}/root.json"),
-    ];
-    if let Some(args) = pod["containers"][0]["args"].as_array_mut() {
-        args.extend(more.map(Value::from));
-    }
-    let folder = Path::new(HostAccess::INSIDE).join(tuf::FOLDER);
-    if let Some(volumes) = pod["volumes"].as_array_mut() {
-        volumes.push(json!({"name": "tuf", "hostPath": {"path": folder}}));
-    }
-    pod["initContainers"] = json!([{
-        "name": "tuf", "image": HostAccess::PROBE_IMAGE, "imagePullPolicy": "Never", "restartPolicy": "Always",
-        "args": ["serve", "3005", "/tuf"],
-        "volumeMounts": [{"name": "tuf", "mountPath": "/tuf", "readOnly": true}],
-    }]);
 }
 
 /// Makes a policy and waits until, on its account, the API server refuses an image that cannot have
@@ -216,26 +165,73 @@ fn trial_job() -> Value {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_manifest_can_be_read_and_trust_is_served_where_there_is_some() {
-        let (plain, trusting) = (objects(false).unwrap(), objects(true).unwrap());
-        let deployment = |objects: &[Value]| {
-            objects
-                .iter()
-                .find(|object| object["kind"] == "Deployment")
-                .cloned()
-                .unwrap_or_default()
-                .to_string()
-        };
-        assert!(!deployment(&plain).contains("$("));
-        assert!(!deployment(&plain).contains("enableTuf"));
-        assert!(deployment(&trusting).contains("--tufRoot=http://tuf.box:3005/root.json"));
-        assert_eq!(
-            plain
-                .iter()
-                .filter(|object| object["kind"] == "Secret")
-                .count(),
-            2
+    /// What is built of its release; nothing where it is not.
+    fn material(sigstore: bool) -> Option<ObjectInputs> {
+        let cache = components::BoxCache::from_env().unwrap();
+        let component = components::find_titled("kyverno-1.19.1").unwrap();
+        if cache.is_built(component) {
+            let data = cache.data_path(component, "");
+            return Some(ObjectInputs { data, sigstore });
+        }
+        // CI sets it where everything is built (see tests/released_kinds.rs).
+        assert!(
+            std::env::var_os("GAUNTLET_ALL_BUILT").is_none(),
+            "not built"
         );
+        None
+    }
+
+    fn of_kind<'a>(objects: &'a [Value], kind: &str) -> Vec<&'a Value> {
+        let all = objects.iter().filter(|object| object["kind"] == kind);
+        all.collect()
+    }
+
+    #[test]
+    fn the_patches_fit_the_release_and_leave_its_rights_alone() {
+        let Some(material) = material(false) else {
+            return;
+        };
+        let objects = objects(&material).unwrap();
+        assert!(!Value::from(objects.clone()).to_string().contains("$(node"));
+        assert_eq!(of_kind(&objects, "Secret").len(), 2);
+        assert_eq!(of_kind(&objects, "ServiceAccount").len(), 4);
+        for binding in of_kind(&objects, "ClusterRoleBinding") {
+            assert_ne!(binding["roleRef"]["name"], "cluster-admin");
+        }
+        let deployments = of_kind(&objects, "Deployment");
+        let [deployment] = deployments.as_slice() else {
+            panic!("{} Deployments", deployments.len())
+        };
+        let pod = &deployment["spec"]["template"]["spec"];
+        let container = &pod["containers"][0];
+        assert!(pod.get("initContainers").is_none() && container["readinessProbe"].is_object());
+        let modes: Vec<_> = pod["volumes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| &one["projected"]["defaultMode"])
+            .collect();
+        assert!(
+            modes.contains(&&json!(0o444)),
+            "octal, as YAML 1.1 has it: {modes:?}"
+        );
+        assert_eq!(container["securityContext"]["runAsNonRoot"], true);
+        let text = container["args"].to_string();
+        assert!(text.contains("--generateValidatingAdmissionPolicy=true"));
+        assert!(!text.contains("--enableTuf"));
+        let filters = &of_kind(&objects, "ConfigMap")[0]["data"]["resourceFilters"];
+        assert!(filters.as_str().unwrap().matches('[').count() > 80);
+        assert_eq!((WORKLOAD.definitions)(&material).unwrap().len(), 22);
+    }
+
+    #[test]
+    fn trust_is_served_where_there_is_some() {
+        let Some(material) = material(true) else {
+            return;
+        };
+        let objects = objects(&material).unwrap();
+        let deployment = of_kind(&objects, "Deployment")[0].to_string();
+        assert!(deployment.contains("--tufRoot=http://tuf.box:3005/root.json"));
+        assert!(deployment.contains("/run/gauntlet/work/tuf") && !deployment.contains("$(tuf"));
     }
 }

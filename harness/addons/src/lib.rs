@@ -33,6 +33,7 @@ pub use endpoints::{AddonEndpoint, EndpointPlace, addon_endpoints};
 pub use error::Error;
 use first_state::AddonWorkload;
 use install::InstallSite;
+pub use released::{PatchedRelease, ReleasePatch, patched_release};
 pub use start::start_box;
 
 /// What is done with an addon in a cluster.

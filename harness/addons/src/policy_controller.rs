@@ -38,6 +38,7 @@ const WORKLOAD: AddonWorkload = AddonWorkload {
     definitions,
     objects: |_| objects(),
     text: include_str!("policy_controller/manifest.yaml"),
+    release: None,
     pods: &["cosign-system/role=webhook"],
     definition_names: &DEFINITIONS,
     in_first_state: true,

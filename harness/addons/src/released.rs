@@ -1,30 +1,38 @@
 //! The objects of an addon's own release, changed by named patches alone, each with a reason.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
+use components::PinnedComponent;
 use model::library::object_yaml;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::Error;
+use crate::first_state::{AddonWorkload, ObjectInputs};
+use crate::{Error, LIVE_ADDONS};
 
 /// A change of what was released.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ReleasePatch {
+pub struct ReleasePatch {
     /// What it is called.
-    name: String,
+    pub name: String,
     /// Why it has to be.
-    why: String,
-    /// The kind of the objects that it changes: all of them, unless one is named.
+    pub why: String,
+    /// Whether it is made only where the box has Fulcio, Rekor and a timestamp authority.
+    #[serde(default, rename = "with-sigstore")]
+    pub with_sigstore: bool,
+    /// The kind of the objects that it changes: all of them, unless some are named.
     kind: String,
-    /// The name of the only object that it changes.
-    only: Option<String>,
+    /// The names of the only objects that it changes.
+    #[serde(default)]
+    only: Vec<String>,
+    /// Whether these objects are not made at all.
+    #[serde(default, rename = "leave-out")]
+    leave_out: bool,
     /// New values, by JSON pointer. The mapping that a value goes into is there already.
     #[serde(default)]
     set: BTreeMap<String, Value>,
-    /// What is added to a list, by its JSON pointer.
+    /// What is added to a list, by its JSON pointer: a value, or each of several.
     #[serde(default)]
     append: BTreeMap<String, Value>,
     /// What is taken out, by JSON pointer.
@@ -32,37 +40,81 @@ struct ReleasePatch {
     remove: Vec<String>,
 }
 
-/// Everything in a release's manifest but its definitions, with the patches of a text and their
-/// placeholders filled in.
+/// A release's manifest, and all that is changed of it.
+#[derive(Debug)]
+pub struct PatchedRelease {
+    /// Where the manifest is in the release.
+    pub manifest: &'static str,
+    /// The changes.
+    pub patches: Vec<ReleasePatch>,
+}
+
+/// How the release that comes with this component is changed; nothing where what is installed does
+/// not come from a release's manifest.
+///
+/// # Errors
+/// When the patches cannot be read.
+pub fn patched_release(component: &PinnedComponent) -> Result<Option<PatchedRelease>, Error> {
+    let title = component.title();
+    let mut workloads = LIVE_ADDONS.iter().filter_map(|live| {
+        let mut versions = live.addon.versions.iter();
+        let is_its_own = versions.any(|version| version.components.first() == Some(&&*title));
+        let workload = live.pods.as_ref().map(|pods| &pods.workload);
+        workload.filter(|_| is_its_own)
+    });
+    let Some((workload, file)) = workloads.find_map(|one| Some((one, one.release?))) else {
+        return Ok(None);
+    };
+    Ok(Some(PatchedRelease {
+        manifest: component.data_origin(file).unwrap_or(file),
+        patches: read_patches(workload.text)?,
+    }))
+}
+
+fn read_patches(text: &str) -> Result<Vec<ReleasePatch>, Error> {
+    serde_saphyr::from_str_with_options(text, object_yaml())
+        .map_err(|source| Error::misread("patches.yaml", source))
+}
+
+/// Everything in the manifest of a workload's release but its definitions, with the workload's
+/// patches, and their placeholders filled in.
 ///
 /// # Errors
 /// When the manifest cannot be read, or a patch does not fit it.
 pub(crate) fn released_objects(
-    manifest: &Path,
-    patches: &str,
+    material: &ObjectInputs,
+    workload: &AddonWorkload,
     fill: &[(&str, &str)],
 ) -> Result<Vec<Value>, Error> {
-    let text = std::fs::read_to_string(manifest).map_err(|source| Error::Read {
-        path: manifest.to_owned(),
+    let manifest = material.data.join(workload.release.unwrap_or_default());
+    let text = std::fs::read_to_string(&manifest).map_err(|source| Error::Read {
+        path: manifest.clone(),
         source,
     })?;
+    let mut patches = read_patches(workload.text)?;
+    patches.retain(|patch| material.sigstore || !patch.with_sigstore);
     let misread = |source| Error::misread(manifest.display().to_string(), source);
+    patched_objects(&text, &patches, fill, misread)
+}
+
+fn patched_objects(
+    manifest: &str,
+    patches: &[ReleasePatch],
+    fill: &[(&str, &str)],
+    misread: impl Fn(serde_saphyr::Error) -> Error,
+) -> Result<Vec<Value>, Error> {
     let is_ours = |document: &&str| !document.contains("\nkind: CustomResourceDefinition\n");
-    let parsed = text
+    let parsed = manifest
         .split("\n---\n")
         .filter(is_ours)
         .map(|document| serde_saphyr::from_str_with_options(document, object_yaml()));
     let mut objects: Vec<Value> = parsed.collect::<Result<_, _>>().map_err(misread)?;
-    let patches: Vec<ReleasePatch> = serde_saphyr::from_str_with_options(patches, object_yaml())
-        .map_err(|source| Error::misread("patches.yaml", source))?;
     for patch in patches {
-        let mut changed = objects
-            .iter_mut()
-            .filter(|object| patch.is_for(object))
-            .peekable();
-        if changed.peek().is_none() {
-            return Err(patch.lacks(patch.kind.clone()));
+        patch.expect_objects(&objects)?;
+        if patch.leave_out {
+            objects.retain(|object| !patch.is_for(object));
         }
+        let mut changed = objects.iter_mut().filter(|object| patch.is_for(object));
         changed.try_for_each(|object| patch.apply(object, fill))?;
     }
     Ok(objects)
@@ -71,7 +123,28 @@ pub(crate) fn released_objects(
 impl ReleasePatch {
     fn is_for(&self, object: &Value) -> bool {
         let is_named = |name: &String| object["metadata"]["name"] == **name;
-        object["kind"] == *self.kind && self.only.as_ref().is_none_or(is_named)
+        object["kind"] == *self.kind && (self.only.is_empty() || self.only.iter().any(is_named))
+    }
+
+    /// Fails unless there is something to change, and everything that is named.
+    fn expect_objects(&self, objects: &[Value]) -> Result<(), Error> {
+        let mut concerned = objects
+            .iter()
+            .filter(|object| self.is_for(object))
+            .peekable();
+        if concerned.peek().is_none() {
+            return Err(self.lacks(self.kind.clone()));
+        }
+        let found: Vec<&Value> = concerned
+            .map(|object| &object["metadata"]["name"])
+            .collect();
+        let missing = self
+            .only
+            .iter()
+            .find(|name| !found.iter().any(|one| **one == ***name));
+        missing.map_or(Ok(()), |name| {
+            Err(self.lacks(format!("{} `{name}`", self.kind)))
+        })
     }
 
     fn apply(&self, object: &mut Value, fill: &[(&str, &str)]) -> Result<(), Error> {
@@ -81,8 +154,11 @@ impl ReleasePatch {
         }
         for (pointer, value) in &self.append {
             let list = object.pointer_mut(pointer).and_then(Value::as_array_mut);
-            list.ok_or_else(|| self.lacks(format!("list at {pointer}")))?
-                .push(fill_placeholders(value, fill));
+            let list = list.ok_or_else(|| self.lacks(format!("list at {pointer}")))?;
+            match fill_placeholders(value, fill) {
+                Value::Array(several) => list.extend(several),
+                one => list.push(one),
+            }
         }
         for pointer in &self.remove {
             let (place, key) = self.resolve_pointer(object, pointer)?;
@@ -142,39 +218,65 @@ mod tests {
     use super::*;
 
     const RELEASE: &str = "kind: Namespace\nmetadata: { labels: { a/b: c } }\n---\napiVersion: apiextensions.k8s.io/v1\n\
-        kind: CustomResourceDefinition\nmetadata: {}\n---\nkind: Deployment\nspec: { image: x, args: [one] }\n";
+        kind: CustomResourceDefinition\nmetadata: {}\n---\nkind: Deployment\nmetadata: { name: d }\nspec: { image: x, args: [one], mode: 0444 }\n";
 
     fn patched(patches: &str) -> Result<Vec<Value>, Error> {
-        let file = std::env::temp_dir().join(format!(
-            "gauntlet-released-{}-{:?}",
-            std::process::id(),
-            patches.len()
-        ));
-        std::fs::write(&file, RELEASE).unwrap();
-        let objects = released_objects(&file, patches, &[("image", "ours")]);
-        std::fs::remove_file(&file).unwrap();
-        objects
+        let misread = |source| Error::misread("the release", source);
+        patched_objects(
+            RELEASE,
+            &read_patches(patches)?,
+            &[("image", "ours")],
+            misread,
+        )
     }
 
     #[test]
     fn a_release_is_changed_where_its_patches_say() {
         let objects = patched(
             "- { name: a, why: w, kind: Deployment, set: { /spec/image: $(image) }, append: { /spec/args: two } }\n\
-             - { name: b, why: w, kind: Namespace, remove: [/metadata/labels/a~1b] }",
+             - { name: b, why: w, kind: Namespace, remove: [/metadata/labels/a~1b] }\n\
+             - { name: c, why: w, kind: Deployment, only: [d], append: { /spec/args: [three, four] } }",
         );
-        let spec = json!({"image": "ours", "args": ["one", "two"]});
+        let spec = json!({"image": "ours", "args": ["one", "two", "three", "four"], "mode": 0o444});
         let wanted = [
             json!({"kind": "Namespace", "metadata": {"labels": {}}}),
-            json!({"kind": "Deployment", "spec": spec}),
+            json!({"kind": "Deployment", "metadata": {"name": "d"}, "spec": spec}),
         ];
         assert_eq!(objects.unwrap(), wanted);
+    }
+
+    #[test]
+    fn what_a_patch_leaves_out_is_not_made() {
+        let objects =
+            patched("- { name: a, why: w, kind: Deployment, only: [d], leave-out: true }");
+        let kinds: Vec<Value> = objects
+            .unwrap()
+            .iter()
+            .map(|object| object["kind"].clone())
+            .collect();
+        assert_eq!(kinds, ["Namespace"]);
+    }
+
+    #[test]
+    fn what_is_changed_of_a_release_is_told() {
+        for title in ["kyverno-1.19.1", "gatekeeper-3.23.1"] {
+            let component = components::find_titled(title).unwrap();
+            let release = patched_release(component).unwrap().unwrap();
+            assert!(release.manifest.contains('/'), "{}", release.manifest);
+            let names: std::collections::BTreeSet<_> =
+                release.patches.iter().map(|patch| &patch.name).collect();
+            assert!(names.len() > 5 && names.len() == release.patches.len());
+        }
+        let other = components::find_titled("vault-1.13.2").unwrap();
+        assert!(patched_release(other).unwrap().is_none());
     }
 
     #[test]
     fn a_patch_that_changes_nothing_is_a_fault() {
         for patch in [
             "kind: Service, set: { /spec/a: b }",
-            "kind: Deployment, only: another, set: { /spec/image: b }",
+            "kind: Deployment, only: [another], set: { /spec/image: b }",
+            "kind: Deployment, only: [d, another], leave-out: true",
             "kind: Deployment, set: { /status/a: b }",
             "kind: Deployment, append: { /spec/image: b }",
             "kind: Deployment, remove: [/spec/b]",

@@ -292,15 +292,25 @@ pub(crate) struct AcceptArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct ComponentsArguments {
     #[command(subcommand)]
     pub(crate) what: Option<ComponentsWhat>,
+    #[command(flatten)]
+    pub(crate) list: ComponentsListArguments,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct ComponentsListArguments {
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ComponentsWhat {
-    /// List them (the default)
-    List,
+    /// List them, with what is changed of the release that an addon is installed by (the default)
+    List(ComponentsListArguments),
     /// Build those that are not built, or only these
     Build {
         /// `NAME-VERSION`

@@ -214,6 +214,13 @@ impl PinnedComponent {
             .map_or_else(|| self.compute_id(), |at| IDS[at].clone())
     }
 
+    /// Where the file of this name in its data is in the module that it comes from.
+    #[must_use]
+    pub fn data_origin(&self, name: &str) -> Option<&'static str> {
+        let found = self.data.iter().find(|data| data.name == name);
+        found.map(|data| data.path)
+    }
+
     /// Whether it has files beside its programs.
     #[must_use]
     pub fn has_data(&self) -> bool {

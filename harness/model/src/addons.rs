@@ -9,6 +9,8 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::{ObjectKind, Refuser};
 
 /// Calls a macro with the module of every addon: the one list of them.
@@ -69,6 +71,9 @@ pub struct PureAddon {
     pub denials: &'static [WebhookDenial],
     /// What it says in another order or with other numbers each time, in one form.
     pub settle_message: Option<fn(&str) -> String>,
+    /// What an object of its kinds asks for that nothing here does, or that nobody knows how to
+    /// wait for.
+    pub unserved: Option<fn(&Value) -> Option<&'static str>>,
 }
 
 /// A version of an addon.
@@ -105,6 +110,16 @@ pub fn settle_addon_messages(text: &str) -> String {
         .iter()
         .filter_map(|addon| addon.settle_message)
         .fold(text.to_owned(), |text, settle| settle(&text))
+}
+
+/// What an object of an addon's kinds asks for that nothing here does.
+pub(crate) fn unserved_wish(object: &Value) -> Option<&'static str> {
+    let version = object["apiVersion"].as_str().unwrap_or_default();
+    let group = version.rsplit_once('/').map_or("", |(group, _)| group);
+    let mut serving = ADDONS
+        .iter()
+        .filter(|addon| addon.kinds.iter().any(|kind| kind.group == group));
+    serving.find_map(|addon| addon.unserved?(object))
 }
 
 /// Whether objects of this group are put in force one by one.

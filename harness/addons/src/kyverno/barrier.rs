@@ -2,58 +2,107 @@
 //! order; it then writes the webhook configurations that its policies need, and only when it has
 //! does a policy say that it is ready and count. So two things are waited for: the word of each
 //! policy that was written, and a sentinel of the same kind that already refuses in both passes,
-//! the one that changes objects and the one that validates them.
+//! the one that changes objects and the one that validates them. A sentinel that mutates shows
+//! itself by what it changed.
 //!
-//! A Job shows it: nothing of it is created, it needs no ServiceAccount, and policies for pods are
-//! for Jobs as well.
+//! A Job shows policies of images: nothing of it is created, it needs no ServiceAccount, and
+//! policies for pods are for Jobs as well. A Lease shows the others.
+//!
+//! Some policies become an admission policy of Kubernetes' own; those have a wait of their own.
 
-use api::condition_status;
+mod generated;
+mod sentinel;
+
+use api::{condition_status, reply_body, was_taken};
 use futures::FutureExt;
+use model::ApiReply;
 use model::addons::kyverno::ADDON;
 use serde_json::{Value, json};
 use wait::WaitLook;
 
 use crate::barrier::{
-    BarrierSite, SENTINEL_LABEL, WrittenObject, is_refused_by, not_yet, refused_by,
-    within_barrier_time,
+    BarrierSite, SENTINEL_LABEL, WrittenObject, not_yet, refused_by, within_barrier_time,
 };
 use crate::{AddonFuture, Error};
 
-const OLD: &str = "kyverno.io/v1";
-const NEW: &str = "policies.kyverno.io/v1";
+/// What policies of a kind consist of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PolicyContent {
+    /// Rules of each sort.
+    Rules,
+    /// Who has to have signed an image.
+    Images,
+    /// What has to be so.
+    Validations,
+    /// What is changed.
+    Mutations,
+}
+
+impl PolicyContent {
+    fn version(self) -> &'static str {
+        match self {
+            Self::Rules => "kyverno.io/v1",
+            Self::Images | Self::Validations | Self::Mutations => "policies.kyverno.io/v1",
+        }
+    }
+}
 
 /// A kind of policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct PolicyType {
     kind: &'static str,
-    version: &'static str,
+    content: PolicyContent,
     plural: &'static str,
     namespaced: bool,
 }
 
-const KINDS: [PolicyType; 4] = [
+const KINDS: [PolicyType; 8] = [
     PolicyType {
         kind: "ClusterPolicy",
-        version: OLD,
+        content: PolicyContent::Rules,
         plural: "clusterpolicies",
         namespaced: false,
     },
     PolicyType {
         kind: "Policy",
-        version: OLD,
+        content: PolicyContent::Rules,
         plural: "policies",
         namespaced: true,
     },
     PolicyType {
         kind: "ImageValidatingPolicy",
-        version: NEW,
+        content: PolicyContent::Images,
         plural: "imagevalidatingpolicies",
         namespaced: false,
     },
     PolicyType {
         kind: "NamespacedImageValidatingPolicy",
-        version: NEW,
+        content: PolicyContent::Images,
         plural: "namespacedimagevalidatingpolicies",
+        namespaced: true,
+    },
+    PolicyType {
+        kind: "ValidatingPolicy",
+        content: PolicyContent::Validations,
+        plural: "validatingpolicies",
+        namespaced: false,
+    },
+    PolicyType {
+        kind: "NamespacedValidatingPolicy",
+        content: PolicyContent::Validations,
+        plural: "namespacedvalidatingpolicies",
+        namespaced: true,
+    },
+    PolicyType {
+        kind: "MutatingPolicy",
+        content: PolicyContent::Mutations,
+        plural: "mutatingpolicies",
+        namespaced: false,
+    },
+    PolicyType {
+        kind: "NamespacedMutatingPolicy",
+        content: PolicyContent::Mutations,
+        plural: "namespacedmutatingpolicies",
         namespaced: true,
     },
 ];
@@ -62,26 +111,24 @@ const KINDS: [PolicyType; 4] = [
 pub(super) fn barrier_waits<'a>(
     site: &'a dyn BarrierSite,
     written: &'a [WrittenObject<'a>],
-    _: &'a [WrittenObject<'a>],
+    history: &'a [WrittenObject<'a>],
 ) -> Vec<AddonFuture<'a>> {
     let concerned = KINDS
         .into_iter()
         .filter(|kind| written.iter().any(|one| kind.is_of(one)));
     concerned
-        .map(|kind| wait_for_policies(site, kind, written).boxed_local())
+        .map(|kind| wait_for_policies(site, kind, written, history).boxed_local())
         .collect()
 }
 
-/// The wait for labels, where a policy that looks at namespaces' labels itself was written.
+/// The wait for labels: Kyverno looks at those of namespaces itself, for policies of every kind.
 pub(super) fn label_wait<'a>(
     site: &'a dyn BarrierSite,
     history: &'a [WrittenObject<'a>],
 ) -> Option<AddonFuture<'a>> {
-    let reads = history.iter().any(|one| {
-        KINDS
-            .iter()
-            .any(|kind| kind.version == OLD && kind.is_of(one))
-    });
+    let reads = history
+        .iter()
+        .any(|one| KINDS.iter().any(|kind| kind.is_of(one)));
     reads.then(|| namespace_labels(site).boxed_local())
 }
 
@@ -91,9 +138,7 @@ impl PolicyType {
     }
 
     fn path(self, namespace: &str) -> String {
-        let Self {
-            version, plural, ..
-        } = self;
+        let (version, plural) = (self.content.version(), self.plural);
         if self.namespaced {
             format!("/apis/{version}/namespaces/{namespace}/{plural}")
         } else {
@@ -107,12 +152,13 @@ async fn wait_for_policies(
     site: &dyn BarrierSite,
     kind: PolicyType,
     written: &[WrittenObject<'_>],
+    history: &[WrittenObject<'_>],
 ) -> Result<(), Error> {
     say_ready(site, kind, written).await?;
     let name = site.sentinel_name();
     let path = kind.path(site.namespace());
     let mut paths = Vec::new();
-    for policy in sentinel_definitions(kind, site.namespace(), &name) {
+    for policy in sentinel::sentinel_definitions(kind, site.namespace(), &name) {
         site.make_part(&path, policy.clone()).await?;
         paths.push(format!(
             "{path}/{}",
@@ -122,6 +168,7 @@ async fn wait_for_policies(
     let proved = wait_until_proved(site, kind, &name).await;
     site.remove_objects(paths);
     proved?;
+    generated::wait_for_admission_policies(site, kind, written, history).await?;
     say_ready(site, kind, written).await
 }
 
@@ -149,14 +196,19 @@ async fn namespace_labels(site: &dyn BarrierSite) -> Result<(), Error> {
         "{SENTINEL_LABEL}-{}",
         name.rsplit('-').next().unwrap_or_default()
     );
-    let mut rule = refusing_rule(&name, &json!({"kinds": ["Lease"]}));
+    let mut rule = sentinel::refusing_rule(&name, &json!({"kinds": ["Lease"]}));
     rule["match"]["any"][0]["resources"]["namespaceSelector"] =
         json!({"matchLabels": {&label: "yes"}});
     let [cluster_policy, ..] = KINDS;
     let path = cluster_policy.path(site.namespace());
     site.make_part(
         &path,
-        sentinel_policy(cluster_policy, site.namespace(), &name, old_spec(&rule)),
+        sentinel::sentinel_policy(
+            cluster_policy,
+            site.namespace(),
+            &name,
+            sentinel::rules_spec(&rule),
+        ),
     )
     .await?;
     site.label_namespace(&label, "yes").await?;
@@ -180,19 +232,30 @@ async fn wait_until_proved(
     name: &str,
 ) -> Result<(), Error> {
     let look = async || {
-        let changing = site
-            .try_job("sentinel", &format!("127.0.0.1:1/{name}/none:1"))
-            .await;
-        if !is_refused_by(&changing, &ADDON, name) {
-            return Ok(WaitLook::NotYet(not_yet(&changing)));
-        }
-        let (by, validating) = if kind.version == OLD {
-            (wait_until_checked(name), site.try_lease(name).await)
-        } else {
-            let image = format!("127.0.0.1:1/{name}/none@sha256:{}", "0".repeat(64));
-            (name.to_owned(), site.try_job("sentinel", &image).await)
-        };
-        Ok(refused_by(&validating, &ADDON, &by))
+        Ok(match kind.content {
+            PolicyContent::Rules => {
+                let images = refuses_image(site, name, "none:1").await;
+                match images {
+                    WaitLook::Ready(()) => {
+                        let by = sentinel::checked_name(name);
+                        refused_by(&site.try_lease(name).await, &ADDON, &by)
+                    }
+                    later @ WaitLook::NotYet(_) => later,
+                }
+            }
+            PolicyContent::Images => {
+                let digest = format!("none@sha256:{}", "0".repeat(64));
+                match refuses_image(site, name, "none:1").await {
+                    WaitLook::Ready(()) => refuses_image(site, name, &digest).await,
+                    later @ WaitLook::NotYet(_) => later,
+                }
+            }
+            PolicyContent::Validations => refused_by(&site.try_lease(name).await, &ADDON, name),
+            PolicyContent::Mutations => {
+                let reply = site.try_lease(name).await;
+                WaitLook::when(is_changed(&reply), || not_changed(&reply))
+            }
+        })
     };
     site.wait_until(
         within_barrier_time("Kyverno's policies to be in force", 30),
@@ -201,123 +264,100 @@ async fn wait_until_proved(
     .await
 }
 
-/// Whether a policy says of itself that it counts.
+/// Whether the sentinel refuses an image: by tag in the pass that changes objects, by digest in the
+/// one that validates them.
+async fn refuses_image(site: &dyn BarrierSite, name: &str, image: &str) -> WaitLook<()> {
+    let image = format!("127.0.0.1:1/{name}/{image}");
+    refused_by(&site.try_job("sentinel", &image).await, &ADDON, name)
+}
+
+/// Whether a sentinel has changed its Lease.
+fn is_changed(reply: &ApiReply) -> bool {
+    was_taken(reply) && reply_body(reply)["metadata"]["labels"][sentinel::CHANGED_LABEL] == "yes"
+}
+
+fn not_changed(reply: &ApiReply) -> String {
+    if was_taken(reply) {
+        "the sentinel's object is still left as it is".into()
+    } else {
+        not_yet(reply)
+    }
+}
+
+/// Whether a policy says of itself that it counts. Those of the newer kinds also say whether they
+/// may be reported on: that takes rights of the controller for reports, and changes nothing here.
 fn is_ready(object: &Value) -> bool {
-    object["status"]["conditionStatus"]["ready"] == true
-        || condition_status(object, "Ready") == Some("True")
-}
-
-fn wait_until_checked(name: &str) -> String {
-    format!("{name}-checked")
-}
-
-/// The sentinel: a policy for images that no registry has.
-fn sentinel_definitions(kind: PolicyType, namespace: &str, name: &str) -> Vec<Value> {
-    if kind.version == NEW {
-        return vec![sentinel_policy(
-            kind,
-            namespace,
-            name,
-            image_validating(kind, namespace, name),
-        )];
+    let status = &object["status"];
+    if generated::is_generated(object) || condition_status(object, "Ready") == Some("True") {
+        return true;
     }
-    let matching = |what: &str| {
-        let mut resources = json!({"kinds": [what]});
-        if !kind.namespaced {
-            resources["namespaces"] = json!([namespace]);
-        }
-        resources
+    let conditions = status["conditionStatus"]["conditions"].as_array();
+    let said = |wanted: &str| {
+        let found = conditions?.iter().find(|one| one["type"] == *wanted)?;
+        found["status"].as_str()
     };
-    let entry = json!({"keys": {"publicKeys": KEY, "rekor": {"ignoreTlog": true}, "ctlog": {"ignoreSCT": true}}});
-    let images = json!([{
-        "type": "SigstoreBundle", "failureAction": "Enforce",
-        "imageReferences": [format!("127.0.0.1:1/{name}/*")], "attestors": [{"entries": [entry]}],
-    }]);
-    let pods = json!({"any": [{"resources": matching("Pod")}]});
-    let seen = json!({"name": "sentinel", "match": pods, "verifyImages": images});
-    vec![
-        sentinel_policy(kind, namespace, name, old_spec(&seen)),
-        sentinel_policy(
-            kind,
-            namespace,
-            &wait_until_checked(name),
-            old_spec(&refusing_rule(name, &matching("Lease"))),
-        ),
-    ]
+    let is_asked = object["spec"]["evaluation"]["admission"]["enabled"] != false;
+    said("RBACPermissionsGranted").is_some()
+        && (!is_asked || said("WebhookConfigured") == Some("True"))
 }
-
-fn sentinel_policy(kind: PolicyType, namespace: &str, name: &str, spec: Value) -> Value {
-    let mut policy = json!({"apiVersion": kind.version, "kind": kind.kind, "metadata": {"name": name}, "spec": spec});
-    if kind.namespaced {
-        policy["metadata"]["namespace"] = Value::from(namespace);
-    }
-    policy
-}
-
-fn old_spec(rule: &Value) -> Value {
-    json!({"background": false, "webhookConfiguration": {"failurePolicy": "Fail"}, "rules": [rule]})
-}
-
-/// A rule that refuses the Lease of this name.
-fn refusing_rule(name: &str, resources: &Value) -> Value {
-    let denial = json!({"failureAction": "Enforce", "message": "a sentinel", "deny": {}});
-    let mut rule = json!({"name": "sentinel", "match": {"any": [{"resources": resources}]}, "validate": denial});
-    rule["match"]["any"][0]["resources"]["names"] = json!([name]);
-    rule
-}
-
-fn image_validating(kind: PolicyType, namespace: &str, name: &str) -> Value {
-    let mut constraints = json!({"resourceRules": [
-        {"apiGroups": ["batch"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["jobs"]},
-    ]});
-    if !kind.namespaced {
-        constraints["namespaceSelector"] =
-            json!({"matchLabels": {"kubernetes.io/metadata.name": namespace}});
-    }
-    let cosign = json!({"key": {"data": KEY}, "ctlog": {"insecureIgnoreTlog": true, "insecureIgnoreSCT": true}});
-    json!({
-        "failurePolicy": "Fail", "validationActions": ["Deny"], "matchConstraints": constraints,
-        "matchImageReferences": [{"glob": format!("127.0.0.1:1/{name}/*")}],
-        "images": [{"name": "all", "expression": "object.spec.template.spec.containers.map(c, c.image)"}],
-        "attestors": [{"name": "nobody", "cosign": cosign}],
-        "validations": [{
-            "expression": "images.all.map(image, verifyImageSignatures(image, [attestors.nobody])).all(n, n > 0)",
-            "message": "a sentinel",
-        }],
-    })
-}
-
-/// A public key that nothing is signed with.
-const KEY: &str = "-----BEGIN PUBLIC KEY-----\n\
-    MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE3FoDf2IKtMVdCIvBRwYnR7PbYTRG\n\
-    biqhcWZTp2Tc/v7NklVF5VBDozSLB8eykdM0RzBLhXoz99rz1X+lQHcMnw==\n\
-    -----END PUBLIC KEY-----\n";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn new_policy(conditions: &[(&str, &str)]) -> Value {
+        let conditions: Vec<Value> = conditions
+            .iter()
+            .map(|(name, status)| json!({"type": name, "status": status}))
+            .collect();
+        json!({"status": {"conditionStatus": {"ready": false, "conditions": conditions}}})
+    }
+
     #[test]
     fn a_policy_speaks_for_itself_in_one_of_two_ways() {
-        assert!(is_ready(
-            &json!({"status": {"conditions": [{"type": "Ready", "status": "True"}]}})
-        ));
-        assert!(is_ready(
-            &json!({"status": {"conditionStatus": {"ready": true}}})
-        ));
-        assert!(!is_ready(
-            &json!({"status": {"conditions": [{"type": "Ready", "status": "False"}]}})
-        ));
-        assert!(!is_ready(
-            &json!({"status": {"conditionStatus": {"ready": false}}})
-        ));
-        assert!(!is_ready(&json!({})));
+        let old =
+            |status: &str| json!({"status": {"conditions": [{"type": "Ready", "status": status}]}});
+        assert!(is_ready(&old("True")) && !is_ready(&old("False")) && !is_ready(&json!({})));
+        let (webhook, rights) = ("WebhookConfigured", "RBACPermissionsGranted");
+        assert!(is_ready(&new_policy(&[
+            (webhook, "True"),
+            (rights, "True")
+        ])));
+        assert!(
+            is_ready(&new_policy(&[(webhook, "True"), (rights, "False")])),
+            "what is missing for reports does not keep it from refusing"
+        );
+        assert!(!is_ready(&new_policy(&[
+            (webhook, "False"),
+            (rights, "True")
+        ])));
+        assert!(!is_ready(&new_policy(&[(rights, "True")])));
+        assert!(!is_ready(&new_policy(&[(webhook, "True")])));
+    }
+
+    #[test]
+    fn a_policy_that_is_not_asked_at_admission_has_no_webhook() {
+        let mut policy = new_policy(&[("RBACPermissionsGranted", "True")]);
+        policy["spec"] = json!({"evaluation": {"admission": {"enabled": false}}});
+        assert!(is_ready(&policy));
+    }
+
+    #[test]
+    fn a_mutating_sentinel_shows_itself_by_what_it_changed() {
+        let reply = |code: u16, labels: Value| ApiReply::Http {
+            code,
+            body: model::ReplyBody::Json(json!({"metadata": {"labels": labels}})),
+            warnings: Vec::new(),
+        };
+        let changed = json!({sentinel::CHANGED_LABEL: "yes"});
+        assert!(is_changed(&reply(201, changed.clone())));
+        assert!(!is_changed(&reply(201, json!({}))) && !is_changed(&reply(400, changed)));
     }
 
     #[test]
     fn a_sentinel_stays_in_its_namespace() {
         for kind in KINDS {
-            for policy in sentinel_definitions(kind, "gauntlet-sentinel", "c-1") {
+            for policy in sentinel::sentinel_definitions(kind, "gauntlet-sentinel", "c-1") {
                 let text = policy.to_string();
                 assert!(text.contains("\"gauntlet-sentinel\""), "{text}");
                 assert_eq!(policy["metadata"]["namespace"].is_string(), kind.namespaced);

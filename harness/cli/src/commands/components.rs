@@ -1,8 +1,10 @@
 //! `gauntlet components`: what is pinned and built; building, exporting and importing it.
 
+use addons::{PatchedRelease, ReleasePatch, patched_release};
 use components::{PinnedComponent, pinned_components};
 use native::BoxCache;
 use native::doctor::check_builders;
+use serde_json::{Value, json};
 
 use crate::args::{ComponentsArguments, ComponentsWhat};
 use crate::commands::doctor::missing_fault;
@@ -15,8 +17,17 @@ use crate::{interrupt, ui};
 /// Does what was asked.
 pub(crate) fn run_components(args: &ComponentsArguments) -> Result<ExitReason, CommandFault> {
     let cache = BoxCache::from_env()?;
-    match args.what.as_ref().unwrap_or(&ComponentsWhat::List) {
-        ComponentsWhat::List => list_components(&cache),
+    match args
+        .what
+        .as_ref()
+        .unwrap_or(&ComponentsWhat::List(args.list))
+    {
+        ComponentsWhat::List(how) if how.json => {
+            let all = pinned_components().iter();
+            let listed: Result<Value, _> = all.map(|one| as_json(&cache, one)).collect();
+            ui::print_result(&format!("{:#}", listed?));
+        }
+        ComponentsWhat::List(_) => list_components(&cache)?,
         ComponentsWhat::Build { names } => {
             let wanted = cache.unbuilt_components(&find_named(names)?);
             require_builders(&wanted)?;
@@ -44,7 +55,7 @@ pub(crate) fn run_components(args: &ComponentsArguments) -> Result<ExitReason, C
     Ok(ExitReason::Passed)
 }
 
-fn list_components(cache: &BoxCache) {
+fn list_components(cache: &BoxCache) -> Result<(), CommandFault> {
     for component in pinned_components() {
         let state = if cache.is_built(component) {
             "built  "
@@ -56,8 +67,46 @@ fn list_components(cache: &BoxCache) {
             component.title(),
             component.binaries.join(" ")
         ));
+        if let Some(release) = patched_release(component)? {
+            ui::print_result(&release_lines(&release));
+        }
     }
     ui::print_result(&format!("\nin {}", cache.components_folder().display()));
+    Ok(())
+}
+
+/// What is installed by a release's manifest, and what is changed of it.
+fn release_lines(release: &PatchedRelease) -> String {
+    let mut out = format!(
+        "         installed by its release's `{}`, with {}:",
+        release.manifest,
+        count_scenarios(release.patches.len(), "named change")
+    );
+    for patch in &release.patches {
+        let ReleasePatch { name, why, .. } = patch;
+        let only = if patch.with_sigstore {
+            " (only where Sigstore is installed)"
+        } else {
+            ""
+        };
+        out.push_str(&format!("\n           {name}{only}: {why}"));
+    }
+    out
+}
+
+fn as_json(cache: &BoxCache, component: &PinnedComponent) -> Result<Value, CommandFault> {
+    let release = patched_release(component)?.map(|release| {
+        let patches = release.patches.iter().map(|patch| {
+            json!({"name": patch.name, "why": patch.why, "with-sigstore": patch.with_sigstore})
+        });
+        json!({"manifest": release.manifest, "patches": patches.collect::<Value>()})
+    });
+    Ok(json!({
+        "component": component.title(),
+        "built": cache.is_built(component),
+        "programs": component.binaries,
+        "release": release,
+    }))
 }
 
 fn find_named(names: &[String]) -> Result<Vec<&'static PinnedComponent>, CommandFault> {

@@ -178,6 +178,33 @@ fn components_are_listed_and_named() {
         "kube-apiserver",
         "missing  runtime-",
     ]);
+    scratch.gauntlet(&["components", "list"]).passes(&[
+        "installed by its release's `config/install-latest-testing.yaml`, with ",
+        "\n           admission-controller-alone: the programs of the other controllers are not built",
+        "\n           trust (only where Sigstore is installed): ",
+        "installed by its release's `deploy/gatekeeper.yaml`, with ",
+    ]);
+    for args in [
+        ["components", "--json"].as_slice(),
+        &["components", "list", "--json"],
+    ] {
+        let ran = scratch.gauntlet(args);
+        let listed: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+        let listed = listed.as_array().unwrap();
+        let release = |title: &str| {
+            let mut found = listed.iter().filter(|one| one["component"] == title);
+            &found.next().unwrap()["release"]
+        };
+        assert!(release("vault-1.13.2").is_null());
+        for title in ["kyverno-1.19.1", "gatekeeper-3.23.1"] {
+            for patch in release(title)["patches"].as_array().unwrap() {
+                assert!(
+                    patch["name"].is_string() && patch["why"].is_string(),
+                    "{patch}"
+                );
+            }
+        }
+    }
     let ran = scratch.gauntlet(&["components", "build", "nonsense"]);
     ran.fails(
         2,

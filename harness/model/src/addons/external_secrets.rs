@@ -55,6 +55,7 @@ pub static ADDON: PureAddon = PureAddon {
     without_barrier: &[("generators.external-secrets.io", "GeneratorState")],
     denials: &[],
     settle_message: None,
+    unserved: None,
 };
 
 /// A ClusterExternalSecret that goes into the world's namespaces alone; what it goes by is added

@@ -68,6 +68,7 @@ pub static ADDON: PureAddon = PureAddon {
         about: "Gatekeeper, by the constraint of this name (several with a comma between them).",
     }],
     settle_message: None,
+    unserved: None,
 };
 
 /// Whether a constraint matches objects of the world's namespaces alone.

@@ -16,11 +16,14 @@ const CONSTRAINTS_ISOLATION: KindIsolation = KindIsolation::Stated(ReachRule(|po
     let constraints = &policy["spec"]["matchConstraints"];
     selects_only_us(constraints) && stays_in_namespaces(&constraints["resourceRules"])
 }));
+const MUTATIONS_ISOLATION: KindIsolation = KindIsolation::Stated(ReachRule(|policy| {
+    selects_only_us(&policy["spec"]["matchConstraints"]) && !changes_what_exists(policy)
+}));
 
 /// Kyverno.
 pub static ADDON: PureAddon = PureAddon {
     name: "kyverno",
-    about: "Kyverno's admission controller.",
+    about: "Kyverno's admission controller, from the manifest of its release.",
     versions: &[AddonVersion {
         version: "1.19.1",
         components: &["kyverno-1.19.1"],
@@ -55,6 +58,30 @@ pub static ADDON: PureAddon = PureAddon {
             KindIsolation::Namespace,
             ADDON_BARRIER,
         ),
+        cluster_kind(
+            "policies.kyverno.io",
+            "ValidatingPolicy",
+            CONSTRAINTS_ISOLATION,
+            ADDON_BARRIER,
+        ),
+        cluster_kind(
+            "policies.kyverno.io",
+            "NamespacedValidatingPolicy",
+            KindIsolation::Namespace,
+            ADDON_BARRIER,
+        ),
+        cluster_kind(
+            "policies.kyverno.io",
+            "MutatingPolicy",
+            MUTATIONS_ISOLATION,
+            ADDON_BARRIER,
+        ),
+        cluster_kind(
+            "policies.kyverno.io",
+            "NamespacedMutatingPolicy",
+            KindIsolation::Namespace,
+            ADDON_BARRIER,
+        ),
     ],
     without_barrier: &[
         ("kyverno.io", "CleanupPolicy"),
@@ -68,13 +95,9 @@ pub static ADDON: PureAddon = PureAddon {
         ("wgpolicyk8s.io", "PolicyReport"),
         ("policies.kyverno.io", "DeletingPolicy"),
         ("policies.kyverno.io", "GeneratingPolicy"),
-        ("policies.kyverno.io", "MutatingPolicy"),
         ("policies.kyverno.io", "NamespacedDeletingPolicy"),
         ("policies.kyverno.io", "NamespacedGeneratingPolicy"),
-        ("policies.kyverno.io", "NamespacedMutatingPolicy"),
-        ("policies.kyverno.io", "NamespacedValidatingPolicy"),
         ("policies.kyverno.io", "PolicyException"),
-        ("policies.kyverno.io", "ValidatingPolicy"),
     ],
     denials: &[WebhookDenial {
         is_webhook,
@@ -82,11 +105,13 @@ pub static ADDON: PureAddon = PureAddon {
         about: "Kyverno, by the policy of this name (several with a comma between them).",
     }],
     settle_message: None,
+    unserved: Some(unserved_wish),
 };
 
 /// What its webhooks for resources are called: `mutate.kyverno.svc-fail`,
-/// `validate.kyverno.svc-ignore`, `ivpol.validate.kyverno.svc-fail-finegrained-POLICY`. Those for
-/// its own policies end in `.kyverno.svc`.
+/// `validate.kyverno.svc-ignore`, `ivpol.validate.kyverno.svc-fail-finegrained-POLICY`,
+/// `mpol.validate.kyverno.svc-fail`, which mutates. Those for its own policies end in
+/// `.kyverno.svc`.
 const WEBHOOK_NAMES: &str = ".kyverno.svc-";
 
 fn is_webhook(name: &str) -> bool {
@@ -103,17 +128,41 @@ fn policies(rest: &str) -> Vec<&str> {
     let Some(said) = rest.strip_prefix(": ") else {
         return Vec::new();
     };
-    let names = match said.strip_prefix("Policy ") {
-        Some(named) => first_of(named, &[" failed: ", " error: "])
-            .into_iter()
-            .collect(),
-        None => blocking(said),
+    let names = if let Some(named) = said.strip_prefix("Policy ") {
+        named_each(named, "; Policy ", &[" failed: ", " error: "])
+    } else if let Some((_, named)) = mutated(said) {
+        named_each(named, " Policy ", &[": "])
+    } else {
+        blocking(said)
     };
     if names.iter().all(|name| is_name(name)) {
         names
     } else {
         Vec::new()
     }
+}
+
+/// What a policy that mutates could not do, behind what it is about:
+/// `Resource: NAMESPACE/NAME, Kind: KIND, Errors: [Policy NAME: WHY Policy NAME: WHY]`.
+fn mutated(said: &str) -> Option<(&str, &str)> {
+    let about = said.strip_prefix("Resource: ")?;
+    about
+        .split_once(", Errors: [Policy ")
+        .filter(|(resource, _)| resource.contains(", Kind: ") && !resource.contains('\n'))
+}
+
+/// The policies of a text in which each says why it refused. What one says can hold anything: only
+/// what begins like the first counts as another one.
+fn named_each<'a>(named: &'a str, between: &str, ends: &[&str]) -> Vec<&'a str> {
+    let mut pieces = named.split(between);
+    let first = pieces.next().and_then(|piece| first_of(piece, ends));
+    let others = pieces
+        .filter_map(|piece| first_of(piece, ends))
+        .filter(|name| is_name(name));
+    first
+        .into_iter()
+        .flat_map(|first| std::iter::once(first).chain(others.clone()))
+        .collect()
 }
 
 /// The policies of a list: what they found stands indented below each.
@@ -134,6 +183,39 @@ fn first_of<'a>(text: &'a str, ends: &[&str]) -> Option<&'a str> {
         .filter_map(|end| text.split_once(end))
         .map(|(name, _)| name)
         .min_by_key(|name| name.len())
+}
+
+/// What a policy asks for and nothing here does.
+fn unserved_wish(policy: &Value) -> Option<&'static str> {
+    let spec = &policy["spec"];
+    let rules = spec["rules"].as_array().map(Vec::as_slice);
+    let has_rule = |key: &str| {
+        rules
+            .unwrap_or_default()
+            .iter()
+            .any(|rule| !rule[key].is_null())
+    };
+    if has_rule("generate") {
+        return Some("it generates, which takes Kyverno's background controller");
+    }
+    if changes_what_exists(policy) {
+        return Some("it changes what exists, which takes Kyverno's background controller");
+    }
+    let is_mutating = policy["kind"] == "MutatingPolicy";
+    let asks = spec["autogen"]["mutatingAdmissionPolicy"]["enabled"] == true;
+    (is_mutating && asks).then_some(
+        "it becomes a MutatingAdmissionPolicy, and nothing is known that shows when that is in force",
+    )
+}
+
+/// Whether a policy changes objects other than the one that is admitted.
+fn changes_what_exists(policy: &Value) -> bool {
+    let spec = &policy["spec"];
+    let rules = spec["rules"].as_array().map(Vec::as_slice);
+    let mut rules = rules.unwrap_or_default().iter();
+    rules.any(|rule| !rule["mutate"]["targets"].is_null())
+        || spec["evaluation"]["mutateExisting"]["enabled"] == true
+        || !spec["targetMatchConstraints"].is_null()
 }
 
 /// Whether each of a policy's rules matches objects of the world's namespaces alone.
@@ -159,7 +241,9 @@ fn rules_match_only_us(policy: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_webhook, policies};
+    use serde_json::json;
+
+    use super::{is_webhook, policies, unserved_wish};
 
     fn refusing_policy(rest: &str) -> Option<String> {
         let named = policies(rest);
@@ -175,6 +259,9 @@ mod tests {
             "validate.kyverno.svc-ignore",
             "ivpol.validate.kyverno.svc-fail-finegrained-i1-signed",
             "ivpol.mutate.kyverno.svc-ignore-finegrained-i3-ignore",
+            "vpol.validate.kyverno.svc-fail",
+            "nvpol.validate.kyverno.svc-ignore-a1b2c3",
+            "mpol.validate.kyverno.svc-fail",
         ] {
             assert!(is_webhook(name), "{name}");
         }
@@ -228,6 +315,56 @@ mod tests {
             refusing_policy(": Policy i4 error: x failed: y"),
             Some("i4".to_owned())
         );
+    }
+
+    #[test]
+    fn all_of_several_validating_policies_are_named() {
+        for (rest, named) in [
+            (": Policy a failed: x; Policy b error: y", "a, b"),
+            (": Policy a failed: say; Policy", "a"),
+            (": Policy a failed: see; Policy No 3 failed: x", "a"),
+        ] {
+            assert_eq!(refusing_policy(rest), Some(named.to_owned()), "{rest}");
+        }
+    }
+
+    #[test]
+    fn a_mutating_policy_that_fails_is_named() {
+        let failed = |errors: &str| {
+            refusing_policy(&format!(
+                ": Resource: t1/app, Kind: Pod, Errors: [{errors}]"
+            ))
+        };
+        assert_eq!(
+            failed("Policy t1-a: may not mutate atomic arrays, maps or structs: .spec.args"),
+            Some("t1-a".to_owned())
+        );
+        assert_eq!(
+            failed("Policy t1-a: x Policy t1-b: y"),
+            Some("t1-a, t1-b".to_owned())
+        );
+        assert_eq!(failed("Policy T 1: x"), None);
+        assert_eq!(failed("no"), None);
+    }
+
+    #[test]
+    fn what_nothing_here_does_is_said() {
+        let said = |kind: &str, spec| {
+            let policy = json!({"kind": kind, "spec": spec});
+            unserved_wish(&policy).is_some()
+        };
+        let rules = |rule| json!({"rules": [{"validate": {}}, rule]});
+        assert!(said("ClusterPolicy", rules(json!({"generate": {}}))));
+        assert!(said("Policy", rules(json!({"mutate": {"targets": []}}))));
+        assert!(!said("Policy", rules(json!({"mutate": {"foreach": []}}))));
+        let existing = json!({"evaluation": {"mutateExisting": {"enabled": true}}});
+        assert!(said("MutatingPolicy", existing));
+        let autogen = |key: &str| json!({"autogen": {key: {"enabled": true}}});
+        assert!(said("MutatingPolicy", autogen("mutatingAdmissionPolicy")));
+        assert!(!said(
+            "ValidatingPolicy",
+            autogen("validatingAdmissionPolicy")
+        ));
     }
 
     #[test]

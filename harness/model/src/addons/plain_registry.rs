@@ -17,4 +17,5 @@ pub static ADDON: PureAddon = PureAddon {
     without_barrier: &[],
     denials: &[],
     settle_message: None,
+    unserved: None,
 };

@@ -50,6 +50,7 @@ pub static ADDON: PureAddon = PureAddon {
         about: "Sigstore's policy-controller, by the policy of this name (several with a comma between them); `no matching policies` where none matched.",
     }],
     settle_message: Some(settle_authorities),
+    unserved: None,
 };
 
 /// Its webhooks for what holds images, validating and mutating alike.

@@ -27,4 +27,5 @@ pub static ADDON: PureAddon = PureAddon {
     without_barrier: &[],
     denials: &[],
     settle_message: None,
+    unserved: None,
 };

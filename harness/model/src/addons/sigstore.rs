@@ -26,4 +26,5 @@ pub static ADDON: PureAddon = PureAddon {
     without_barrier: &[],
     denials: &[],
     settle_message: None,
+    unserved: None,
 };

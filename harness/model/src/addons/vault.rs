@@ -21,4 +21,5 @@ pub static ADDON: PureAddon = PureAddon {
     without_barrier: &[],
     denials: &[],
     settle_message: None,
+    unserved: None,
 };

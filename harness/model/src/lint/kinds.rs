@@ -5,9 +5,12 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::LintNotes;
+use crate::addons::unserved_wish;
 use crate::{ActionWrites, Answer, ObjectManifest, ScenarioStep, object_kind, object_kind_called};
 
 const KINDS_HINT: &str = "known kinds are in `harness/model/src/kinds.rs` and `harness/model/src/addons`, each with what shows that it is in force";
+
+const UNSERVED_HINT: &str = "a world would show that nothing happens, and prove nothing by it";
 
 impl LintNotes<'_> {
     pub(super) fn check_kinds(&mut self) {
@@ -45,6 +48,11 @@ impl LintNotes<'_> {
                 );
                 self.add_finding(file, what, KINDS_HINT);
             }
+            for (kind, wish) in self.unserved_wishes(file) {
+                let what =
+                    format!("`{file}` holds a {kind} that does not get what it asks for: {wish}");
+                self.add_finding(file, what, UNSERVED_HINT);
+            }
         }
         let is_own = |kind: &str| {
             own.iter()
@@ -60,6 +68,16 @@ impl LintNotes<'_> {
                 KINDS_HINT,
             );
         }
+    }
+}
+
+impl LintNotes<'_> {
+    /// What the objects of a file ask for that nothing here does, with their kinds.
+    fn unserved_wishes(&self, file: &str) -> Vec<(String, &'static str)> {
+        let objects = self.loaded.manifests.get(file).into_iter().flatten();
+        objects
+            .filter_map(|one| Some((one.kind().to_owned(), unserved_wish(&one.object)?)))
+            .collect()
     }
 }
 

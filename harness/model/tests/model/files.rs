@@ -438,6 +438,11 @@ fn kinds_that_are_not_known_are_refused() {
     let widget = "apiVersion: shop.example/v1\nkind: Widget\nmetadata: {name: w}\n";
     let unknown = ["`other.yaml` holds a Widget, a kind that Gauntlet does not know"];
     assert_eq!(other(&text, widget), unknown);
+    let generating = "apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: {name: g}\nspec: {rules: [{generate: {}}]}\n";
+    let said = other(&text, generating);
+    let wish = "`other.yaml` holds a ClusterPolicy that does not get what it asks for: it generates, which takes Kyverno's \
+        background controller";
+    assert!(said.iter().any(|what| what == wish), "{said:?}");
     let turned_down = text.replace(
         "other.yaml }\n    expect: admitted",
         "other.yaml }\n    expect: invalid",
