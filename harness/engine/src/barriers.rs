@@ -27,6 +27,7 @@
 
 mod account;
 mod aggregation;
+mod dry_pod;
 mod limits;
 mod network;
 mod plan;

@@ -197,7 +197,7 @@ const ACTION_FILES: [CodeFiles; 15] = [
 /// Files of the engine's four folders that every scenario goes through, or that cannot be told from
 /// those.
 #[cfg(test)]
-pub(super) const COMMON_FILES: [&str; 31] = [
+pub(super) const COMMON_FILES: [&str; 32] = [
     "harness/engine/src/actions/context.rs",
     "harness/engine/src/actions/image.rs",
     "harness/engine/src/actions/image/sign.rs",
@@ -212,6 +212,7 @@ pub(super) const COMMON_FILES: [&str; 31] = [
     "harness/engine/src/observe.rs",
     "harness/engine/src/barriers/account.rs",
     "harness/engine/src/barriers/aggregation.rs",
+    "harness/engine/src/barriers/dry_pod.rs",
     "harness/engine/src/barriers/sentinels.rs",
     "harness/engine/src/barriers/limits.rs",
     "harness/engine/src/barriers.rs",

@@ -1,19 +1,11 @@
-//! ServiceAccounts that are changed or deleted. The API server's admission goes by its own copy, and
-//! asks for an account only where it has none: a new one is known at once, but a pod that names one
-//! that was just deleted may still be admitted, and gets a token that its account no longer wants. A
-//! sentinel cannot show it, since a sentinel's account is asked for, too. So a dry run of a pod that
-//! names the account itself is looked at.
+//! ServiceAccounts that are changed or deleted: a pod that names one that was just deleted may still
+//! be admitted, and gets a token that its account no longer wants.
 
-use std::time::Duration;
-
-use api::{ApiCall, ApiCaller, percent_encode, reply_json, was_taken};
+use api::percent_encode;
 use serde_json::{Value, json};
 
+use super::dry_pod::DryPod;
 use super::plan::WriteRecord;
-use super::sentinels::IN_FORCE_WITHIN;
-use crate::Error;
-use crate::discovery::find_object;
-use crate::wait::{ConditionWait, WaitLook, WaitReporter};
 
 /// Those of `records` that the API server's copy may be behind of: what was deleted, or written
 /// more than once.
@@ -31,43 +23,16 @@ pub(super) fn touched_accounts<'a>(
         .filter(move |record| record.resource.kind == "ServiceAccount" && is_known(record))
 }
 
-/// Waits until a pod that names this account is treated as the account says by now.
-pub(super) async fn wait_for_account(
-    own: &ApiCaller,
-    waiter: &WaitReporter,
-    record: &WriteRecord,
-) -> Result<(), Error> {
-    let what = format!("the ServiceAccount {} to be known as it is", record.name);
-    let wait = ConditionWait {
-        what: &what,
-        within: IN_FORCE_WITHIN,
-        every: Duration::from_millis(20),
-    };
-    let pods = format!(
-        "/api/v1/namespaces/{}/pods",
-        percent_encode(&record.namespace)
-    );
-    waiter
-        .wait_until(wait, async || {
-            let stored = find_object(own, &record.resource, &record.namespace, &record.name).await;
-            let account = match stored {
-                Ok(account) => account,
-                Err(said) => return WaitLook::from(said),
-            };
-            let call = ApiCall::post(pods.as_str(), naming_pod(&record.name)).dry_run(true);
-            let reply = own.send_call(call).await.reply;
-            // Whoever else refuses a pod refuses the next one, too.
-            let pod = reply_json(&reply).filter(|_| was_taken(&reply));
-            match (account, pod) {
-                (_, None) => WaitLook::Ready(()),
-                (None, Some(_)) => WaitLook::NotYet("a pod may still name it".into()),
-                (Some(account), Some(pod)) if is_given(&account, pod) => WaitLook::Ready(()),
-                (Some(_), Some(_)) => {
-                    WaitLook::NotYet("a pod still gets what it said before".into())
-                }
-            }
-        })
-        .await
+/// The pod that shows what is known of an account.
+pub(super) fn account_look(record: &WriteRecord) -> DryPod {
+    DryPod {
+        pods: format!(
+            "/api/v1/namespaces/{}/pods",
+            percent_encode(&record.namespace)
+        ),
+        pod: naming_pod(&record.name),
+        is_given,
+    }
 }
 
 /// A pod that no Pod Security level refuses.

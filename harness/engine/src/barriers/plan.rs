@@ -163,15 +163,18 @@ fn plan_waits<'a>(
                     .iter()
                     .filter(|record| record.resource.kind == "RuntimeClass");
                 works.extend(classes.map(|record| {
-                    runtime_class::wait_for_class(sentinels, waiter, record).boxed_local()
+                    runtime_class::class_look(sentinels, record)
+                        .wait_until_known(sentinels.own(), waiter, record)
+                        .boxed_local()
                 }));
             }
             KindBarrier::ServiceAccounts => {
-                let own = sentinels.own();
-                works
-                    .extend(account::touched_accounts(records, history).map(|record| {
-                        account::wait_for_account(own, waiter, record).boxed_local()
-                    }));
+                let touched = account::touched_accounts(records, history);
+                works.extend(touched.map(|record| {
+                    account::account_look(record)
+                        .wait_until_known(sentinels.own(), waiter, record)
+                        .boxed_local()
+                }));
             }
             // An addon's settings count, too, and are of any kind: `addons::waits`.
             KindBarrier::Addon(_) => {}
