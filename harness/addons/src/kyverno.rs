@@ -232,6 +232,7 @@ mod tests {
         let objects = objects(&material).unwrap();
         let deployment = of_kind(&objects, "Deployment")[0].to_string();
         assert!(deployment.contains("--tufRoot=http://tuf.box:3005/root.json"));
-        assert!(deployment.contains("/run/gauntlet/work/tuf") && !deployment.contains("$(tuf"));
+        let folder = format!("{}/tuf", HostAccess::INSIDE);
+        assert!(deployment.contains(&folder) && !deployment.contains("$(tuf"));
     }
 }

@@ -159,9 +159,10 @@ impl LiveWorld<'_> {
                 let namespace = namespace
                     .as_ref()
                     .map_or_else(|| self.namespace().to_owned(), |name| self.fill_text(name));
-                let headers = impersonate.as_ref().map_or_else(Vec::new, |user| {
-                    self.user_headers(HeaderPrefix::Impersonate, user.into())
-                });
+                let headers = match impersonate {
+                    Some(user) => self.user_headers(HeaderPrefix::Impersonate, user.into())?,
+                    None => Vec::new(),
+                };
                 let token = IdentityToken {
                     namespace,
                     account: self.fill_text(name),
@@ -217,20 +218,24 @@ impl LiveWorld<'_> {
                 ));
             }
         };
-        user.check_headers()?;
-        let mut headers = self.user_headers(prefix, user);
+        let mut headers = self.user_headers(prefix, user)?;
         let authenticated = (prefix.name("Group"), AUTHENTICATED_GROUP.to_owned());
         if !headers.contains(&authenticated) {
             headers.push(authenticated);
         }
         if let Some(other) = acts_as {
-            headers.extend(self.user_headers(HeaderPrefix::Impersonate, other.into()));
+            headers.extend(self.user_headers(HeaderPrefix::Impersonate, other.into())?);
         }
         Ok((client.clone(), headers))
     }
 
-    fn user_headers(&self, prefix: HeaderPrefix, user: DescribedUser<'_>) -> Vec<(String, String)> {
-        user_headers(prefix, user, |text| self.fill_text(text))
+    fn user_headers(
+        &self,
+        prefix: HeaderPrefix,
+        user: DescribedUser<'_>,
+    ) -> Result<Vec<(String, String)>, Error> {
+        user.check_headers()?;
+        Ok(user_headers(prefix, user, |text| self.fill_text(text)))
     }
 
     /// A client with a token of this ServiceAccount, one of its kind for the whole world.

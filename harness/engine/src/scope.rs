@@ -43,7 +43,10 @@ fn step_is_wide(scenario: &LoadedScenario, step: &ScenarioStep) -> bool {
         }
         ActionWrites::Object(target) => {
             !step.dry_run
-                && (elsewhere || is_wide(&step.action, target) || patch_is_wide(scenario, step))
+                && (elsewhere
+                    || is_wide(&step.action, target)
+                    || patch_is_wide(scenario, step)
+                    || starts_many_pods(&step.action))
         }
         ActionWrites::Namespace => !step.dry_run && elsewhere,
         ActionWrites::Nothing | ActionWrites::Images => false,
@@ -63,28 +66,10 @@ fn looks_beyond(scenario: &LoadedScenario, step: &ScenarioStep) -> bool {
         _ => return false,
     };
     let mut steps = scenario.scenario.steps.iter();
-    steps.any(|one| one.id == *earlier && reads_beyond(one))
-}
-
-/// Whether a step is answered with objects of every namespace.
-fn reads_beyond(step: &ScenarioStep) -> bool {
-    match &step.action {
-        Action::List {
-            all_namespaces,
-            fields,
-            ..
-        } => {
-            let is_narrow = fields
-                .as_ref()
-                .is_some_and(|fields| fields.contains(NAMESPACE_MARK));
-            (*all_namespaces && !is_narrow) || is_elsewhere(step)
-        }
-        // `/version` and `/livez` tell of nobody's objects.
-        Action::Path(path) => {
-            !path.contains(NAMESPACE_MARK) && path.trim_start_matches('/').contains('/')
-        }
-        _ => false,
-    }
+    steps.any(|one| {
+        let is_beyond = one.action.facts().tells_of_everybody || is_elsewhere(one);
+        one.id == *earlier && is_beyond
+    })
 }
 
 fn patch_is_wide(scenario: &LoadedScenario, step: &ScenarioStep) -> bool {
@@ -96,6 +81,10 @@ fn patch_is_wide(scenario: &LoadedScenario, step: &ScenarioStep) -> bool {
     patches
         .into_iter()
         .any(|patch| model::reach_of_patch(&patch.object) == ImpactScope::Cluster)
+}
+
+fn starts_many_pods(action: &Action) -> bool {
+    matches!(action, Action::Scale { replicas, .. } if model::are_many_pods(u64::from(*replicas)))
 }
 
 /// Whether a step changes something in a namespace that is not the world's, and that nothing can
@@ -272,6 +261,13 @@ mod tests {
             ),
             ImpactScope::Cluster
         );
+        let scale = |replicas: u8| {
+            let to =
+                format!("do: {{scale: {{target: deployment.apps/web, replicas: {replicas}}}}}");
+            reach("", &to)
+        };
+        assert_eq!(scale(3), ImpactScope::Confined);
+        assert_eq!(scale(50), ImpactScope::Cluster);
         assert_eq!(
             reach("", "do: {delete: unheard/$(namespace)-r}"),
             ImpactScope::Cluster

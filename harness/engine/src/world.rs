@@ -215,12 +215,18 @@ impl<'a> LiveWorld<'a> {
         });
     }
 
+    /// Has the API server asked anew what it serves, where these may have changed it.
+    fn note_served(&self, records: &[WriteRecord]) {
+        let mut kinds = records.iter().map(|record| record.resource.kind.as_str());
+        if kinds.any(|kind| kind == "CustomResourceDefinition") {
+            self.run.discovery.forget_served();
+        }
+    }
+
     /// Waits until everything that was written is in force.
     pub(crate) async fn wait_in_force(&mut self) -> Result<(), Error> {
         let pending = self.barrier.take_pending();
-        if pending.iter().any(WriteRecord::changes_what_is_served) {
-            self.run.discovery.forget_served();
-        }
+        self.note_served(&pending);
         let (sentinels, host_access) = (&self.run.sentinels, self.run.cluster.host_access());
         let waiter = self.waiter.granting(self.granted);
         let mut settled = wait_in_force(

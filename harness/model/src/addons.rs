@@ -148,9 +148,15 @@ pub(crate) fn refusing_addon(webhook: &str, rest: &str) -> Option<Refuser> {
         let names: Vec<&str> = names.into_iter().collect();
         (!names.is_empty()).then(|| Refuser::Engine {
             engine: addon,
-            policy: names.join(", "),
+            policy: space_names(&names.join(",")),
         })
     })
+}
+
+/// Several names with a comma and a space between them, whatever stands around the commas.
+pub(crate) fn space_names(names: &str) -> String {
+    let names: Vec<&str> = names.split(',').map(str::trim).collect();
+    names.join(", ")
 }
 
 /// Whether this can be the name of an object.

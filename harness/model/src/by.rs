@@ -10,6 +10,7 @@ use serde::de::{DeserializeSeed, EnumAccess, Error, IntoDeserializer, VariantAcc
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 
+use crate::addons::space_names;
 use crate::{ADDONS, Plugin, PureAddon, Unfit};
 
 /// What refused, as precisely as the reply allows.
@@ -128,7 +129,7 @@ impl<'de> Visitor<'de> for RefuserVisitor {
         match refusing_addons().find(|engine| engine.name == word) {
             Some(engine) => Ok(Refuser::Engine {
                 engine,
-                policy: join_names(&behind.newtype_variant::<String>()?),
+                policy: space_names(&behind.newtype_variant::<String>()?),
             }),
             None => Refuser::deserialize(EnumAccessDeserializer::new(FixedWord { word, behind })),
         }
@@ -197,12 +198,6 @@ fn add_engines(schema: &mut Schema) {
             "required": [engine.name], "additionalProperties": false,
         }));
     }
-}
-
-/// Several names are told with a comma and a space between them, however they are written.
-fn join_names(written: &str) -> String {
-    let names: Vec<&str> = written.split(',').map(str::trim).collect();
-    names.join(", ")
 }
 
 #[cfg(test)]

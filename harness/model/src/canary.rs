@@ -24,12 +24,33 @@ const LONGEST_PIECE: u64 = 64 << 20;
 /// `base64, gzip`. `None` if it does not. Never panics, whatever the bytes are.
 #[must_use]
 pub fn find_canary(bytes: &[u8], canary: &str) -> Option<String> {
-    let wrappings = search_canary(bytes, canary.as_bytes(), MOST_WRAPPINGS)?;
+    let search = |text: &str| search_canary(bytes, text.as_bytes(), MOST_WRAPPINGS);
+    let wrappings = search(canary).or_else(|| {
+        let mut wrappings = search(&json_letters(canary)?)?;
+        wrappings.push("JSON");
+        Some(wrappings)
+    })?;
     Some(if wrappings.is_empty() {
         "plain".into()
     } else {
         wrappings.join(", ")
     })
+}
+
+/// How Go's JSON writes `&`, `<` and `>`, in a text that is JSON otherwise (`encoding/json`,
+/// `HTMLEscape`).
+#[must_use]
+pub fn escape_as_go(json: &str) -> String {
+    json.replace('&', r"\u0026")
+        .replace('<', r"\u003c")
+        .replace('>', r"\u003e")
+}
+
+/// A text as it stands within a JSON string that Go wrote; nothing where that is the text itself.
+fn json_letters(text: &str) -> Option<String> {
+    let quoted = serde_json::Value::from(text).to_string();
+    let letters = escape_as_go(quoted.trim_matches('"'));
+    (letters != text).then_some(letters)
 }
 
 fn search_canary(bytes: &[u8], canary: &[u8], depth: usize) -> Option<Vec<&'static str>> {
@@ -218,6 +239,19 @@ mod tests {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
         encoder.write_all(bytes).unwrap();
         encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn a_value_with_letters_that_json_escapes_is_found() {
+        let canary = "canary-a&b<c\"d";
+        let text = br#"{"data":"canary-a\u0026b\u003cc\"d"}"#;
+        assert_eq!(find_canary(text, canary).as_deref(), Some("JSON"));
+        let wrapped = STANDARD.encode(text);
+        assert_eq!(
+            find_canary(wrapped.as_bytes(), canary).as_deref(),
+            Some("base64, JSON")
+        );
+        assert_eq!(find_canary(text, "canary-a&c"), None);
     }
 
     #[test]

@@ -81,7 +81,7 @@ fn is_claim(field: &str, value: &Value) -> bool {
         "priorityClassName" => !is_ours(value),
         "resources" => takes_much_of_a_node(value),
         "defaultRequest" | "default" | "podFixed" => is_much_of_a_node(value),
-        "replicas" => value.as_u64().is_none_or(|number| number > FEW_PODS),
+        "replicas" | "parallelism" => value.as_u64().is_none_or(are_many_pods),
         // An address that a Service is said to have is its own on every node.
         "loadBalancer" | "ingress" => value.to_string().contains("\"ip\":"),
         "podAffinity" | "podAntiAffinity" => names_other_namespaces(value),
@@ -91,6 +91,12 @@ fn is_claim(field: &str, value: &Value) -> bool {
 
 /// So many pods of a workload fit beside those of other worlds, whatever little each asks for.
 const FEW_PODS: u64 = 10;
+
+/// Whether so many pods of a workload may keep those of other worlds off a node.
+#[must_use]
+pub fn are_many_pods(number: u64) -> bool {
+    number > FEW_PODS
+}
 
 /// Whether a container asks for so much of a node that pods of other worlds may have to wait for
 /// it. What it asks for is its limit where it states nothing else.
@@ -114,12 +120,11 @@ fn is_much_of_a_node(resources: &Value) -> bool {
 fn is_much(resource: &str, quantity: &Value) -> bool {
     !match resource {
         "cpu" => is_small(quantity, &["m", "u", "n"], 25),
-        _ => is_small(quantity, &["Mi", "M"], 64),
+        _ => is_small(quantity, &["Mi", "M", "Ki", "k", ""], 64),
     }
 }
 
-/// Whether a quantity is nothing, or at most so many of these small units; a memory of few bytes is
-/// no more than nothing. In doubt it is large.
+/// Whether a quantity is nothing, or at most so many of one of these units. In doubt it is large.
 fn is_small(quantity: &Value, units: &[&str], most: u64) -> bool {
     let text = match quantity {
         Value::Null => return true,
@@ -130,9 +135,7 @@ fn is_small(quantity: &Value, units: &[&str], most: u64) -> bool {
     let unit = &text[digits.len()..];
     match digits.parse::<u64>() {
         Ok(0) => true,
-        Ok(number) => {
-            number <= most && (units.contains(&unit) || (unit.is_empty() && units[0] == "Mi"))
-        }
+        Ok(number) => number <= most && units.contains(&unit),
         Err(_) => false,
     }
 }

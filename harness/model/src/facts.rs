@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::nodeless::{BEHIND_THE_API, is_api_alone};
+use crate::scope::NAMESPACE_MARK;
 use crate::{
     Action, AttachSbom, AttestImage, CanaryMatch, Capability, CopyImage, EncryptStorage, ImageName,
     LeakPlace, ObjectTarget, ObservedRecord, RewriteSecrets, RotateSecret, SignImage,
@@ -28,6 +29,8 @@ pub struct ActionFacts<'a> {
     pub settles: AnswerSettling,
     /// Whether it starts an API server again.
     pub starts_api_server: bool,
+    /// Whether it is answered with objects of every namespace.
+    pub tells_of_everybody: bool,
 }
 
 /// How an action's answer may still change, so that it has to last before it is believed.
@@ -73,6 +76,7 @@ impl Action {
         let (mut reads, mut texts, mut needs) = (Vec::new(), Vec::new(), Vec::new());
         let (mut image, mut settles) = (None, AnswerSettling::AtOnce);
         let mut starts_api_server = false;
+        let mut tells_of_everybody = false;
         let writes = match self {
             Self::Create(file) | Self::Apply(file) | Self::Update(file) => {
                 reads = vec![file.as_str()];
@@ -192,6 +196,9 @@ impl Action {
             }
             Self::Path(path) => {
                 needs = of_path(path).into_iter().collect();
+                // `/version` and `/livez` tell of nobody's objects.
+                tells_of_everybody =
+                    !path.contains(NAMESPACE_MARK) && path.trim_start_matches('/').contains('/');
                 ActionWrites::Nothing
             }
             Self::WaitRunning(_) => {
@@ -215,7 +222,18 @@ impl Action {
                 needs = vec![Capability::Etcd];
                 ActionWrites::Nothing
             }
-            Self::List { .. } | Self::CheckPropagation(_) => ActionWrites::Nothing,
+            Self::List {
+                all_namespaces,
+                fields,
+                ..
+            } => {
+                let is_narrow = fields
+                    .as_ref()
+                    .is_some_and(|fields| fields.contains(NAMESPACE_MARK));
+                tells_of_everybody = *all_namespaces && !is_narrow;
+                ActionWrites::Nothing
+            }
+            Self::CheckPropagation(_) => ActionWrites::Nothing,
         };
         // Images are made, signed and looked at by programs beside the cluster.
         needs.extend(image.map(|_| Capability::HostTools));
@@ -227,6 +245,7 @@ impl Action {
             image,
             settles,
             starts_api_server,
+            tells_of_everybody,
         }
     }
 }

@@ -64,8 +64,9 @@ pub use addons::{
 pub use agent::{AgentLook, ArrivedEvents, DeliveredEvents, has_event, read_agent};
 pub use answer::{Answer, ConnectionStage, RejectionReason, Verdict};
 pub use by::Refuser;
-pub use canary::{conceal_canary, find_canary};
+pub use canary::{conceal_canary, escape_as_go, find_canary};
 pub use capability::Capability;
+pub use claims::are_many_pods;
 pub use cluster_spec::{ClusterKey, ClusterSpec};
 pub use error::{Error, FilePlace, ParseWordError};
 pub use facts::{API_SERVER, ActionFacts, ActionWrites, AnswerSettling};

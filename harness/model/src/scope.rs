@@ -14,7 +14,7 @@ pub enum ImpactScope {
     Cluster,
 }
 
-const NAMESPACE_MARK: &str = "$(namespace)";
+pub(crate) const NAMESPACE_MARK: &str = "$(namespace)";
 pub(crate) const OWN_NAMESPACE: &str = "kubernetes.io/metadata.name";
 
 /// How far `object`, as its author wrote it, reaches. In doubt, and of a kind that is not known, it

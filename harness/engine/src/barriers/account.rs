@@ -2,52 +2,35 @@
 //! be admitted, and gets a token that its account no longer wants.
 
 use api::percent_encode;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::dry_pod::DryPod;
 use super::plan::WriteRecord;
+use super::sentinels::restricted_pod;
 
-/// Those of `records` that the API server's copy may be behind of: what was deleted, or written
-/// more than once.
+/// Those of the written `accounts` that the API server's copy may be behind of: what was deleted, or
+/// is among `all` more than once.
 pub(super) fn touched_accounts<'a>(
-    records: &'a [WriteRecord],
-    history: &'a [WriteRecord],
+    accounts: Vec<&'a WriteRecord>,
+    all: &[&WriteRecord],
 ) -> impl Iterator<Item = &'a WriteRecord> {
-    let is_known = move |record: &WriteRecord| {
-        let mut earlier = history.iter().chain(records);
-        record.object.is_none()
-            || earlier.any(|one| !std::ptr::eq(one, record) && one.path() == record.path())
-    };
-    records
-        .iter()
-        .filter(move |record| record.resource.kind == "ServiceAccount" && is_known(record))
+    accounts.into_iter().filter(|account| {
+        let mut others = all.iter().filter(|one| !std::ptr::eq(**one, *account));
+        account.object.is_none() || others.any(|one| one.path() == account.path())
+    })
 }
 
-/// The pod that shows what is known of an account.
+/// The pod that shows what is known of an account. It is tried where the account is, so the webhooks
+/// of that namespace are asked about it.
 pub(super) fn account_look(record: &WriteRecord) -> DryPod {
     DryPod {
         pods: format!(
             "/api/v1/namespaces/{}/pods",
             percent_encode(&record.namespace)
         ),
-        pod: naming_pod(&record.name),
+        pod: restricted_pod(&format!("gauntlet-sentinel-{}", record.name), &record.name),
         is_given,
     }
-}
-
-/// A pod that no Pod Security level refuses.
-fn naming_pod(account: &str) -> Value {
-    json!({
-        "apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "gauntlet-sentinel-"},
-        "spec": {
-            "serviceAccountName": account,
-            "securityContext": {"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}},
-            "containers": [{
-                "name": "main", "image": "sentinel",
-                "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}},
-            }],
-        },
-    })
 }
 
 /// Whether a pod got the token and the pull secrets that its account says.
@@ -64,6 +47,8 @@ fn is_given(account: &Value, pod: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::discovery::ApiResource;
 
@@ -78,12 +63,15 @@ mod tests {
 
     #[test]
     fn a_new_account_is_known_at_once() {
+        let count = |accounts: &[WriteRecord], earlier: &[WriteRecord]| {
+            let all: Vec<&WriteRecord> = earlier.iter().chain(accounts).collect();
+            touched_accounts(accounts.iter().collect(), &all).count()
+        };
         let fresh = [record("a", Some(json!({})))];
-        assert_eq!(touched_accounts(&fresh, &[]).count(), 0);
-        assert_eq!(touched_accounts(&fresh, &fresh.clone()).count(), 1);
-        let other = [record("b", Some(json!({})))];
-        assert_eq!(touched_accounts(&fresh, &other).count(), 0);
-        assert_eq!(touched_accounts(&[record("a", None)], &[]).count(), 1);
+        assert_eq!(count(&fresh, &[]), 0);
+        assert_eq!(count(&fresh, &fresh.clone()), 1);
+        assert_eq!(count(&fresh, &[record("b", Some(json!({})))]), 0);
+        assert_eq!(count(&[record("a", None)], &[]), 1);
     }
 
     #[test]

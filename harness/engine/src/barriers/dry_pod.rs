@@ -3,16 +3,14 @@
 //! A sentinel cannot show it, since a sentinel's object is asked for, too. So a dry run of a pod that
 //! names the object itself is looked at.
 
-use std::time::Duration;
-
 use api::{ApiCall, ApiCaller, reply_json, was_taken};
 use serde_json::Value;
 
 use super::plan::WriteRecord;
-use super::sentinels::IN_FORCE_WITHIN;
+use super::sentinels::in_force_wait;
 use crate::Error;
 use crate::discovery::find_object;
-use crate::wait::{ConditionWait, WaitLook, WaitReporter};
+use crate::wait::{WaitLook, WaitReporter};
 
 /// A pod that names an object.
 pub(super) struct DryPod {
@@ -39,11 +37,7 @@ impl DryPod {
             "the {} {} to be known as it is",
             record.resource.kind, record.name
         );
-        let wait = ConditionWait {
-            what: &what,
-            within: IN_FORCE_WITHIN,
-            every: Duration::from_millis(20),
-        };
+        let wait = in_force_wait(&what);
         waiter
             .wait_until(wait, async || {
                 let stored =

@@ -5,14 +5,12 @@
 //! *changed* default that shows how far the watch has come: the first value may be the answer to
 //! such a question, the second is not, since that was kept.
 
-use std::time::Duration;
-
 use api::{ApiCall, MERGE_PATCH, reply_json as json_of, reply_message, was_taken};
 use serde_json::{Value, json};
 
-use super::sentinels::{IN_FORCE_WITHIN, SentinelObjects};
+use super::sentinels::{SentinelObjects, in_force_wait};
 use crate::Error;
-use crate::wait::{ConditionWait, WaitLook, WaitReporter};
+use crate::wait::{WaitLook, WaitReporter};
 
 /// Waits until the API server goes by every LimitRange that was written before.
 pub(super) async fn limit_ranges(
@@ -69,11 +67,7 @@ async fn is_set(
         "spec": {"containers": [{"name": "c", "image": "none"}]},
     });
     let path = format!("/api/v1/namespaces/{}/pods", sentinels.namespace());
-    let wait = ConditionWait {
-        what: "limit ranges to be in force",
-        within: IN_FORCE_WITHIN,
-        every: Duration::from_millis(20),
-    };
+    let wait = in_force_wait("limit ranges to be in force");
     waiter
         .wait_until(wait, async || {
             let reply = sentinels

@@ -1,6 +1,6 @@
 //! Which sentinels a batch of written objects asks for.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use addons::WrittenObject;
 use cluster::HostAccess;
@@ -32,11 +32,6 @@ impl WriteRecord {
     /// Where the object is.
     pub(crate) fn path(&self) -> String {
         self.resource.object_path(&self.namespace, &self.name)
-    }
-
-    /// Whether the API server may serve other kinds now.
-    pub(crate) fn changes_what_is_served(&self) -> bool {
-        self.resource.kind == "CustomResourceDefinition"
     }
 
     fn written(&self) -> WrittenObject<'_> {
@@ -104,10 +99,11 @@ fn plan_waits<'a>(
     history: &'a [WriteRecord],
 ) -> Result<Vec<BarrierWork<'a>>, Error> {
     let all: Vec<&WriteRecord> = history.iter().chain(records).collect();
-    let barriers = records
-        .iter()
-        .map(|record| object_barrier(record, &all))
-        .collect::<Result<BTreeSet<KindBarrier>, Error>>()?;
+    let mut by_barrier: BTreeMap<KindBarrier, Vec<&'a WriteRecord>> = BTreeMap::new();
+    for record in records {
+        let barrier = object_barrier(record, &all)?;
+        by_barrier.entry(barrier).or_default().push(record);
+    }
     let last = |kind: &str| {
         records
             .iter()
@@ -115,7 +111,7 @@ fn plan_waits<'a>(
             .find(|record| record.resource.kind == kind)
     };
     let mut works: Vec<BarrierWork<'a>> = Vec::new();
-    for barrier in barriers {
+    for (barrier, concerned) in by_barrier {
         match barrier {
             // Parameters of a policy can be of any kind, so they are looked for below, whatever was
             // written.
@@ -147,29 +143,19 @@ fn plan_waits<'a>(
                 works.push(priority::priority_classes(sentinels, waiter).boxed_local())
             }
             KindBarrier::OwnStatus => {
-                let own = sentinels.own();
-                works.extend(
-                    records
-                        .iter()
-                        .filter(|record| record.resource.kind != "ResourceQuota")
-                        .filter_map(|record| status::own_status(own, waiter, record)),
-                );
-            }
-            KindBarrier::Quotas => {
-                works.push(quota::wait_for_quotas(sentinels, waiter, records).boxed_local());
-            }
-            KindBarrier::RuntimeClasses => {
-                let classes = records
-                    .iter()
-                    .filter(|record| record.resource.kind == "RuntimeClass");
-                works.extend(classes.map(|record| {
-                    runtime_class::class_look(sentinels, record)
-                        .wait_until_known(sentinels.own(), waiter, record)
-                        .boxed_local()
+                works.extend(concerned.into_iter().map(|record| {
+                    status::own_status(sentinels.own(), waiter, record).boxed_local()
                 }));
             }
+            // A deletion of what one counts concerns it, too: `quota::quota_wait`, below.
+            KindBarrier::Quotas => {}
+            KindBarrier::RuntimeClasses => works.extend(concerned.into_iter().map(|record| {
+                runtime_class::class_look(sentinels, record)
+                    .wait_until_known(sentinels.own(), waiter, record)
+                    .boxed_local()
+            })),
             KindBarrier::ServiceAccounts => {
-                let touched = account::touched_accounts(records, history);
+                let touched = account::touched_accounts(concerned, &all);
                 works.extend(touched.map(|record| {
                     account::account_look(record)
                         .wait_until_known(sentinels.own(), waiter, record)
@@ -180,10 +166,7 @@ fn plan_waits<'a>(
             KindBarrier::Addon(_) => {}
         }
     }
-    if quota::may_free_counts(records, history) {
-        let counted = quota::wait_for_counts(sentinels.own(), waiter, records, history);
-        works.push(counted.boxed_local());
-    }
+    works.extend(quota::quota_wait(sentinels, waiter, records, history));
     for control in policy::concerned_kinds(records, history) {
         works.push(policy::sentinel_policy(sentinels, waiter, control).boxed_local());
     }
@@ -248,7 +231,11 @@ mod tests {
                 KindBarrier::Addon(_) => continue,
                 KindBarrier::AdmissionPolicies => policy::concerned_kinds(&records, &[]).len(),
                 KindBarrier::OwnStatus => usize::from(status::status_test(one.kind).is_some()),
-                KindBarrier::ServiceAccounts => account::touched_accounts(&records, &[]).count(),
+                KindBarrier::ServiceAccounts => {
+                    let all: Vec<&WriteRecord> = records.iter().collect();
+                    account::touched_accounts(all.clone(), &all).count()
+                }
+                KindBarrier::Quotas => quota::concerned_quotas(&records, &[]).0.len(),
                 KindBarrier::NetworkTables => usize::from(network::is_enforced(&records[0])),
                 KindBarrier::Stored
                 | KindBarrier::Roles
@@ -257,7 +244,6 @@ mod tests {
                 | KindBarrier::MutatingWebhooks
                 | KindBarrier::NamespaceLabels
                 | KindBarrier::LimitRanges
-                | KindBarrier::Quotas
                 | KindBarrier::RuntimeClasses
                 | KindBarrier::PriorityClasses => 1,
             };

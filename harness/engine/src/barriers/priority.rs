@@ -1,13 +1,11 @@
 //! A sentinel for PriorityClasses: a pod may name one once the API server's watch has brought it.
 
-use std::time::Duration;
-
 use api::{ApiCall, reply_message, was_taken};
 use serde_json::json;
 
-use super::sentinels::{IN_FORCE_WITHIN, SentinelObjects};
+use super::sentinels::{SentinelObjects, in_force_wait};
 use crate::Error;
-use crate::wait::{ConditionWait, WaitLook, WaitReporter};
+use crate::wait::{WaitLook, WaitReporter};
 
 const PRIORITY_CLASSES: &str = "/apis/scheduling.k8s.io/v1/priorityclasses";
 
@@ -27,11 +25,7 @@ pub(super) async fn priority_classes(
         "spec": {"priorityClassName": name, "containers": [{"name": "c", "image": "none"}]},
     });
     let path = format!("/api/v1/namespaces/{}/pods", sentinels.namespace());
-    let wait = ConditionWait {
-        what: "priority classes to be in force",
-        within: IN_FORCE_WITHIN,
-        every: Duration::from_millis(20),
-    };
+    let wait = in_force_wait("priority classes to be in force");
     let shown = waiter
         .wait_until(wait, async || {
             let reply = sentinels

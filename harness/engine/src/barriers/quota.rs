@@ -9,12 +9,13 @@
 use std::time::Duration;
 
 use api::{ApiCall, ApiCaller};
+use futures::FutureExt;
 use futures::future::try_join_all;
 use model::{Answer, ApiReply, Refuser, ReplyContext, Verdict};
 use serde_json::{Value, json};
 
-use super::plan::WriteRecord;
-use super::sentinels::{IN_FORCE_WITHIN, SentinelObjects, not_yet};
+use super::plan::{BarrierWork, WriteRecord};
+use super::sentinels::{SentinelObjects, in_force_wait, not_yet};
 use super::status::own_status;
 use crate::Error;
 use crate::discovery::{ApiResource, find_object};
@@ -23,18 +24,66 @@ use crate::wait::{ConditionWait, WaitLook, WaitReporter};
 /// How long the controller may take to count again.
 const COUNTED_WITHIN: Duration = Duration::from_secs(30);
 
-/// Waits until the API server goes by every ResourceQuota among `records`, and has forgotten those
-/// that were deleted.
-pub(super) async fn wait_for_quotas(
+/// The wait until the API server goes by every ResourceQuota among `records`, has forgotten those
+/// that were deleted, and counts anew where something was deleted. Nothing where no quota is
+/// concerned.
+pub(super) fn quota_wait<'a>(
+    sentinels: &'a SentinelObjects,
+    waiter: &'a WaitReporter,
+    records: &'a [WriteRecord],
+    history: &'a [WriteRecord],
+) -> Option<BarrierWork<'a>> {
+    let (written, freed) = concerned_quotas(records, history);
+    let is_concerned = !(written.is_empty() && freed.is_empty());
+    is_concerned.then(|| wait_for_quotas(sentinels, waiter, written, freed).boxed_local())
+}
+
+/// The quotas that were written or deleted, and those that count what was deleted, each with that.
+pub(super) fn concerned_quotas<'a>(
+    records: &'a [WriteRecord],
+    history: &'a [WriteRecord],
+) -> (Vec<&'a WriteRecord>, Vec<FreedCount<'a>>) {
+    let written = records.iter().filter(|one| is_quota(one)).collect();
+    let deleted = records.iter().filter(|one| one.object.is_none());
+    let freed = deleted.flat_map(|gone| {
+        let all = history.iter().chain(records);
+        all.filter(|one| one.namespace == gone.namespace && counts_everything(one))
+            .map(move |quota| FreedCount { quota, gone })
+    });
+    (written, freed.collect())
+}
+
+/// A quota, and something of its namespace that was deleted.
+pub(super) struct FreedCount<'a> {
+    quota: &'a WriteRecord,
+    gone: &'a WriteRecord,
+}
+
+fn is_quota(record: &WriteRecord) -> bool {
+    record.resource.kind == "ResourceQuota"
+}
+
+async fn wait_for_quotas(
     sentinels: &SentinelObjects,
     waiter: &WaitReporter,
-    records: &[WriteRecord],
+    written: Vec<&WriteRecord>,
+    freed: Vec<FreedCount<'_>>,
 ) -> Result<(), Error> {
-    let quotas = records
-        .iter()
-        .filter(|record| record.resource.kind == "ResourceQuota");
     let own = sentinels.own();
-    try_join_all(quotas.filter_map(|record| own_status(own, waiter, record))).await?;
+    let statuses = written.iter().map(|quota| own_status(own, waiter, quota));
+    let counts = freed
+        .iter()
+        .map(|FreedCount { quota, gone }| wait_for_count(own, waiter, quota, &gone.resource));
+    tokio::try_join!(try_join_all(statuses), try_join_all(counts))?;
+    wait_for_sentinel(sentinels, waiter).await
+}
+
+/// What a controller has written by now is known once a quota that was made later refuses.
+async fn wait_for_sentinel(
+    sentinels: &SentinelObjects,
+    waiter: &WaitReporter,
+) -> Result<(), Error> {
+    let own = sentinels.own();
     let name = sentinels.fresh_name();
     // A resource of its own: sentinels of several worlds are in one namespace.
     let resource = format!("gauntlet.dev/{name}");
@@ -49,11 +98,7 @@ pub(super) async fn wait_for_quotas(
     sentinels.make_part(&collection, quota).await?;
     let pods = format!("/api/v1/namespaces/{}/pods", sentinels.namespace());
     let pod = asking_pod(&name, &resource);
-    let wait = ConditionWait {
-        what: "quotas to be in force",
-        within: IN_FORCE_WITHIN,
-        every: Duration::from_millis(20),
-    };
+    let wait = in_force_wait("quotas to be in force");
     let shown = waiter
         .wait_until(wait, async || {
             let call = ApiCall::post(pods.as_str(), pod.clone()).dry_run(true);
@@ -69,39 +114,11 @@ pub(super) async fn wait_for_quotas(
     shown
 }
 
-/// Whether something was deleted while the world has a quota.
-pub(super) fn may_free_counts(records: &[WriteRecord], history: &[WriteRecord]) -> bool {
-    let mut quotas = history
-        .iter()
-        .filter(|record| record.resource.kind == "ResourceQuota");
-    records.iter().any(|record| record.object.is_none()) && quotas.next().is_some()
-}
-
-/// Waits until the quotas of a namespace in which something was deleted count what is there.
-pub(super) async fn wait_for_counts(
-    own: &ApiCaller,
-    waiter: &WaitReporter,
-    records: &[WriteRecord],
-    history: &[WriteRecord],
-) -> Result<(), Error> {
-    let deleted: Vec<&WriteRecord> = records
-        .iter()
-        .filter(|record| record.object.is_none())
-        .collect();
-    let all = history.iter().chain(records);
-    let quotas = all.filter(|record| record.object.as_ref().is_some_and(counts_everything));
-    let waits = quotas.flat_map(|quota| {
-        let freed = deleted
-            .iter()
-            .filter(|record| record.namespace == quota.namespace);
-        freed.map(|record| wait_for_count(own, waiter, quota, &record.resource))
-    });
-    try_join_all(waits).await.map(drop)
-}
-
-fn counts_everything(object: &Value) -> bool {
-    let spec = &object["spec"];
-    object["kind"] == "ResourceQuota" && spec["scopes"].is_null() && spec["scopeSelector"].is_null()
+/// Whether this is a quota, as it was written, that counts whatever its namespace has.
+fn counts_everything(record: &WriteRecord) -> bool {
+    let spec = record.object.as_ref().map(|object| &object["spec"]);
+    let is_whole = |spec: &Value| spec["scopes"].is_null() && spec["scopeSelector"].is_null();
+    is_quota(record) && spec.is_some_and(is_whole)
 }
 
 async fn wait_for_count(
@@ -129,8 +146,10 @@ async fn wait_for_count(
                 return WaitLook::Ready(());
             };
             match own.fetch_body(collection.as_str()).await {
-                Ok(list) if live_count(&list) == used => WaitLook::Ready(()),
-                Ok(list) => WaitLook::NotYet(format!("it says {used} of {}", live_count(&list))),
+                Ok(list) => {
+                    let there = live_count(&list);
+                    WaitLook::when(there == used, || format!("it says {used} of {there}"))
+                }
                 Err(said) => WaitLook::from(Error::from(said)),
             }
         })
@@ -203,13 +222,42 @@ mod tests {
         assert_eq!(used_count(&apps, &pods), None);
     }
 
+    fn record(kind: &str, object: Option<Value>) -> WriteRecord {
+        WriteRecord {
+            resource: ApiResource::guess_resource("v1", kind),
+            namespace: "n".into(),
+            name: "q".into(),
+            object,
+        }
+    }
+
+    #[test]
+    fn what_is_deleted_concerns_every_quota_of_its_namespace() {
+        let quota = || record("ResourceQuota", Some(json!({"spec": {}})));
+        let elsewhere = WriteRecord {
+            namespace: "other".into(),
+            ..quota()
+        };
+        let history = [quota(), elsewhere, quota()];
+        let gone = [record("Pod", None)];
+        let (written, freed) = concerned_quotas(&gone, &history);
+        assert_eq!((written.len(), freed.len()), (0, 2));
+        let made = [record("Pod", Some(json!({})))];
+        assert_eq!(concerned_quotas(&made, &history).1.len(), 0);
+        assert_eq!(concerned_quotas(&[quota()], &[]).0.len(), 1);
+    }
+
     #[test]
     fn a_quota_with_a_scope_is_not_compared() {
-        let quota = |spec: Value| json!({"kind": "ResourceQuota", "spec": spec});
+        let quota = |spec: Value| record("ResourceQuota", Some(json!({"spec": spec})));
         assert!(counts_everything(&quota(json!({"hard": {"pods": "1"}}))));
         assert!(!counts_everything(&quota(
             json!({"scopes": ["BestEffort"]})
         )));
-        assert!(!counts_everything(&json!({"kind": "Pod", "spec": {}})));
+        assert!(!counts_everything(&record("ResourceQuota", None)));
+        assert!(!counts_everything(&record(
+            "Pod",
+            Some(json!({"spec": {}}))
+        )));
     }
 }

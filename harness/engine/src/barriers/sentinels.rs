@@ -204,6 +204,32 @@ async fn delete_object(own: &ApiCaller, path: &str) -> Result<(), Error> {
     }
 }
 
+/// A pod that no Pod Security level refuses, and that is never scheduled.
+pub(super) fn restricted_pod(name: &str, account: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name},
+        "spec": {
+            "serviceAccountName": account,
+            "terminationGracePeriodSeconds": 0,
+            "schedulingGates": [{"name": "gauntlet.dev/never"}],
+            "securityContext": {"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}},
+            "containers": [{
+                "name": "main", "image": "sentinel",
+                "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}},
+            }],
+        },
+    })
+}
+
+/// The wait for something to be in force.
+pub(super) fn in_force_wait(what: &str) -> ConditionWait<'_> {
+    ConditionWait {
+        what,
+        within: IN_FORCE_WITHIN,
+        every: Duration::from_millis(20),
+    }
+}
+
 /// A word on a reply that shows no effect yet.
 pub(crate) fn not_yet(reply: &ApiReply) -> String {
     match status_code(reply) {

@@ -1,17 +1,13 @@
 //! Kinds whose own status says when they are in force.
 
-use std::time::Duration;
-
 use api::{ApiCaller, condition_status};
-use futures::FutureExt;
-use futures::future::LocalBoxFuture;
 use serde_json::Value;
 
 use super::plan::WriteRecord;
-use super::sentinels::IN_FORCE_WITHIN;
+use super::sentinels::in_force_wait;
 use crate::Error;
 use crate::discovery::find_object;
-use crate::wait::{ConditionWait, WaitLook, WaitReporter};
+use crate::wait::{WaitLook, WaitReporter};
 
 type StatusTest = fn(&Value) -> bool;
 
@@ -33,64 +29,32 @@ fn is_established(object: &Value) -> bool {
     condition_status(object, "Established") == Some("True")
 }
 
-/// Waits until the status of what was written says that it is in force: nothing for a kind that has
-/// no such status. Of what was deleted only a definition is waited for: until it is gone, its objects
-/// can neither be made nor looked for.
-pub(super) fn own_status<'a>(
-    own: &'a ApiCaller,
-    waiter: &'a WaitReporter,
-    record: &'a WriteRecord,
-) -> Option<LocalBoxFuture<'a, Result<(), Error>>> {
-    let done = status_test(&record.resource.kind)?;
-    if record.object.is_some() {
-        return Some(wait_for_status(own, waiter, record, done).boxed_local());
-    }
-    (record.resource.kind == "CustomResourceDefinition")
-        .then(|| wait_until_gone(own, waiter, record).boxed_local())
-}
-
-async fn wait_until_gone(
+/// Waits until the status of what was written says that it is in force, and until what was deleted
+/// is gone: of a definition that is still there, objects can neither be made nor looked for. Nothing
+/// for a kind that has no such status.
+pub(super) async fn own_status(
     own: &ApiCaller,
     waiter: &WaitReporter,
     record: &WriteRecord,
 ) -> Result<(), Error> {
-    let what = format!("{} {} to be gone", record.resource.kind, record.name);
-    let wait = ConditionWait {
-        what: &what,
-        within: IN_FORCE_WITHIN,
-        every: Duration::from_millis(20),
+    let Some(is_in_force) = status_test(&record.resource.kind) else {
+        return Ok(());
     };
+    let is_wanted = record.object.is_some();
+    let aim = if is_wanted { "in force" } else { "gone" };
+    let what = format!("{} {} to be {aim}", record.resource.kind, record.name);
     waiter
-        .wait_until(wait, async || {
+        .wait_until(in_force_wait(&what), async || {
             match find_object(own, &record.resource, &record.namespace, &record.name).await {
-                Ok(None) => WaitLook::Ready(()),
+                Ok(Some(object)) if is_wanted && is_in_force(&object) => WaitLook::Ready(()),
+                Ok(None) if !is_wanted => WaitLook::Ready(()),
                 Ok(Some(object)) => WaitLook::NotYet(format!(
-                    "its finalizers {}",
-                    object["metadata"]["finalizers"]
+                    "its status {}, its finalizers {}",
+                    object["status"], object["metadata"]["finalizers"]
                 )),
+                Ok(None) => WaitLook::NotYet("it is not there".into()),
                 Err(said) => WaitLook::from(said),
             }
-        })
-        .await
-}
-
-async fn wait_for_status(
-    own: &ApiCaller,
-    waiter: &WaitReporter,
-    record: &WriteRecord,
-    done: StatusTest,
-) -> Result<(), Error> {
-    let what = format!("{} {} to be in force", record.resource.kind, record.name);
-    let wait = ConditionWait {
-        what: &what,
-        within: IN_FORCE_WITHIN,
-        every: Duration::from_millis(20),
-    };
-    waiter
-        .wait_until(wait, async || match own.fetch_body(record.path()).await {
-            Ok(object) if done(&object) => WaitLook::Ready(()),
-            Ok(object) => WaitLook::NotYet(format!("its status {}", object["status"])),
-            Err(said) => WaitLook::from(Error::from(said)),
         })
         .await
 }

@@ -7,9 +7,9 @@
 use std::time::Duration;
 
 use api::{ApiCall, TokenRequest, reply_json as json_of};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::sentinels::{IN_FORCE_WITHIN, SentinelObjects};
+use super::sentinels::{IN_FORCE_WITHIN, SentinelObjects, restricted_pod};
 use crate::Error;
 use crate::wait::{ConditionWait, WaitLook, WaitReporter};
 
@@ -86,7 +86,7 @@ async fn sentinel_token_ends(
 async fn is_good(sentinels: &SentinelObjects, core: &str, account: &str) -> Result<bool, Error> {
     let name = sentinels.fresh_name();
     sentinels
-        .make_part(&format!("{core}/pods"), sentinel_pod(&name, account))
+        .make_part(&format!("{core}/pods"), restricted_pod(&name, account))
         .await?;
     let bound = TokenRequest {
         pod: Some(&name),
@@ -119,21 +119,4 @@ async fn is_accepted(sentinels: &SentinelObjects, token: &str) -> Result<bool, E
         Some(body) if body["status"].is_object() => Ok(body["status"]["authenticated"] == true),
         _ => Err(Error::unexpected_reply(&reply)),
     }
-}
-
-/// A pod that no Pod Security level refuses, and that is never scheduled.
-fn sentinel_pod(name: &str, account: &str) -> Value {
-    json!({
-        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name},
-        "spec": {
-            "serviceAccountName": account,
-            "terminationGracePeriodSeconds": 0,
-            "schedulingGates": [{"name": "gauntlet.dev/never"}],
-            "securityContext": {"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}},
-            "containers": [{
-                "name": "main", "image": "sentinel",
-                "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}},
-            }],
-        },
-    })
 }

@@ -7,7 +7,7 @@ use futures::future::join_all;
 
 use super::LiveWorld;
 use crate::Error;
-use crate::barriers::{NAMESPACE_GOES_WITHIN, WriteRecord, wait_in_force};
+use crate::barriers::{NAMESPACE_GOES_WITHIN, wait_in_force};
 use crate::wait::{ConditionWait, WaitLook};
 
 /// How long an object may take to go once it was deleted.
@@ -194,9 +194,7 @@ impl LiveWorld<'_> {
         records.retain(|record| {
             model::object_kind(&record.resource.api_version(), &record.resource.kind).is_some()
         });
-        if records.iter().any(WriteRecord::changes_what_is_served) {
-            self.run.discovery.forget_served();
-        }
+        self.note_served(&records);
         wait_in_force(
             &self.run.sentinels,
             self.run.cluster.host_access(),

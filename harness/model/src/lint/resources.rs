@@ -168,7 +168,7 @@ impl LintNotes<'_> {
     /// A field that is not where the scenario's own manifest has one that is called almost the
     /// same, and that is found in no world.
     fn check_field(&mut self, step: &ScenarioStep, wanted: &FieldMatch) {
-        let is_same = |record: &ObservedRecord| matches!(record, ObservedRecord::Field(one) if one.at == wanted.at);
+        let is_same = |record: &ObservedRecord| matches!(record, ObservedRecord::Field(one) if one.of == wanted.of && one.at == wanted.at);
         if self.is_found(is_same) {
             return;
         }
