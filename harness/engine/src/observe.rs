@@ -30,6 +30,9 @@ use presence::{seen_object, seen_pods};
 /// How long a record must stay without the thing, after it was shown to be recording.
 pub(crate) const ABSENT_FOR: Duration = Duration::from_millis(300);
 
+/// How long controllers get to say or do something, before it is said that they did not.
+const CONTROLLERS_WITHIN: Duration = Duration::from_secs(3);
+
 /// The offsets of the records when the world began.
 #[derive(Debug, Default)]
 pub(crate) struct LogOffsets {

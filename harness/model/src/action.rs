@@ -346,6 +346,22 @@ pub struct AuditMatch {
     pub contains: Option<String>,
 }
 
+impl AuditMatch {
+    /// Whether a component of Kubernetes is looked for: it asks when it comes to it, and not before
+    /// a step has its answer.
+    pub fn is_of_component(&self) -> bool {
+        const COMPONENTS: [&str; 3] = [
+            "system:serviceaccount:kube-system:",
+            "system:kube-",
+            "system:node:",
+        ];
+        let users = [&self.user, &self.impersonated].into_iter().flatten();
+        users
+            .into_iter()
+            .any(|user| COMPONENTS.iter().any(|prefix| user.starts_with(prefix)))
+    }
+}
+
 /// An event of the cluster.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]

@@ -43,7 +43,7 @@ pub enum AnswerSettling {
     OnTheWire(Option<u8>),
     /// Pods start.
     AsPodsStart,
-    /// An object or a field comes, or goes.
+    /// An object or a field comes, or goes; a component gets to something.
     AsObjectsChange,
 }
 
@@ -295,6 +295,9 @@ fn of_record(record: &ObservedRecord) -> (ActionWrites<'_>, Option<Capability>) 
 fn settling_of(record: &ObservedRecord) -> AnswerSettling {
     match record {
         ObservedRecord::Field(_) | ObservedRecord::Object(_) | ObservedRecord::Pods(_) => {
+            AnswerSettling::AsObjectsChange
+        }
+        ObservedRecord::Audit(wanted) if wanted.is_of_component() => {
             AnswerSettling::AsObjectsChange
         }
         ObservedRecord::Audit(_)

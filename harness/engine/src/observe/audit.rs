@@ -15,7 +15,7 @@ use model::{Answer, AuditMatch, escape_as_go};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
-use super::ABSENT_FOR;
+use super::{ABSENT_FOR, CONTROLLERS_WITHIN};
 use crate::Error;
 use crate::actions::{Observation, StepContext};
 use crate::random;
@@ -47,9 +47,10 @@ pub(super) async fn seen_audit(
         .send_call(ApiCall::get(sentinel.as_str()))
         .await;
     let mut recording: Option<Instant> = None;
+    let hold = absence_hold(cx, &wanted);
     cx.world
         .waiter
-        .wait_until(sentinel_wait(cx.world.within(ABSENT_FOR)), async || {
+        .wait_until(sentinel_wait(hold), async || {
             let text = match log_since(path, cx.world.beginning.audit).await {
                 Ok(text) => text,
                 Err(fault) => return WaitLook::from(fault),
@@ -61,7 +62,7 @@ pub(super) async fn seen_audit(
                 recording = Some(Instant::now());
             }
             match recording {
-                Some(since) if since.elapsed() >= cx.world.within(ABSENT_FOR) => {
+                Some(since) if since.elapsed() >= hold => {
                     WaitLook::Ready(Observation::from_answer(Answer::Absent))
                 }
                 Some(_) => WaitLook::NotYet("the sentinel is there".into()),
@@ -69,6 +70,19 @@ pub(super) async fn seen_audit(
             }
         })
         .await
+}
+
+/// How long an event must stay away after the sentinel. What a step asked is in the log before its
+/// answer is; a component of Kubernetes asks later.
+fn absence_hold(cx: &StepContext<'_, '_>, wanted: &AuditMatch) -> Duration {
+    if wanted.is_of_component() {
+        cx.step
+            .holds
+            .absence
+            .max(cx.world.within(CONTROLLERS_WITHIN))
+    } else {
+        cx.world.within(ABSENT_FOR)
+    }
 }
 
 impl LiveWorld<'_> {

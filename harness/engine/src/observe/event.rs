@@ -6,14 +6,12 @@ use api::{ApiCall, percent_encode, was_taken};
 use model::{Answer, EventMatch};
 use serde_json::{Value, json};
 
+use super::CONTROLLERS_WITHIN;
 use crate::Error;
 use crate::actions::{Observation, StepContext};
 use crate::random;
 use crate::wait::{ConditionWait, WaitLook};
 use crate::world::LiveWorld;
-
-/// How long controllers get to say something, before it is said that they did not.
-const EVENTS_WITHIN: Duration = Duration::from_secs(3);
 
 pub(super) async fn seen_event(
     cx: &StepContext<'_, '_>,
@@ -24,7 +22,7 @@ pub(super) async fn seen_event(
         wanted.contains.as_ref().map(|text| cx.fill_text(text)),
     );
     let marker = cx.world.write_marker().await?;
-    let (start, patience) = (Instant::now(), cx.world.within(EVENTS_WITHIN));
+    let (start, patience) = (Instant::now(), cx.world.within(CONTROLLERS_WITHIN));
     let wait = ConditionWait {
         what: "events to be recorded",
         within: patience * 2,
@@ -65,7 +63,7 @@ impl LiveWorld<'_> {
         let start = Instant::now();
         let wait = ConditionWait {
             what: "events to be recorded",
-            within: EVENTS_WITHIN * 2,
+            within: CONTROLLERS_WITHIN * 2,
             every: Duration::from_millis(100),
         };
         self.waiter
@@ -76,7 +74,7 @@ impl LiveWorld<'_> {
                         .iter()
                         .any(|event| event["metadata"]["name"] == marker.as_str()) =>
                 {
-                    if start.elapsed() >= EVENTS_WITHIN {
+                    if start.elapsed() >= CONTROLLERS_WITHIN {
                         WaitLook::Ready(())
                     } else {
                         WaitLook::NotYet("more may come".into())
