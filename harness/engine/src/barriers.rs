@@ -17,18 +17,22 @@
 //! | the same, after a policy of an addon that goes by labels | what the addon says | the same |
 //! | what an addon serves | what the addon says: `addons::waits` | the same |
 //! | NetworkPolicy, a Namespace's labels, a Pod's labels, in a box that enforces | for a deletion a policy that selects nothing | every node's table was made with it |
+//! | a Namespace that is deleted | none: it is gone, and then what ended with it is waited for as if deleted by itself | |
 //! | a Pod or ServiceAccount that is deleted while the world has a token of it | one of each, deleted as well | its token is worth nothing, and then the world's |
 //! | LimitRange | one whose default is changed | a dry run comes back with the new default |
 //! | PriorityClass | one more | a dry run may name it |
-//! | ResourceQuota, after its own status says so | one that allows nothing of a resource of its own | a dry run is refused by it |
+//! | ResourceQuota, after its own status says so, and again where a deletion frees something | one that allows nothing of a resource of its own | a dry run is refused by it |
 //! | a ServiceAccount that is changed or deleted | none: a dry run of a pod that names it | what the account says of tokens and pull secrets; or a refusal |
 //! | a RuntimeClass | none: a dry run of a pod that names it | what the class says that a pod costs and where it goes; or a refusal |
+//! | a CustomResourceDefinition that is changed | one whose default is changed | a dry run comes back with the new default |
 //! | PodDisruptionBudget, CustomResourceDefinition | none: their own status says so; a definition that is deleted is gone | |
 
 mod account;
 mod aggregation;
+mod definition;
 mod dry_pod;
 mod limits;
+mod namespace;
 mod network;
 mod plan;
 mod policy;
@@ -42,6 +46,7 @@ mod status;
 mod token;
 mod webhook;
 
+pub(crate) use namespace::{ended_with_namespaces, wait_for_namespace_ends};
 pub(crate) use network::are_enforced;
 pub(crate) use plan::{WriteRecord, acts_at_once, wait_in_force};
 pub(crate) use policy::make_keepalive;

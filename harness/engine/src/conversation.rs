@@ -48,23 +48,32 @@ pub(crate) struct ProbePod {
     pub(crate) namespace: String,
     pub(crate) name: String,
     uid: String,
-    /// The id of its only container, if that runs.
+    /// The name of the container that holds the probe, where others are beside it.
+    pub(crate) holder: Option<String>,
+    /// The id of that container, or of the only one, if it runs.
     container: Option<String>,
 }
 
 impl ProbePod {
-    /// What an object says of it.
-    pub(crate) fn from_pod(pod: &Value) -> Self {
+    /// What an object says of it. Of several containers, the first with the probe's image holds it.
+    pub(crate) fn from_pod(pod: &Value, image: &str) -> Self {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let statuses = pod["status"]["containerStatuses"]
-            .as_array()
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        let container = match statuses {
-            [only] if only["state"]["running"].is_object() => only["containerID"].as_str(),
-            _ => None,
+        let containers = list_of(&pod["spec"]["containers"]);
+        let holder = containers
+            .iter()
+            .filter(|_| containers.len() > 1)
+            .find(|one| one["image"] == image)
+            .map(|one| text(&one["name"]));
+        let status = match list_of(&pod["status"]["containerStatuses"]) {
+            [only] => Some(only),
+            several => several
+                .iter()
+                .find(|one| holder.is_some() && one["name"].as_str() == holder.as_deref()),
         };
+        let running = status.filter(|status| status["state"]["running"].is_object());
+        let container = running.and_then(|status| status["containerID"].as_str());
         Self {
+            holder,
             namespace: text(&pod["metadata"]["namespace"]),
             name: text(&pod["metadata"]["name"]),
             uid: text(&pod["metadata"]["uid"]),
@@ -84,6 +93,10 @@ impl ProbePod {
     }
 }
 
+fn list_of(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
 /// An answer to something else than was asked.
 pub(crate) fn unfit(answer: &ProbeAnswer) -> Error {
     Error::unexpected(format!("the probe answered something else: {answer:?}"))
@@ -97,7 +110,12 @@ impl LiveWorld<'_> {
             percent_encode(namespace),
             percent_encode(name)
         );
-        Ok(ProbePod::from_pod(&self.run.own.fetch_body(path).await?))
+        Ok(self.probe_in(&self.run.own.fetch_body(path).await?))
+    }
+
+    /// The probe in a pod of which this is known.
+    pub(crate) fn probe_in(&self, pod: &Value) -> ProbePod {
+        ProbePod::from_pod(pod, &self.run.cluster.facts().probe_image)
     }
 
     /// What the probe in a pod answers to a question within this time, and while it is busy as long
@@ -168,8 +186,7 @@ impl LiveWorld<'_> {
 
     /// Over a command that is started for it.
     async fn command_in(&self, pod: &ProbePod) -> Result<ProbeConversation, Error> {
-        let call = exec::run_in_pod(&pod.namespace, &pod.name, &["/probe", "converse"])
-            .with_query("stdin", "true");
+        let call = exec::run_in_pod(pod, &["/probe", "converse"]).with_query("stdin", "true");
         match exec::open_streams(&self.run.own, &call).await? {
             Ok(socket) => Ok(ProbeConversation::begin_task(LineWire::over_exec(socket))),
             Err(reply) => Err(Error::unexpected_reply(&reply)),
@@ -189,6 +206,7 @@ mod tests {
             let metadata = json!({"namespace": "ns", "name": "web", "uid": "u-1"});
             ProbePod::from_pod(
                 &json!({"metadata": metadata, "status": {"containerStatuses": statuses}}),
+                "probe:1",
             )
         };
         let running = json!({"containerID": "containerd://abc", "state": {"running": {}}});
@@ -203,5 +221,26 @@ mod tests {
         ] {
             assert_eq!(pod(statuses.clone()).container, None, "{statuses}");
         }
+    }
+
+    /// What is beside the probe answers nothing.
+    #[test]
+    fn of_several_containers_the_one_with_the_probe_is_asked() {
+        let container = |name: &str, image: &str| json!({"name": name, "image": image});
+        let status = |name: &str| json!({"name": name, "containerID": format!("containerd://{name}"), "state": {"running": {}}});
+        let asked = |containers: Value| {
+            let pod = json!({
+                "spec": {"containers": containers},
+                "status": {"containerStatuses": [status("app"), status("side")]},
+            });
+            let asked = ProbePod::from_pod(&pod, "probe:1");
+            (asked.holder, asked.container)
+        };
+        let side = asked(json!([container("app", "other:1"), container("side", "probe:1")]));
+        assert_eq!(side, (Some("side".into()), Some("side".into())));
+        let both = asked(json!([container("app", "probe:1"), container("side", "probe:1")]));
+        assert_eq!(both.0.as_deref(), Some("app"));
+        let none = asked(json!([container("app", "other:1"), container("side", "other:1")]));
+        assert_eq!(none, (None, None));
     }
 }

@@ -88,11 +88,12 @@ impl IdentityToken {
 
     /// Whether it ends with what was touched.
     fn ends_with(&self, record: &WriteRecord) -> bool {
-        let is_gone = record.object.is_none() && record.namespace == self.namespace;
-        is_gone
+        let is_here = record.namespace == self.namespace;
+        record.object.is_none()
             && match record.resource.kind.as_str() {
-                "Pod" => self.pod.as_ref() == Some(&record.name),
-                "ServiceAccount" => self.account == record.name,
+                "Pod" => is_here && self.pod.as_ref() == Some(&record.name),
+                "ServiceAccount" => is_here && self.account == record.name,
+                "Namespace" => self.namespace == record.name,
                 _ => false,
             }
     }
@@ -361,10 +362,12 @@ mod tests {
         };
         assert!(token.ends_with(&gone("Pod", "ns", "web")));
         assert!(token.ends_with(&gone("ServiceAccount", "ns", "a")));
+        assert!(token.ends_with(&gone("Namespace", "other", "ns")));
         let others = [
             gone("Pod", "ns", "other"),
             gone("Pod", "elsewhere", "web"),
             gone("Secret", "ns", "web"),
+            gone("Namespace", "ns", "other"),
             gone("ServiceAccount", "ns", "web"),
             gone("ServiceAccount", "elsewhere", "a"),
         ];

@@ -27,7 +27,7 @@ pub(crate) enum PodState {
 
 impl PodState {
     /// The same, where the kubelet tries again at once: it may go well the next time.
-    fn that_passes(self) -> Self {
+    pub(crate) fn that_passes(self) -> Self {
         match self {
             Self::Refused { by, said, .. } => Self::Refused {
                 by,
@@ -40,7 +40,7 @@ impl PodState {
 }
 
 /// The waiting reasons that do not pass by themselves.
-const STUCK_REASONS: [&str; 8] = [
+const STUCK_REASONS: [&str; 9] = [
     "CreateContainerConfigError",
     "CreateContainerError",
     "RunContainerError",
@@ -48,8 +48,16 @@ const STUCK_REASONS: [&str; 8] = [
     "ImagePullBackOff",
     "ImageInspectError",
     "InvalidImageName",
+    HOOK_FAILED,
     "CrashLoopBackOff",
 ];
+
+/// What a container waits for whose `postStart` hook failed. The kubelet ends it, and says so for a
+/// moment only: then it has ended, however that went.
+pub(crate) const HOOK_FAILED: &str = "PostStartHookError";
+
+/// The kubelet's words for it in an event.
+pub(crate) const HOOK_WORDS: &str = "PostStartHook failed";
 
 /// Those of them that pass when what the container needs is there.
 const PASSING_REASONS: [&str; 1] = ["CreateContainerConfigError"];
@@ -244,6 +252,10 @@ fn container_state(reason: &str, said: &Value, status: &Value) -> PodState {
         other => other,
     };
     let mut words = text_field(&said["message"]).to_owned();
+    if reason == HOOK_FAILED {
+        // What its command said may differ each time, and stands in no event.
+        words = HOOK_WORDS.to_owned();
+    }
     if words.is_empty() {
         words = match said["exitCode"].as_i64() {
             Some(code) => format!(
@@ -359,6 +371,20 @@ mod tests {
             json!({"state": {"waiting": {"reason": "ErrImagePull"}}}),
         );
         assert!(matches!(pod_state(&pulling), PodState::Pending(_)));
+    }
+
+    #[test]
+    fn a_hook_that_failed_is_told_while_it_is_said() {
+        let hook = pod(
+            "Pending",
+            json!({"name": "c", "state": {"waiting": {"reason": "PostStartHookError", "message": "exit 7"}}}),
+        );
+        let refused = PodState::Refused {
+            by: Refuser::Container("PostStartHookError".into()),
+            said: "PostStartHook failed".into(),
+            passes: false,
+        };
+        assert_eq!(pod_state(&hook), refused);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use futures::StreamExt;
 use futures::stream;
 use indexmap::IndexMap;
-use model::{CellStatus, ImpactScope, OutcomeCell, Verdict, WorldOutcome};
+use model::{CellStatus, ClusterSpec, ImpactScope, OutcomeCell, Verdict, WorldOutcome};
 
 use crate::run_context::RunContext;
 use crate::world::{LiveWorld, WorldCase, is_as_expected};
@@ -118,7 +118,9 @@ async fn second_look(
 
 /// Whether a second look would find another cluster than the first did.
 fn changes_the_cluster(trial: &WorldTrial) -> bool {
-    trial.scenario.scenario.changes_cluster(&trial.world)
+    let WorldTrial { scenario, world } = trial;
+    scenario.scenario.changes_cluster(world)
+        || ClusterSpec::resolve(scenario, world).is_ok_and(|spec| spec.remembers_requests())
 }
 
 fn is_doubtful(outcome: &WorldOutcome) -> bool {

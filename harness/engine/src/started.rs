@@ -1,6 +1,7 @@
 //! Waiting until a pod, or the pods of a workload's newest revision, really run, or say why they do
 //! not.
 
+mod history;
 mod judge;
 mod said;
 mod workload;
@@ -13,10 +14,11 @@ use time::OffsetDateTime;
 
 use crate::Error;
 use crate::actions::{Observation, StepContext};
-use crate::discovery::{ApiResource, fetch_object};
+use crate::discovery::{ApiResource, find_object};
 use crate::pods::{PodState, pod_life, pod_state, running_containers, youngest_start};
 use crate::wait::{ConditionWait, WaitLook};
 use crate::world::LiveWorld;
+use history::is_passing_job;
 use judge::judge_workload;
 pub(crate) use workload::makes_pods;
 
@@ -146,14 +148,20 @@ impl LiveWorld<'_> {
         name: &str,
         is_silent: bool,
     ) -> Result<(PodState, Vec<Value>), Error> {
-        let object = fetch_object(&self.run.own, resource, namespace, name).await?;
-        if resource.kind == "Pod" {
-            let seen = pod_state(&object);
-            let pods = vec![object];
-            let seen = self.hear_kubelet(seen, namespace, &pods, is_silent).await?;
-            return Ok((seen, pods));
-        }
-        let workload = self.workload(resource, object, namespace).await?;
+        let found = find_object(&self.run.own, resource, namespace, name).await?;
+        let workload = match found {
+            found if is_passing_job(resource, found.as_ref()) => {
+                self.past_job(resource, namespace, name).await?
+            }
+            None => return Err(Error::unexpected("there is no such object")),
+            Some(object) if resource.kind == "Pod" => {
+                let seen = pod_state(&object);
+                let pods = vec![object];
+                let seen = self.hear_kubelet(seen, namespace, &pods, is_silent).await?;
+                return Ok((self.hear_end(seen, namespace, &pods).await?, pods));
+            }
+            Some(object) => self.workload(resource, object, namespace).await?,
+        };
         if workload.wants_none() {
             return Err(Error::scenario(
                 "it is scaled to none: no pod of it is to run",
@@ -166,7 +174,7 @@ impl LiveWorld<'_> {
             seen = self.hear_controller(seen, namespace, &workload).await?;
         }
         let seen = self.hear_kubelet(seen, namespace, &pods, is_silent).await?;
-        Ok((seen, pods))
+        Ok((self.hear_end(seen, namespace, &pods).await?, pods))
     }
 
     /// A container that runs by its pod's status and has no process: a kubelet on a busy machine

@@ -21,7 +21,10 @@ use api::reply_json;
 use model::{ApiReply, CellStatus, KindIsolation, PlaceholderValues, WorldOutcome};
 use serde_json::Value;
 
-use crate::barriers::{WriteRecord, make_keepalive, wait_for_token_end, wait_in_force};
+use crate::barriers::{
+    WriteRecord, ended_with_namespaces, make_keepalive, wait_for_namespace_ends,
+    wait_for_token_end, wait_in_force,
+};
 use crate::conversation::ProbeConversations;
 use crate::discovery::ApiResource;
 use crate::identity::TokenIdentities;
@@ -225,18 +228,24 @@ impl<'a> LiveWorld<'a> {
 
     /// Waits until everything that was written is in force.
     pub(crate) async fn wait_in_force(&mut self) -> Result<(), Error> {
-        let pending = self.barrier.take_pending();
-        self.note_served(&pending);
+        let mut pending = self.barrier.take_pending();
         let (sentinels, host_access) = (&self.run.sentinels, self.run.cluster.host_access());
         let waiter = self.waiter.granting(self.granted);
-        let mut settled = wait_in_force(
-            sentinels,
-            host_access,
-            &waiter,
-            &pending,
-            self.barrier.in_force(),
-        )
-        .await;
+        let mut settled = wait_for_namespace_ends(&self.run.own, &waiter, &pending).await;
+        let written = self.barrier.in_force().iter().chain(&pending);
+        let ended = ended_with_namespaces(&pending, written);
+        pending.extend(ended);
+        self.note_served(&pending);
+        if settled.is_ok() {
+            settled = wait_in_force(
+                sentinels,
+                host_access,
+                &waiter,
+                &pending,
+                self.barrier.in_force(),
+            )
+            .await;
+        }
         if settled.is_ok() {
             let ended = self.identities.ended_tokens(&pending);
             settled = wait_for_token_end(sentinels, &waiter, &ended).await;

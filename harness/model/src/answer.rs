@@ -25,7 +25,8 @@ pub enum Answer {
     Forbidden,
     /// The credentials are not accepted (any more).
     Unauthenticated,
-    /// The object is not valid for its schema, or its type is not known to the server.
+    /// The object is not valid for its schema, its type is not known to the server, or objects of
+    /// its type cannot be selected by the field that the request names.
     Invalid,
     /// The object, or the namespace or account that the request names, is not there.
     NotFound,

@@ -131,6 +131,15 @@ impl ClusterSpec {
         includes_addon(&self.install, &sigstore::ADDON)
     }
 
+    /// Whether its API server admits by what was asked of it before, so that what one world asks
+    /// decides over another, and over its own second look.
+    #[must_use]
+    pub fn remembers_requests(&self) -> bool {
+        self.admission
+            .as_ref()
+            .is_some_and(|text| text.contains(COUNTING_PLUGIN))
+    }
+
     /// The same cluster with a node where it has none: scenarios that start no pod run on it as
     /// well, so that they can share a cluster that is started anyway.
     #[must_use]
@@ -169,7 +178,8 @@ impl ClusterSpec {
 pub struct ClusterKey {
     /// The cluster.
     pub spec: ClusterSpec,
-    /// The only world that may use it, because its steps change the cluster: scenario and world.
+    /// The only world that may use it, because its steps change the cluster, or because its API
+    /// server remembers what was asked: scenario and world.
     pub only_for: Option<(String, String)>,
 }
 
@@ -179,13 +189,19 @@ impl ClusterKey {
     /// # Errors
     /// Those of [`ClusterSpec::resolve`].
     pub fn resolve(loaded: &LoadedScenario, world: &str) -> Result<Self, Error> {
-        let changes = loaded.scenario.changes_cluster(world);
+        let spec = ClusterSpec::resolve(loaded, world)?;
+        let is_alone = loaded.scenario.changes_cluster(world) || spec.remembers_requests();
         Ok(Self {
-            spec: ClusterSpec::resolve(loaded, world)?,
-            only_for: changes.then(|| (loaded.id.clone(), world.to_owned())),
+            only_for: is_alone.then(|| (loaded.id.clone(), world.to_owned())),
+            spec,
         })
     }
 }
+
+/// The admission plugin whose answer depends on what was asked before: it has a bucket for the
+/// whole server, or for each namespace, user or object, and forgets the oldest of those (kubernetes
+/// `plugin/pkg/admission/eventratelimit`).
+const COUNTING_PLUGIN: &str = "EventRateLimit";
 
 /// A registry that is wanted over plain HTTP is the same registry, in the same version.
 fn with_tls(install: AddonInstall) -> AddonInstall {
@@ -215,4 +231,29 @@ fn kms_plugins(
             .extend(crate::named_placeholders(&loaded.file_text(file)?, "kms").map(str::to_owned));
     }
     Ok(plugins)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// One bucket for the whole API server: what one world asks would be counted for another.
+    #[test]
+    fn a_world_whose_api_server_counts_requests_shares_its_cluster_with_nobody() {
+        let is_alone = |plugin: &str| {
+            let folder = tempfile::tempdir().unwrap();
+            let text = "scenario: v2\nwhy: It counts.\ncluster: { admission: admission.yaml }\nworlds: { bare: {} }\n\
+                steps: [{ id: read, do: { path: /version }, expect: allowed }]\n";
+            fs::write(folder.path().join("scenario.yaml"), text).unwrap();
+            let admission = format!("plugins: [{{ name: {plugin} }}]\n");
+            fs::write(folder.path().join("admission.yaml"), admission).unwrap();
+            let loaded = LoadedScenario::read("a/b".into(), folder.path().to_owned()).unwrap();
+            let key = ClusterKey::resolve(&loaded, "bare").unwrap();
+            key.only_for.is_some()
+        };
+        assert!(is_alone("EventRateLimit"));
+        assert!(!is_alone("PodSecurity"));
+    }
 }

@@ -1,6 +1,7 @@
 //! What would let a scenario pass by accident, found before anything runs.
 
 mod answers;
+mod containers;
 mod files;
 mod identities;
 mod images;
@@ -60,6 +61,7 @@ pub fn lint_scenario(loaded: &LoadedScenario) -> Vec<LintFinding> {
     notes.check_shapes();
     notes.check_steps();
     notes.check_identities();
+    notes.check_containers();
     notes.check_files();
     notes.check_objects();
     notes.check_resources();

@@ -74,7 +74,7 @@ fn read_refusal(asked: ReplyContext, code: u16, status: &Value) -> Verdict {
             by: Refuser::DisruptionBudget,
         },
         (422, "Invalid") => Answer::Invalid,
-        (400, "BadRequest") if schema_fault(message) => Answer::Invalid,
+        (400, "BadRequest") if schema_fault(message) || selector_fault(message) => Answer::Invalid,
         (404, "NotFound") if message == "the server could not find the requested resource" => {
             Answer::Invalid
         }
@@ -110,6 +110,13 @@ fn schema_fault(message: &str) -> bool {
     ]
     .iter()
     .any(|text| message.contains(text))
+}
+
+/// Selectors by a field that objects of this type cannot be selected by (apimachinery
+/// `pkg/runtime/conversion.go`; the conversions of each group in kubernetes `pkg/apis`).
+fn selector_fault(message: &str) -> bool {
+    message.starts_with("field label not supported")
+        || message.contains(" is not a known field selector: only ")
 }
 
 fn has_cause(status: &Value, wanted: &str) -> bool {

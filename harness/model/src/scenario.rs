@@ -90,6 +90,11 @@ pub struct ScenarioStep {
     /// The namespace of names in `do`, instead of the world's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
+    /// The container in which a command runs, or whose log is read. A pod with several needs it,
+    /// the API server refuses the request otherwise. The probe is asked in the first container with
+    /// `$(image:probe)`, whatever is beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
     /// Ask the API server to decide and store nothing (`dryRun=All`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
@@ -98,6 +103,11 @@ pub struct ScenarioStep {
     /// there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub drop_unknown_fields: bool,
+    /// Have the next step come while what is deleted may still be ending: a namespace in which
+    /// something stays, a pod that takes its time. The end of a namespace, and of what a quota
+    /// counts, is waited for where this is left out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub while_it_ends: bool,
     /// Within how many seconds the intended answer may come, and what was written may come into
     /// force, instead of the usual time for such a step. Another answer is believed once it has
     /// held for this long.

@@ -146,7 +146,7 @@ pub enum WatchedValue {
     File {
         /// The pod.
         pod: String,
-        /// The file's path in its first container.
+        /// The file's path in its container, or in the first one with `$(image:probe)`.
         path: String,
     },
     /// The environment of a pod's first process.
@@ -203,7 +203,7 @@ pub enum LeakPlace {
     Reply(String),
     /// The log of a process of the box, from this world's beginning on.
     ComponentLog(String),
-    /// The log of a pod's first container, as the API server gives it to its administrator.
+    /// The log of a pod's container, as the API server gives it to its administrator.
     PodLog(String),
     /// The layers and the configuration of an image that a step built.
     Image(ImageName),

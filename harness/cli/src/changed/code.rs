@@ -197,7 +197,7 @@ const ACTION_FILES: [CodeFiles; 15] = [
 /// Files of the engine's four folders that every scenario goes through, or that cannot be told from
 /// those.
 #[cfg(test)]
-pub(super) const COMMON_FILES: [&str; 32] = [
+pub(super) const COMMON_FILES: [&str; 38] = [
     "harness/engine/src/actions/context.rs",
     "harness/engine/src/actions/image.rs",
     "harness/engine/src/actions/image/sign.rs",
@@ -212,6 +212,8 @@ pub(super) const COMMON_FILES: [&str; 32] = [
     "harness/engine/src/observe.rs",
     "harness/engine/src/barriers/account.rs",
     "harness/engine/src/barriers/aggregation.rs",
+    "harness/engine/src/barriers/definition.rs",
+    "harness/engine/src/barriers/namespace.rs",
     "harness/engine/src/barriers/dry_pod.rs",
     "harness/engine/src/barriers/sentinels.rs",
     "harness/engine/src/barriers/limits.rs",
@@ -221,6 +223,10 @@ pub(super) const COMMON_FILES: [&str; 32] = [
     "harness/engine/src/barriers/policy.rs",
     "harness/engine/src/barriers/priority.rs",
     "harness/engine/src/barriers/quota.rs",
+    "harness/engine/src/barriers/quota/pod_resources.rs",
+    "harness/engine/src/barriers/quota/quantity.rs",
+    "harness/engine/src/barriers/quota/scopes.rs",
+    "harness/engine/src/barriers/quota/usage.rs",
     "harness/engine/src/barriers/rbac.rs",
     "harness/engine/src/barriers/runtime_class.rs",
     "harness/engine/src/barriers/site.rs",

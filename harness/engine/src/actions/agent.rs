@@ -234,7 +234,7 @@ async fn pods_called(cx: &StepContext<'_, '_>, name: &str) -> Result<Vec<AgentPo
         )
     });
     let read = |pod: &Value| AgentPod {
-        teller: ProbePod::from_pod(pod),
+        teller: cx.world.probe_in(pod),
         runs: pod["status"]["phase"] == "Running",
     };
     Ok(pods.iter().map(read).collect())

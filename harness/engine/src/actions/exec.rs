@@ -17,6 +17,7 @@ use api::{ApiCall, ApiCaller, ApiExchange, REPLIES_WITHIN, percent_encode};
 
 use super::{Observation, StepContext};
 use crate::Error;
+use crate::conversation::ProbePod;
 use crate::random;
 use crate::world::LiveWorld;
 
@@ -42,6 +43,9 @@ pub(super) async fn exec_in_pod(
     for part in command {
         call = call.with_query("command", &cx.fill_text(part));
     }
+    if let Some(container) = cx.step.container {
+        call = call.with_query("container", container);
+    }
     let call = call
         .with_query("stdout", "true")
         .with_query("stderr", "true");
@@ -66,15 +70,14 @@ pub(super) async fn exec_in_pod(
 }
 
 impl LiveWorld<'_> {
-    /// The output of a command that the engine itself runs in a pod of this namespace, and that has
+    /// The output of a command that the engine itself runs beside the probe of a pod, and that has
     /// to do its work.
     pub(super) async fn output_in(
         &self,
-        namespace: &str,
-        pod: &str,
+        pod: &ProbePod,
         command: &[&str],
     ) -> Result<Vec<u8>, Error> {
-        match in_time(&self.run.own, &run_in_pod(namespace, pod, command)).await {
+        match in_time(&self.run.own, &run_in_pod(pod, command)).await {
             (_, Some(ran)) => match exit_code(&ran.status)?.as_str() {
                 "0" => Ok(ran.stdout),
                 code => Err(Error::tool_failed(
@@ -90,17 +93,20 @@ impl LiveWorld<'_> {
     }
 }
 
-/// A command in a pod of this namespace, whose output is read.
-pub(crate) fn run_in_pod(namespace: &str, pod: &str, command: &[&str]) -> ApiCall {
+/// A command beside the probe of a pod, whose output is read.
+pub(crate) fn run_in_pod(pod: &ProbePod, command: &[&str]) -> ApiCall {
     let path = format!(
         "/api/v1/namespaces/{}/pods/{}/exec",
-        percent_encode(namespace),
-        percent_encode(pod)
+        percent_encode(&pod.namespace),
+        percent_encode(&pod.name)
     );
-    let call = ApiCall {
+    let mut call = ApiCall {
         asked: ReplyContext::Kubelet,
         ..ApiCall::get(path)
     };
+    if let Some(container) = &pod.holder {
+        call = call.with_query("container", container);
+    }
     let call = command
         .iter()
         .fold(call, |call, part| call.with_query("command", part));

@@ -120,7 +120,7 @@ pub(super) async fn delete_object(
         ApiCall::delete(object.path()).with_query("propagationPolicy", "Background")
     };
     let tried = Observation::from_exchange(who.send_call(call.dry_run(cx.step.dry_run)).await);
-    if tried.was_taken() && !cx.step.dry_run && object.resource.kind != "Namespace" {
+    if tried.was_taken() && !cx.step.dry_run && !cx.step.leaves_ending {
         cx.world.barrier.add_object(object.deletion_record());
     }
     Ok(tried)

@@ -13,7 +13,7 @@ pub(super) async fn evict_pod(
     let eviction = json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": cx.fill_text(pod)}});
     let call = ApiCall::post(cx.pod_path(pod, "eviction"), eviction);
     let tried = cx.send_request(call).await?;
-    if tried.was_taken() && !cx.step.dry_run {
+    if tried.was_taken() && !cx.step.dry_run && !cx.step.leaves_ending {
         let evicted = TargetObject {
             resource: cx.resource("pods").await?,
             namespace: cx.namespace(),

@@ -20,7 +20,11 @@ pub(super) async fn get_object(
         Some(subresource) => format!("{}/{}", object.path(), percent_encode(subresource)),
         None => object.path(),
     };
-    let tried = cx.send_request(ApiCall::get(path)).await?;
+    let mut call = ApiCall::get(path);
+    if let Some(container) = cx.step.container {
+        call = call.with_query("container", container);
+    }
+    let tried = cx.send_request(call).await?;
     Ok(match read_body(&tried) {
         Some(ReplyBody::Json(secret)) if secret["kind"] == "Secret" => {
             let data = redact::secret_keys(secret);

@@ -109,7 +109,7 @@ async fn try_reach(
         pod["metadata"]["namespace"] == namespace.as_str()
             && pod["metadata"]["name"] == name.as_str()
     };
-    let from = pods.iter().find(is_from).map(ProbePod::from_pod);
+    let from = pods.iter().find(is_from).map(|pod| world.probe_in(pod));
     let from =
         from.ok_or_else(|| Error::scenario(format!("there is no pod {name} in {namespace}")))?;
     let told = lasting_report(world, &from, &attempt.to, attempt.holds).await?;
@@ -131,9 +131,10 @@ pub(super) async fn open_held(
         cx.fill_text(&hold.name),
         cx.fill_text(&hold.from),
     );
+    let from = cx.world.probe_pod(&cx.namespace(), &pod).await?;
     let output = cx
         .world
-        .output_in(&cx.namespace(), &pod, &["/probe", "hold", &name, &to])
+        .output_in(&from, &["/probe", "hold", &name, &to])
         .await;
     let output =
         output.map_err(|why| why.during_task(format!("the probe in pod {pod} did not run")))?;

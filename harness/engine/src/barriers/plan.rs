@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::site::SentinelSite;
 use super::{
-    SentinelObjects, account, limits, network, policy, priority, quota, rbac, runtime_class,
+    SentinelObjects, account, definition, limits, network, policy, priority, quota, rbac, runtime_class,
     status, webhook,
 };
 use crate::Error;
@@ -165,6 +165,9 @@ fn plan_waits<'a>(
             // An addon's settings count, too, and are of any kind: `addons::waits`.
             KindBarrier::Addon(_) => {}
         }
+    }
+    if records.iter().any(definition::is_changed_definition) {
+        works.push(definition::wait_for_definitions(sentinels, waiter).boxed_local());
     }
     works.extend(quota::quota_wait(sentinels, waiter, records, history));
     for control in policy::concerned_kinds(records, history) {

@@ -3,8 +3,13 @@
 //! The API server goes by what its watch has brought of the status that a controller writes. So a
 //! quota that was made later, and refuses, shows that what was written or deleted before is known.
 //!
-//! What a deletion frees is known once the controller has counted again: a quota without a scope is
-//! compared with a list of what it counts. One with a scope, and sums of what pods ask for, are not.
+//! What a deletion frees is known once the object is gone, and the controller has counted again: its
+//! status is compared with what there is then, sums and scopes included.
+
+mod pod_resources;
+mod quantity;
+mod scopes;
+mod usage;
 
 use std::time::Duration;
 
@@ -20,9 +25,13 @@ use super::status::own_status;
 use crate::Error;
 use crate::discovery::{ApiResource, find_object};
 use crate::wait::{ConditionWait, WaitLook, WaitReporter};
+use usage::compare_usage;
 
 /// How long the controller may take to count again.
 const COUNTED_WITHIN: Duration = Duration::from_secs(30);
+
+/// How long what was deleted may take to be gone: a pod has half a minute to end.
+const ENDED_WITHIN: Duration = Duration::from_secs(60);
 
 /// The wait until the API server goes by every ResourceQuota among `records`, has forgotten those
 /// that were deleted, and counts anew where something was deleted. Nothing where no quota is
@@ -47,7 +56,8 @@ pub(super) fn concerned_quotas<'a>(
     let deleted = records.iter().filter(|one| one.object.is_none());
     let freed = deleted.flat_map(|gone| {
         let all = history.iter().chain(records);
-        all.filter(|one| one.namespace == gone.namespace && counts_everything(one))
+        all.filter(|one| is_quota(one) && one.object.is_some())
+            .filter(|one| one.namespace == gone.namespace)
             .map(move |quota| FreedCount { quota, gone })
     });
     (written, freed.collect())
@@ -71,9 +81,10 @@ async fn wait_for_quotas(
 ) -> Result<(), Error> {
     let own = sentinels.own();
     let statuses = written.iter().map(|quota| own_status(own, waiter, quota));
-    let counts = freed
-        .iter()
-        .map(|FreedCount { quota, gone }| wait_for_count(own, waiter, quota, &gone.resource));
+    let counts = freed.iter().map(async |FreedCount { quota, gone }| {
+        wait_until_ended(own, waiter, gone).await?;
+        wait_for_count(own, waiter, quota, &gone.resource).await
+    });
     tokio::try_join!(try_join_all(statuses), try_join_all(counts))?;
     wait_for_sentinel(sentinels, waiter).await
 }
@@ -114,13 +125,39 @@ async fn wait_for_sentinel(
     shown
 }
 
-/// Whether this is a quota, as it was written, that counts whatever its namespace has.
-fn counts_everything(record: &WriteRecord) -> bool {
-    let spec = record.object.as_ref().map(|object| &object["spec"]);
-    let is_whole = |spec: &Value| spec["scopes"].is_null() && spec["scopeSelector"].is_null();
-    is_quota(record) && spec.is_some_and(is_whole)
+/// A pod counts until it has ended. What has its name by now may be another one, which a controller
+/// made.
+async fn wait_until_ended(
+    own: &ApiCaller,
+    waiter: &WaitReporter,
+    gone: &WriteRecord,
+) -> Result<(), Error> {
+    let what = format!(
+        "the {} {} to be gone, which a quota counts",
+        gone.resource.kind, gone.name
+    );
+    let wait = ConditionWait {
+        what: &what,
+        within: ENDED_WITHIN,
+        every: Duration::from_millis(50),
+    };
+    waiter
+        .wait_until(wait, async || {
+            match find_object(own, &gone.resource, &gone.namespace, &gone.name).await {
+                Ok(Some(object)) if !object["metadata"]["deletionTimestamp"].is_null() => {
+                    WaitLook::NotYet(format!(
+                        "it is ending, its finalizers {}",
+                        object["metadata"]["finalizers"]
+                    ))
+                }
+                Ok(_) => WaitLook::Ready(()),
+                Err(said) => WaitLook::from(said),
+            }
+        })
+        .await
 }
 
+/// Waits until the quota says what there is of a kind.
 async fn wait_for_count(
     own: &ApiCaller,
     waiter: &WaitReporter,
@@ -134,50 +171,26 @@ async fn wait_for_count(
         every: Duration::from_millis(50),
     };
     let collection = counted.collection_path(Some(&quota.namespace));
-    waiter
-        .wait_until(wait, async || {
-            let stored = find_object(own, &quota.resource, &quota.namespace, &quota.name).await;
-            let used = match stored {
-                Ok(Some(stored)) => used_count(&stored, counted),
-                Ok(None) => None,
-                Err(said) => return WaitLook::from(said),
-            };
-            let Some(used) = used else {
-                return WaitLook::Ready(());
-            };
-            match own.fetch_body(collection.as_str()).await {
-                Ok(list) => {
-                    let there = live_count(&list);
-                    WaitLook::when(there == used, || format!("it says {used} of {there}"))
-                }
-                Err(said) => WaitLook::from(Error::from(said)),
-            }
-        })
-        .await
-}
-
-/// How many objects of this resource a quota says that there are, where it counts them.
-fn used_count(quota: &Value, counted: &ApiResource) -> Option<u64> {
-    let key = if counted.group.is_empty() {
-        format!("count/{}", counted.plural)
-    } else {
-        format!("count/{}.{}", counted.plural, counted.group)
-    };
-    let used = &quota["status"]["used"];
-    let told = [&used[&key], &used[&counted.plural]];
-    told.iter().find_map(|said| said.as_str()?.parse().ok())
-}
-
-/// How many objects a list has; a pod that has ended is not counted.
-fn live_count(list: &Value) -> u64 {
-    let items = list["items"].as_array().into_iter().flatten();
-    let has_ended = |item: &&Value| {
-        matches!(
-            item["status"]["phase"].as_str(),
-            Some("Succeeded" | "Failed")
-        )
-    };
-    items.filter(|item| !has_ended(item)).count() as u64
+    let counted = waiter.wait_until(wait, async || {
+        let stored = find_object(own, &quota.resource, &quota.namespace, &quota.name).await;
+        let stored = match stored {
+            Ok(Some(stored)) => stored,
+            Ok(None) => return WaitLook::Ready(Ok(())),
+            Err(said) => return WaitLook::from(said),
+        };
+        let list = match own.fetch_body(collection.as_str()).await {
+            Ok(list) => list,
+            Err(said) => return WaitLook::from(Error::from(said)),
+        };
+        let items = list["items"].as_array().map(Vec::as_slice);
+        match compare_usage(&stored, counted, items.unwrap_or_default()) {
+            Ok(None) => WaitLook::Ready(Ok(())),
+            Ok(Some(differs)) => WaitLook::NotYet(differs),
+            // No wait changes what cannot be computed.
+            Err(why) => WaitLook::Ready(Err(why)),
+        }
+    });
+    counted.await?
 }
 
 fn is_refused_by_quota(reply: &ApiReply, name: &str) -> bool {
@@ -200,27 +213,6 @@ fn asking_pod(name: &str, resource: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn counts_what_has_not_ended() {
-        let list = json!({"items": [
-            {"status": {"phase": "Running"}}, {"status": {"phase": "Failed"}}, {"metadata": {}},
-        ]});
-        assert_eq!(live_count(&list), 2);
-    }
-
-    #[test]
-    fn reads_both_names_of_a_count() {
-        let quota = |key: &str| json!({"status": {"used": {key: "3"}}});
-        let pods = ApiResource::guess_resource("v1", "Pod");
-        let deployments = ApiResource::guess_resource("apps/v1", "Deployment");
-        assert_eq!(used_count(&quota("pods"), &pods), Some(3));
-        assert_eq!(used_count(&quota("count/pods"), &pods), Some(3));
-        assert_eq!(used_count(&quota("limits.cpu"), &pods), None);
-        let apps = quota("count/deployments.apps");
-        assert_eq!(used_count(&apps, &deployments), Some(3));
-        assert_eq!(used_count(&apps, &pods), None);
-    }
 
     fn record(kind: &str, object: Option<Value>) -> WriteRecord {
         WriteRecord {
@@ -248,16 +240,11 @@ mod tests {
     }
 
     #[test]
-    fn a_quota_with_a_scope_is_not_compared() {
-        let quota = |spec: Value| record("ResourceQuota", Some(json!({"spec": spec})));
-        assert!(counts_everything(&quota(json!({"hard": {"pods": "1"}}))));
-        assert!(!counts_everything(&quota(
-            json!({"scopes": ["BestEffort"]})
-        )));
-        assert!(!counts_everything(&record("ResourceQuota", None)));
-        assert!(!counts_everything(&record(
-            "Pod",
-            Some(json!({"spec": {}}))
-        )));
+    fn a_quota_with_a_scope_is_compared_and_one_that_was_deleted_is_not() {
+        let quota = |object: Option<Value>| record("ResourceQuota", object);
+        let scoped = quota(Some(json!({"spec": {"scopes": ["BestEffort"]}})));
+        let gone = [record("Pod", None)];
+        assert_eq!(concerned_quotas(&gone, &[scoped]).1.len(), 1);
+        assert_eq!(concerned_quotas(&gone, &[quota(None)]).1.len(), 0);
     }
 }

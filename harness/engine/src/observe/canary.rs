@@ -102,7 +102,11 @@ async fn pod_log(cx: &StepContext<'_, '_>, pod: &str) -> Result<Vec<u8>, Error> 
         percent_encode(&cx.namespace()),
         percent_encode(&cx.fill_text(pod))
     );
-    match cx.world.run.own.send_call(ApiCall::get(path)).await.reply {
+    let mut call = ApiCall::get(path);
+    if let Some(container) = cx.step.container {
+        call = call.with_query("container", container);
+    }
+    match cx.world.run.own.send_call(call).await.reply {
         ApiReply::Http {
             code: 200,
             body: model::ReplyBody::Text(text),

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::judge::passed_on;
 use super::workload::Workload;
 use crate::Error;
-use crate::pods::{PodState, pod_state};
+use crate::pods::{HOOK_FAILED, HOOK_WORDS, PodState, pod_state};
 use crate::world::LiveWorld;
 use api::percent_encode;
 
@@ -83,6 +83,31 @@ impl LiveWorld<'_> {
         Ok(seen)
     }
 
+    /// Why the kubelet itself ended a container: its pod says how that went, and not why. Where no
+    /// event says so yet, the end has to last before it is believed.
+    pub(super) async fn hear_end(
+        &self,
+        seen: PodState,
+        namespace: &str,
+        pods: &[Value],
+    ) -> Result<PodState, Error> {
+        let has_ended = match &seen {
+            PodState::Running => pods.iter().any(has_ended_container),
+            PodState::Refused { by, .. } => matches!(by, Refuser::Container(_)),
+            PodState::Pending(_) => false,
+        };
+        if !has_ended || !pods.iter().any(may_be_ended) {
+            return Ok(seen);
+        }
+        for pod in pods.iter().filter(|pod| may_be_ended(pod)) {
+            let events = self.events_of(namespace, pod).await?;
+            if let Some(refused) = events.iter().find_map(ended_by_kubelet) {
+                return Ok(refused);
+            }
+        }
+        Ok(seen.that_passes())
+    }
+
     /// The events about one object.
     async fn events_of(&self, namespace: &str, object: &Value) -> Result<Vec<Value>, Error> {
         let uid = text(&object["metadata"]["uid"]);
@@ -124,6 +149,46 @@ fn kept_back(event: &Value) -> Option<PodState> {
     })
 }
 
+/// Whether the kubelet has a reason to end a container of it: a hook, or a probe, that fails.
+fn may_be_ended(pod: &Value) -> bool {
+    let lists = ["containers", "initContainers"].into_iter();
+    let containers = lists.filter_map(|list| pod["spec"][list].as_array());
+    containers.flatten().any(|container| {
+        container["lifecycle"]["postStart"].is_object()
+            || container["livenessProbe"].is_object()
+            || container["startupProbe"].is_object()
+    })
+}
+
+fn has_ended_container(pod: &Value) -> bool {
+    let statuses = pod["status"]["containerStatuses"].as_array();
+    statuses
+        .into_iter()
+        .flatten()
+        .any(|status| status["state"]["terminated"].is_object())
+}
+
+/// What an event says of a container that the kubelet ended for its hook or a probe (kubernetes 1.36
+/// `pkg/kubelet/kuberuntime`, `startContainer` and `computePodActions`).
+fn ended_by_kubelet(event: &Value) -> Option<PodState> {
+    let message = text(&event["message"]);
+    let (by, said, passes) = match text(&event["reason"]) {
+        "FailedPostStartHook" => (
+            Refuser::Container(HOOK_FAILED.into()),
+            HOOK_WORDS.to_owned(),
+            false,
+        ),
+        "Killing"
+            if message.contains(" failed startup probe")
+                || message.contains(" failed liveness probe") =>
+        {
+            (Refuser::Kubelet("Unhealthy".into()), message.to_owned(), true)
+        }
+        _ => return None,
+    };
+    Some(PodState::Refused { by, said, passes })
+}
+
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
@@ -149,6 +214,40 @@ mod tests {
         let events = [event("10", "FailedMount"), event("11", "Pulling")];
         assert_eq!(refused(&events), None);
         assert_eq!(refused(&[]), None);
+    }
+
+    #[test]
+    fn an_event_says_why_a_container_was_ended() {
+        let by = |reason: &str, message: &str| {
+            let event = json!({"reason": reason, "message": message});
+            match ended_by_kubelet(&event) {
+                Some(PodState::Refused { by, .. }) => by.to_string(),
+                other => format!("{other:?}"),
+            }
+        };
+        assert_eq!(
+            by("FailedPostStartHook", "PostStartHook failed"),
+            "container PostStartHookError"
+        );
+        let unhealthy = "Container app failed startup probe, will be restarted";
+        assert_eq!(by("Killing", unhealthy), "kubelet Unhealthy");
+        assert_eq!(by("Killing", "Stopping container app"), "None");
+        assert_eq!(by("BackOff", "Back-off restarting"), "None");
+    }
+
+    #[test]
+    fn only_hooks_and_probes_end_a_container() {
+        let pod = |more: Value| {
+            let mut container = json!({"name": "c"});
+            container.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            json!({"spec": {"containers": [container]}})
+        };
+        assert!(may_be_ended(&pod(json!({"lifecycle": {"postStart": {}}}))));
+        assert!(may_be_ended(&pod(json!({"startupProbe": {}}))));
+        assert!(may_be_ended(&pod(json!({"livenessProbe": {}}))));
+        assert!(!may_be_ended(&pod(json!({"readinessProbe": {}, "lifecycle": {"preStop": {}}}))));
+        let ended = json!({"status": {"containerStatuses": [{"state": {"terminated": {"exitCode": 0}}}]}});
+        assert!(has_ended_container(&ended) && !has_ended_container(&json!({})));
     }
 
     #[test]

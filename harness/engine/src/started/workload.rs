@@ -219,7 +219,6 @@ impl Workload {
     }
 }
 
-#[cfg(test)]
 impl Workload {
     /// One of these parts, with no pods that end.
     pub(super) fn of(
@@ -239,7 +238,7 @@ impl Workload {
 }
 
 /// Whether `owner` is the controller of `object`.
-fn is_controlled(object: &Value, owner: &Value) -> bool {
+pub(super) fn is_controlled(object: &Value, owner: &Value) -> bool {
     let owners = object["metadata"]["ownerReferences"].as_array();
     owners
         .into_iter()

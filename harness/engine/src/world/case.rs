@@ -32,6 +32,10 @@ pub(crate) struct StepRequest<'a> {
     pub(crate) dry_run: bool,
     /// Whether fields that the API server does not know are dropped and not refused.
     pub(crate) drops_unknown: bool,
+    /// The container that it concerns, where it names one.
+    pub(crate) container: Option<&'a str>,
+    /// Whether the end of what it deletes is left to come.
+    pub(crate) leaves_ending: bool,
     pub(crate) action: &'a Action,
     /// The deadline that the step sets for its waits.
     pub(crate) within: Option<Duration>,
@@ -200,6 +204,8 @@ impl<'a> StepRequest<'a> {
             namespace: step.namespace.as_deref(),
             dry_run: step.dry_run,
             drops_unknown: step.drop_unknown_fields,
+            container: step.container.as_deref(),
+            leaves_ending: step.while_it_ends,
             action: &step.action,
             within: step.seconds(),
             holds,

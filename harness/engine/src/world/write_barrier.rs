@@ -1,5 +1,7 @@
 //! What a world has written, and how much of it is known to be in force.
 
+use serde_json::Value;
+
 use crate::Error;
 use crate::barriers::WriteRecord;
 
@@ -47,6 +49,17 @@ impl WriteBarrier {
     /// Whether an object of this kind was written.
     pub(crate) fn wrote_kind(&self, kind: &str) -> bool {
         self.all().any(|record| record.resource.kind == kind)
+    }
+
+    /// The object at this path, as the world first wrote the one that it wrote last there.
+    pub(crate) fn first_written(&self, path: &str) -> Option<&Value> {
+        let states = || {
+            self.all()
+                .filter(|record| record.path() == path)
+                .filter_map(|record| record.object.as_ref())
+        };
+        let uid = &states().last()?["metadata"]["uid"];
+        states().find(|object| object["metadata"]["uid"] == *uid)
     }
 
     /// The deletions of the objects at these paths, as far as they were written.
@@ -113,6 +126,24 @@ mod tests {
         let deletions = barrier.deletions(&paths);
         assert_eq!(deletions.len(), 1);
         assert!(deletions[0].object.is_none() && deletions[0].name == "a");
+    }
+
+    #[test]
+    fn an_object_is_found_as_it_was_first_written() {
+        let mut barrier = WriteBarrier::default();
+        for (uid, version) in [("old", 1), ("new", 2), ("new", 3)] {
+            let object = json!({"metadata": {"uid": uid, "resourceVersion": version}});
+            barrier.add_object(WriteRecord {
+                object: Some(object),
+                ..record("Job", "a")
+            });
+        }
+        let version = |path: &str| {
+            let object = barrier.first_written(path)?;
+            object["metadata"]["resourceVersion"].as_u64()
+        };
+        assert_eq!(version("/api/v1/namespaces/ns/jobs/a"), Some(2));
+        assert_eq!(version("/api/v1/namespaces/ns/jobs/b"), None);
     }
 
     #[test]

@@ -412,6 +412,12 @@ fn schema_faults_are_invalid() {
             "BadRequest",
             r#"Pod in version "v1" cannot be handled as a Pod: strict decoding error: unknown field "spec.x""#,
         ),
+        (400, "BadRequest", "field label not supported: spec.bogus"),
+        (
+            400,
+            "BadRequest",
+            r#""spec.bogus" is not a known field selector: only "metadata.name", "metadata.namespace""#,
+        ),
     ] {
         assert_eq!(
             reads(code, reason, message),
