@@ -236,11 +236,20 @@ mod tests {
             let asked = ProbePod::from_pod(&pod, "probe:1");
             (asked.holder, asked.container)
         };
-        let side = asked(json!([container("app", "other:1"), container("side", "probe:1")]));
+        let side = asked(json!([
+            container("app", "other:1"),
+            container("side", "probe:1")
+        ]));
         assert_eq!(side, (Some("side".into()), Some("side".into())));
-        let both = asked(json!([container("app", "probe:1"), container("side", "probe:1")]));
+        let both = asked(json!([
+            container("app", "probe:1"),
+            container("side", "probe:1")
+        ]));
         assert_eq!(both.0.as_deref(), Some("app"));
-        let none = asked(json!([container("app", "other:1"), container("side", "other:1")]));
+        let none = asked(json!([
+            container("app", "other:1"),
+            container("side", "other:1")
+        ]));
         assert_eq!(none, (None, None));
     }
 }

@@ -3,6 +3,7 @@
 //! caller may go back and forth between two worlds.
 
 mod case;
+mod followers;
 mod holds;
 mod memory;
 mod namespaces;
@@ -36,6 +37,7 @@ use crate::wait::WaitReporter;
 use crate::{EngineEvent, Error, lookup, random};
 
 pub(crate) use case::{StepRequest, WorldCase};
+use followers::FollowingObjects;
 pub(crate) use holds::HoldTimes;
 use memory::StepMemory;
 use namespaces::WorldNamespaces;
@@ -49,6 +51,8 @@ pub(crate) struct LiveWorld<'a> {
     pub(crate) run: &'a RunContext<'a>,
     pub(crate) case: WorldCase<'a>,
     pub(crate) namespaces: WorldNamespaces,
+    /// What follows from what it made in namespaces that were there before.
+    followers: FollowingObjects,
     /// What it changes that it has not made.
     pub(crate) originals: OriginalObjects,
     pub(crate) placeholders: WorldPlaceholders,
@@ -100,6 +104,7 @@ impl<'a> LiveWorld<'a> {
             run,
             case,
             namespaces: WorldNamespaces::new(namespace),
+            followers: FollowingObjects::default(),
             originals: OriginalObjects::default(),
             placeholders: WorldPlaceholders::new(names),
             memory: StepMemory::default(),

@@ -14,6 +14,7 @@ mod shape;
 mod steps;
 mod storage;
 mod ways;
+mod webhooks;
 mod wire;
 mod worlds;
 
@@ -62,6 +63,7 @@ pub fn lint_scenario(loaded: &LoadedScenario) -> Vec<LintFinding> {
     notes.check_steps();
     notes.check_identities();
     notes.check_containers();
+    notes.check_webhooks();
     notes.check_files();
     notes.check_objects();
     notes.check_resources();

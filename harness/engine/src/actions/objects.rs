@@ -110,6 +110,9 @@ pub(super) async fn delete_object(
 ) -> Result<Observation, Error> {
     let object = cx.target_object(target).await?;
     cx.remember(&object).await;
+    cx.world
+        .note_followers_of(&object.resource, &object.namespace)
+        .await?;
     let who = cx.requester().await?;
     let call = if as_collection {
         let collection = object.resource.collection_path(Some(&object.namespace));

@@ -86,9 +86,10 @@ async fn wait_for_default(
             let reply = sentinels.own().send_call(call).await.reply;
             match json_of(&reply).filter(|_| was_taken(&reply)) {
                 Some(object) if object["spec"]["shown"] == wanted => WaitLook::Ready(()),
-                Some(object) => {
-                    WaitLook::NotYet(format!("a sentinel's default is {}", object["spec"]["shown"]))
-                }
+                Some(object) => WaitLook::NotYet(format!(
+                    "a sentinel's default is {}",
+                    object["spec"]["shown"]
+                )),
                 None => WaitLook::NotYet(reply_message(&reply)),
             }
         })

@@ -122,8 +122,8 @@ mod tests {
         };
         let deleted = [record("Namespace", "own", "gone", None)];
         assert_eq!(ended(&deleted), [("a".to_owned(), true)]);
-        assert_eq!(ended(&[record("Namespace", "own", "gone", some())]), []);
-        assert_eq!(ended(&[record("Secret", "own", "gone", None)]), []);
+        assert!(ended(&[record("Namespace", "own", "gone", some())]).is_empty());
+        assert!(ended(&[record("Secret", "own", "gone", None)]).is_empty());
     }
 
     #[test]

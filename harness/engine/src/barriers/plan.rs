@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use super::site::SentinelSite;
 use super::{
-    SentinelObjects, account, definition, limits, network, policy, priority, quota, rbac, runtime_class,
-    status, webhook,
+    SentinelObjects, account, definition, limits, network, policy, priority, quota, rbac,
+    runtime_class, status, webhook,
 };
 use crate::Error;
 use crate::discovery::ApiResource;

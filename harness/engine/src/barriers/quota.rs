@@ -6,6 +6,7 @@
 //! What a deletion frees is known once the object is gone, and the controller has counted again: its
 //! status is compared with what there is then, sums and scopes included.
 
+mod orphans;
 mod pod_resources;
 mod quantity;
 mod scopes;
@@ -25,6 +26,7 @@ use super::status::own_status;
 use crate::Error;
 use crate::discovery::{ApiResource, find_object};
 use crate::wait::{ConditionWait, WaitLook, WaitReporter};
+use orphans::{takes_pods_along, wait_for_orphans};
 use usage::compare_usage;
 
 /// How long the controller may take to count again.
@@ -83,6 +85,11 @@ async fn wait_for_quotas(
     let statuses = written.iter().map(|quota| own_status(own, waiter, quota));
     let counts = freed.iter().map(async |FreedCount { quota, gone }| {
         wait_until_ended(own, waiter, gone).await?;
+        if takes_pods_along(&gone.resource) {
+            wait_for_orphans(own, waiter, &gone.namespace).await?;
+            let pods = ApiResource::guess_resource("v1", "Pod");
+            wait_for_count(own, waiter, quota, &pods).await?;
+        }
         wait_for_count(own, waiter, quota, &gone.resource).await
     });
     tokio::try_join!(try_join_all(statuses), try_join_all(counts))?;
@@ -171,7 +178,7 @@ async fn wait_for_count(
         every: Duration::from_millis(50),
     };
     let collection = counted.collection_path(Some(&quota.namespace));
-    let counted = waiter.wait_until(wait, async || {
+    let compared = waiter.wait_until(wait, async || {
         let stored = find_object(own, &quota.resource, &quota.namespace, &quota.name).await;
         let stored = match stored {
             Ok(Some(stored)) => stored,
@@ -190,7 +197,7 @@ async fn wait_for_count(
             Err(why) => WaitLook::Ready(Err(why)),
         }
     });
-    counted.await?
+    compared.await?
 }
 
 fn is_refused_by_quota(reply: &ApiReply, name: &str) -> bool {

@@ -29,13 +29,17 @@ impl LiveWorld<'_> {
         namespace: &str,
         name: &str,
     ) -> Result<Workload, Error> {
-        let made = self.barrier.first_written(&resource.object_path(namespace, name));
+        let made = self
+            .barrier
+            .first_written(&resource.object_path(namespace, name));
         let made = made.ok_or_else(|| Error::unexpected("there is no such Job"))?;
         let since = made["metadata"]["resourceVersion"].as_str();
         let since = since.unwrap_or_default();
         let jobs = resource.collection_path(Some(namespace));
         let jobs = self.states_since(jobs, since).await?;
-        let job = last_states(jobs, |one| one["metadata"]["uid"] == made["metadata"]["uid"]);
+        let job = last_states(jobs, |one| {
+            one["metadata"]["uid"] == made["metadata"]["uid"]
+        });
         let job = job
             .into_iter()
             .next()
@@ -62,7 +66,9 @@ impl LiveWorld<'_> {
             .with_query("timeoutSeconds", "1");
         let reply = self.run.own.send_call(call).await.reply;
         match &reply {
-            ApiReply::Http { code: 200, body, .. } => Ok(watched_states(body)),
+            ApiReply::Http {
+                code: 200, body, ..
+            } => Ok(watched_states(body)),
             _ => Err(Error::unexpected_reply(&reply)),
         }
     }

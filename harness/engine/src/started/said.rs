@@ -182,7 +182,11 @@ fn ended_by_kubelet(event: &Value) -> Option<PodState> {
             if message.contains(" failed startup probe")
                 || message.contains(" failed liveness probe") =>
         {
-            (Refuser::Kubelet("Unhealthy".into()), message.to_owned(), true)
+            (
+                Refuser::Kubelet("Unhealthy".into()),
+                message.to_owned(),
+                true,
+            )
         }
         _ => return None,
     };
@@ -239,14 +243,20 @@ mod tests {
     fn only_hooks_and_probes_end_a_container() {
         let pod = |more: Value| {
             let mut container = json!({"name": "c"});
-            container.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            container
+                .as_object_mut()
+                .unwrap()
+                .extend(more.as_object().unwrap().clone());
             json!({"spec": {"containers": [container]}})
         };
         assert!(may_be_ended(&pod(json!({"lifecycle": {"postStart": {}}}))));
         assert!(may_be_ended(&pod(json!({"startupProbe": {}}))));
         assert!(may_be_ended(&pod(json!({"livenessProbe": {}}))));
-        assert!(!may_be_ended(&pod(json!({"readinessProbe": {}, "lifecycle": {"preStop": {}}}))));
-        let ended = json!({"status": {"containerStatuses": [{"state": {"terminated": {"exitCode": 0}}}]}});
+        assert!(!may_be_ended(&pod(
+            json!({"readinessProbe": {}, "lifecycle": {"preStop": {}}})
+        )));
+        let ended =
+            json!({"status": {"containerStatuses": [{"state": {"terminated": {"exitCode": 0}}}]}});
         assert!(has_ended_container(&ended) && !has_ended_container(&json!({})));
     }
 

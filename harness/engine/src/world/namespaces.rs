@@ -1,7 +1,8 @@
 //! What a world has made that has to go with it: namespaces, and objects that go with none of them.
 
-use api::status_code;
+use api::{reply_json, status_code};
 use model::ApiReply;
+use serde_json::Value;
 
 use crate::discovery::ApiResource;
 
@@ -12,6 +13,8 @@ pub(crate) struct WorldNamespaces {
     all: Vec<String>,
     /// The paths of what goes with none of them, in order.
     made: Vec<String>,
+    /// What of that is in a namespace that was there before, each as it was made.
+    elsewhere: Vec<Value>,
 }
 
 impl WorldNamespaces {
@@ -19,6 +22,7 @@ impl WorldNamespaces {
         Self {
             all: vec![own],
             made: Vec::new(),
+            elsewhere: Vec::new(),
         }
     }
 
@@ -34,6 +38,11 @@ impl WorldNamespaces {
     /// The paths of what goes with none of its namespaces, in the order in which it was made.
     pub(crate) fn made_objects(&self) -> &[String] {
         &self.made
+    }
+
+    /// What it made in namespaces that were there before, each as it was made.
+    pub(crate) fn made_elsewhere(&self) -> &[Value] {
+        &self.elsewhere
     }
 
     /// Notes an object that a request wrote, and says whether that is a namespace which was not
@@ -52,6 +61,8 @@ impl WorldNamespaces {
         }
         if is_new && (!resource.namespaced || !self.has(namespace)) {
             self.made.push(resource.object_path(namespace, name));
+            let object = reply_json(reply).filter(|_| resource.namespaced);
+            self.elsewhere.extend(object.cloned());
         }
         false
     }
@@ -87,6 +98,7 @@ mod tests {
             namespaces.made_objects(),
             ["/api/v1/namespaces/elsewhere/pods/b", "/api/v1/wides/c"]
         );
+        assert_eq!(namespaces.made_elsewhere().len(), 1);
     }
 
     #[test]

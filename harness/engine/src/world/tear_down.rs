@@ -70,6 +70,7 @@ impl LiveWorld<'_> {
         }
         let stays = !self.run.cluster.facts().ephemeral;
         let is_wide = self.case.is_wide();
+        let unfound = self.find_followers().await;
         let refused = self
             .end_objects(self.namespaces.made_objects().iter().rev())
             .await;
@@ -96,6 +97,8 @@ impl LiveWorld<'_> {
                 .into_iter()
                 .flatten(),
         );
+        left.extend(unfound);
+        left.extend(self.end_followers().await);
         let mut forgotten = if is_wide {
             self.wait_until_forgotten().await
         } else {
@@ -125,7 +128,7 @@ impl LiveWorld<'_> {
                     self.namespaces
                         .made_objects()
                         .iter()
-                        .map(|path| self.wait_until_gone(path)),
+                        .map(|path| self.wait_until_gone(path, DELETED_WITHIN)),
                 )
                 .await
                 .into_iter()
@@ -142,7 +145,10 @@ impl LiveWorld<'_> {
     }
 
     /// Deletes objects: those that the API server does not delete, with the reason.
-    async fn end_objects(&self, paths: impl Iterator<Item = &String>) -> Vec<(String, String)> {
+    pub(super) async fn end_objects(
+        &self,
+        paths: impl Iterator<Item = &String>,
+    ) -> Vec<(String, String)> {
         let one = async |path: &String| {
             // Jobs and ReplicationControllers leave their pods behind where nothing is said.
             let call = ApiCall::delete(path.as_str())
@@ -165,11 +171,11 @@ impl LiveWorld<'_> {
     }
 
     /// What is left of a deleted object, if it does not go: something has to finish with it first.
-    async fn wait_until_gone(&self, path: &str) -> Option<String> {
+    pub(super) async fn wait_until_gone(&self, path: &str, within: Duration) -> Option<String> {
         let what = format!("{path} to go");
         let wait = ConditionWait {
             what: &what,
-            within: DELETED_WITHIN,
+            within,
             every: Duration::from_millis(20),
         };
         let gone = self.waiter.wait_until(wait, async || {

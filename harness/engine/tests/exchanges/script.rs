@@ -42,10 +42,12 @@ fn once() -> usize {
 }
 
 /// What the server serves: group, plural, kind, and whether it is in namespaces.
-const KINDS: [(&str, &str, &str, bool); 9] = [
+const KINDS: [(&str, &str, &str, bool); 11] = [
     ("", "pods", "Pod", true),
     ("", "secrets", "Secret", true),
     ("", "configmaps", "ConfigMap", true),
+    ("apps", "statefulsets", "StatefulSet", true),
+    ("batch", "jobs", "Job", true),
     ("rbac.authorization.k8s.io", "roles", "Role", true),
     (
         "rbac.authorization.k8s.io",

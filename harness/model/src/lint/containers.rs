@@ -40,7 +40,10 @@ impl LintNotes<'_> {
         if step.while_it_ends && !takes_its_time {
             self.add_finding(
                 &format!("id: {}", step.id),
-                format!("step `{}` deletes nothing that takes its time to end", step.id),
+                format!(
+                    "step `{}` deletes nothing that takes its time to end",
+                    step.id
+                ),
                 "leave `while-it-ends` out: it is for namespaces and pods that are deleted",
             );
         }
@@ -123,7 +126,9 @@ fn pod_of_one_container(action: &Action) -> Option<&str> {
 }
 
 fn container_names<'a>(pod: &'a Value, lists: &[&str]) -> BTreeSet<&'a str> {
-    let containers = lists.iter().filter_map(|list| pod["spec"][*list].as_array());
+    let containers = lists
+        .iter()
+        .filter_map(|list| pod["spec"][*list].as_array());
     containers
         .flatten()
         .filter_map(|container| container["name"].as_str())
@@ -180,9 +185,13 @@ mod tests {
             "do: {exec: {pod: two, command: [id]}}",
             "do: {get: pod/two/log}",
         ] {
-            let told = "pod `two` has the containers `app`, `side`, and step `read` names none of them";
+            let told =
+                "pod `two` has the containers `app`, `side`, and step `read` names none of them";
             assert_eq!(findings(step), [told], "{step}");
-            assert_eq!(findings(&format!("container: side, {step}")), Vec::<String>::new());
+            assert_eq!(
+                findings(&format!("container: side, {step}")),
+                Vec::<String>::new()
+            );
             let other = format!("container: sied, {step}");
             let told = "step `read` names the container `sied`, which pod `two` does not have";
             assert_eq!(findings(&other), [told]);

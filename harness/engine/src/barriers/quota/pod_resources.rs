@@ -94,7 +94,9 @@ fn container_amounts(
 fn is_resize_infeasible(pod: &Value) -> bool {
     let conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
     let mut pending = conditions.filter(|one| one["type"] == "PodResizePending");
-    pending.next().is_some_and(|one| one["reason"] == "Infeasible")
+    pending
+        .next()
+        .is_some_and(|one| one["reason"] == "Infeasible")
 }
 
 /// What is stated for the pod as a whole counts instead.

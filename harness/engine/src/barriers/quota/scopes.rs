@@ -50,10 +50,8 @@ fn is_in_scope(pod: &Value, scope: &Value) -> Result<bool, Error> {
 fn is_of_class(pod: &Value, scope: &Value) -> Result<bool, Error> {
     let class = pod["spec"]["priorityClassName"].as_str();
     let class = class.filter(|class| !class.is_empty());
-    let values = scope["values"].as_array().into_iter().flatten();
-    let is_named = values
-        .into_iter()
-        .any(|value| class.is_some_and(|class| value == class));
+    let mut values = scope["values"].as_array().into_iter().flatten();
+    let is_named = values.any(|value| class.is_some_and(|class| value == class));
     match scope["operator"].as_str().unwrap_or_default() {
         "Exists" => Ok(class.is_some()),
         "DoesNotExist" => Ok(class.is_none()),
@@ -72,14 +70,10 @@ fn looks_at_other_namespaces(affinity: &Value) -> bool {
         let preferred = rules["preferredDuringSchedulingIgnoredDuringExecution"].as_array();
         let preferred = preferred.into_iter().flatten();
         let preferred = preferred.map(|one| &one["podAffinityTerm"]);
-        required
-            .into_iter()
-            .flatten()
-            .chain(preferred)
-            .any(|term| {
-                let named = term["namespaces"].as_array();
-                named.is_some_and(|all| !all.is_empty()) || term["namespaceSelector"].is_object()
-            })
+        required.into_iter().flatten().chain(preferred).any(|term| {
+            let named = term["namespaces"].as_array();
+            named.is_some_and(|all| !all.is_empty()) || term["namespaceSelector"].is_object()
+        })
     };
     terms("podAffinity") || terms("podAntiAffinity")
 }

@@ -168,7 +168,9 @@ fn charge_service(usage: &mut UsageByKey, service: &Value) {
 /// A quantity of an object.
 pub(super) fn read_amount(name: &str, amount: &Value) -> Result<ExactQuantity, Error> {
     ExactQuantity::read(amount).ok_or_else(|| {
-        Error::unsupported(format!("{amount} of {name} cannot be summed up for a quota"))
+        Error::unsupported(format!(
+            "{amount} of {name} cannot be summed up for a quota"
+        ))
     })
 }
 
@@ -208,7 +210,10 @@ mod tests {
             told(spec.clone(), late, PODS, &there).as_deref(),
             Some("it says \"40m\" of requests.cpu, which is not so")
         );
-        assert!(told(spec, json!({}), PODS, &[]).is_some(), "not counted yet");
+        assert!(
+            told(spec, json!({}), PODS, &[]).is_some(),
+            "not counted yet"
+        );
     }
 
     #[test]
@@ -234,7 +239,10 @@ mod tests {
         let counted = json!({"count/deployments.apps": "1"});
         assert_eq!(told(hard.clone(), counted, deployments, &[json!({})]), None);
         let maps = json!({"configmaps": "2"});
-        assert_eq!(told(hard, maps, ("v1", "ConfigMap"), &[json!({}), json!({})]), None);
+        assert_eq!(
+            told(hard, maps, ("v1", "ConfigMap"), &[json!({}), json!({})]),
+            None
+        );
     }
 
     #[test]
@@ -249,10 +257,18 @@ mod tests {
             "fast.storageclass.storage.k8s.io/persistentvolumeclaims": "1",
         });
         let claims = [claim("fast"), claim("")];
-        assert_eq!(told(hard, used, ("v1", "PersistentVolumeClaim"), &claims), None);
+        assert_eq!(
+            told(hard, used, ("v1", "PersistentVolumeClaim"), &claims),
+            None
+        );
         let hard = json!({"hard": {"services.nodeports": "9", "services.loadbalancers": "9"}});
-        let service = |kind: &str| json!({"spec": {"type": kind, "ports": [{"port": 1}, {"port": 2}]}});
-        let services = [service("ClusterIP"), service("NodePort"), service("LoadBalancer")];
+        let service =
+            |kind: &str| json!({"spec": {"type": kind, "ports": [{"port": 1}, {"port": 2}]}});
+        let services = [
+            service("ClusterIP"),
+            service("NodePort"),
+            service("LoadBalancer"),
+        ];
         let used = json!({"services.nodeports": "4", "services.loadbalancers": "1"});
         assert_eq!(told(hard, used, ("v1", "Service"), &services), None);
     }
