@@ -52,6 +52,7 @@ mod tool;
 mod unfit;
 mod ways;
 mod wire;
+mod yaml_node;
 
 pub use action::{
     Action, AuditMatch, EventMatch, FieldMatch, MetricMatch, ObjectTarget, ObservedRecord,

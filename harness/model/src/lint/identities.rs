@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::LintNotes;
+use super::{FindingPlace, LintNotes};
 use crate::{Action, ImpersonateHeaders, ObservedRecord, ScenarioStep, StepIdentity};
 
 /// The user of the administrator in a box.
@@ -27,7 +27,11 @@ impl LintNotes<'_> {
             .filter(|key| key.chars().any(char::is_uppercase));
         for key in keys.collect::<Vec<_>>() {
             let what = format!("step `{}` has the key `{key}` in `extra`", step.id);
-            self.add_finding(key, what, "write it in lower case: the API server does");
+            self.add_finding(
+                FindingPlace::InStep(step, key),
+                what,
+                "write it in lower case: the API server does",
+            );
         }
     }
 
@@ -53,7 +57,7 @@ impl LintNotes<'_> {
                 step.id
             );
             self.add_finding(
-                user,
+                FindingPlace::InStep(step, user),
                 what,
                 "name a user of a step, or whom one impersonates",
             );

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::LintNotes;
+use super::{FindingPlace, LintNotes};
 use crate::kinds::object_kinds;
 use crate::spelling::plural_name;
 use crate::{
@@ -90,7 +90,7 @@ impl LintNotes<'_> {
     fn add_unknown(&mut self, step: &ScenarioStep, name: &str, what: &str) {
         let hint = "a resource is written in the plural, as in `secrets`, a kind in the singular, each with its group where it is ambiguous";
         self.add_finding(
-            &format!("id: {}", step.id),
+            FindingPlace::Step(step),
             format!(
                 "step `{}` names the {what} `{name}`, which the API does not serve",
                 step.id
@@ -113,7 +113,7 @@ impl LintNotes<'_> {
                 step.id
             );
             self.add_finding(
-                &format!("id: {}", step.id),
+                FindingPlace::Step(step),
                 what,
                 format!("there are {}", AUDIT_VERBS.join(", ")),
             );
@@ -158,7 +158,7 @@ impl LintNotes<'_> {
         };
         if !is_seen {
             self.add_finding(
-                &format!("id: {}", step.id),
+                FindingPlace::Step(step),
                 format!("step `{}` looks for {what}, seen in no world", step.id),
                 "add a world in which it is seen, or correct the spelling",
             );
@@ -188,7 +188,7 @@ impl LintNotes<'_> {
         if let Some((wrong, right)) = meant {
             let what = format!("step `{}` looks at a field `{wrong}`", step.id);
             self.add_finding(
-                &format!("id: {}", step.id),
+                FindingPlace::Step(step),
                 what,
                 format!("the manifest has `{right}` there"),
             );
