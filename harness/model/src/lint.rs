@@ -1,17 +1,24 @@
 //! What would let a scenario pass by accident, found before anything runs.
 
+mod absent;
 mod answers;
+mod cluster_words;
+mod deniers;
 mod files;
 mod identities;
 mod images;
+mod keys;
 mod kinds;
 mod nodes;
 mod origins;
 mod place;
+mod processes;
+mod recorded_users;
 mod resources;
 mod shape;
 mod steps;
 mod storage;
+mod subresources;
 mod ways;
 mod wire;
 mod worlds;
@@ -58,11 +65,17 @@ pub fn lint_scenario(loaded: &LoadedScenario) -> Vec<LintFinding> {
     notes.check_worlds();
     notes.check_nodes();
     notes.check_shapes();
+    notes.check_cluster_words();
     notes.check_steps();
+    notes.check_step_keys();
+    notes.check_processes();
+    notes.check_deniers();
     notes.check_identities();
     notes.check_files();
     notes.check_objects();
     notes.check_resources();
+    notes.check_subresources();
+    notes.check_absences();
     notes.check_placeholders();
     notes.check_images();
     notes.check_keeping();

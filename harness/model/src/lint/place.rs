@@ -22,6 +22,8 @@ pub(super) enum FindingPlace<'a> {
     Step(&'a ScenarioStep),
     /// A text among what a step does, or who asks in it.
     InStep(&'a ScenarioStep, &'a str),
+    /// A key of a step.
+    StepKey(&'a ScenarioStep, &'a str),
     /// A word among what a step expects.
     Expected(&'a ScenarioStep, &'a str),
     /// The world of this name among those in which a step expects something.
@@ -98,6 +100,9 @@ impl FileOutline<'_> {
                 self.find_text(&parts, text)
                     .or_else(|| self.step_span(step))
             }
+            FindingPlace::StepKey(step, key) => self
+                .key_span(self.step(step)?, key)
+                .or_else(|| self.step_span(step)),
             FindingPlace::Expected(step, word) => {
                 let node = self.step(step)?;
                 let each = node
