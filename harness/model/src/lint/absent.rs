@@ -12,8 +12,52 @@ use crate::{
     ObservedRecord, ScenarioStep, WarningMatch,
 };
 
-/// A word that can be misspelt, with what it is.
-type RecordedWord<'a> = (&'static str, &'a str);
+/// A word that can be misspelt.
+struct RecordedWord<'a> {
+    /// What it is.
+    about: &'static str,
+    text: &'a str,
+    /// Whether it is the whole of what is recorded, and not a part.
+    is_whole: bool,
+}
+
+impl<'a> RecordedWord<'a> {
+    const fn whole(about: &'static str, text: &'a str) -> Self {
+        Self {
+            about,
+            text,
+            is_whole: true,
+        }
+    }
+
+    const fn part(about: &'static str, text: &'a str) -> Self {
+        Self {
+            is_whole: false,
+            ..Self::whole(about, text)
+        }
+    }
+
+    /// Whether what another step finds shows that this is spelt well.
+    fn is_shown_by(&self, found: &Self) -> bool {
+        let is_same = if self.is_whole {
+            found.text == self.text
+        } else {
+            found.text.contains(self.text)
+        };
+        found.about == self.about && is_same
+    }
+
+    /// Whether this text has it: a whole word not as a part of a longer one.
+    fn is_in(&self, place: &str, wanted: &str) -> bool {
+        let in_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric());
+        let mut found = place.match_indices(wanted);
+        found.any(|(at, _)| {
+            let before = place[..at].chars().next_back();
+            let behind = place[at + wanted.len()..].chars().next();
+            !self.is_whole || !in_word(before) && !in_word(behind)
+        })
+    }
+}
 
 /// The codes that an API server answers with (kubernetes 1.36 `apimachinery/pkg/api/errors`, those
 /// of success, and those of what it passes on).
@@ -75,7 +119,8 @@ impl LintNotes<'_> {
             )
         };
         let text = code.to_string();
-        let is_meant = || is_found() || self.is_written(step, &text);
+        let word = RecordedWord::whole("the code", &text);
+        let is_meant = || is_found() || self.is_written(step, &word);
         let is_known = USUAL_CODES.contains(&code) || ANY_CODE.contains(&code) && is_meant();
         if !is_known {
             let what = format!(
@@ -90,18 +135,19 @@ impl LintNotes<'_> {
     }
 
     fn check_words(&mut self, step: &ScenarioStep, record: &ObservedRecord) {
-        for (about, word) in recorded_words(record) {
+        for word in recorded_words(record) {
             let is_same = |other: &ObservedRecord| {
-                let mut words = recorded_words(other).into_iter();
-                words.any(|(one, found)| one == about && found.contains(word))
+                let words = recorded_words(other);
+                words.iter().any(|found| word.is_shown_by(found))
             };
-            if !word.is_empty() && !self.is_found(is_same) && !self.is_written(step, word) {
-                let what = format!(
-                    "step `{}` looks for {about} `{word}`, found in no world and written nowhere else",
-                    step.id
-                );
-                self.add_finding(FindingPlace::InStep(step, word), what, HINT);
+            if word.text.is_empty() || self.is_found(is_same) || self.is_written(step, &word) {
+                continue;
             }
+            let what = format!(
+                "step `{}` looks for {} `{}`, found in no world and written nowhere else",
+                step.id, word.about, word.text
+            );
+            self.add_finding(FindingPlace::InStep(step, word.text), what, HINT);
         }
     }
 
@@ -112,7 +158,8 @@ impl LintNotes<'_> {
             // A policy's own: `POLICY/KEY`.
             let is_of_policy = || {
                 key.rsplit_once('/').is_some_and(|(policy, name)| {
-                    self.is_written(step, policy) && self.is_written(step, name)
+                    let parts = [policy, name].map(|text| RecordedWord::whole("the key", text));
+                    parts.iter().all(|part| self.is_written(step, part))
                 })
             };
             if !is_usual && !self.is_found(is_same) && !is_of_policy() {
@@ -128,20 +175,18 @@ impl LintNotes<'_> {
 
     /// Whether a file of the scenario, or another step that shows something, has this text: as it
     /// is, in base64 or out of it, or in parts between placeholders.
-    fn is_written(&self, step: &ScenarioStep, text: &str) -> bool {
+    fn is_written(&self, step: &ScenarioStep, word: &RecordedWord<'_>) -> bool {
         let places = self.written_texts(step);
         let holds = |wanted: &str| {
             let quoted = Value::from(wanted).to_string();
             let inner = quoted.trim_matches('"');
-            places
-                .iter()
-                .any(|place| place.contains(inner) || place.contains(wanted))
+            let has = |place: &String| word.is_in(place, inner) || word.is_in(place, wanted);
+            places.iter().any(has)
         };
+        let text = word.text;
         let encoded = STANDARD.encode(text);
-        let decoded = STANDARD
-            .decode(text)
-            .ok()
-            .and_then(|bytes| String::from_utf8(bytes).ok());
+        let decoded = STANDARD.decode(text).ok();
+        let decoded = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
         let parts = plain_parts(text);
         holds(text)
             || holds(&encoded)
@@ -187,7 +232,9 @@ fn is_absent_everywhere(step: &ScenarioStep) -> bool {
 
 /// The words of a record that only its author chose; verbs, resources, users and reasons are looked
 /// up elsewhere.
-fn recorded_words(record: &ObservedRecord) -> Vec<RecordedWord<'_>> {
+fn recorded_words<'a>(record: &'a ObservedRecord) -> Vec<RecordedWord<'a>> {
+    let part = |about: &'static str, text: &'a String| RecordedWord::part(about, text);
+    let whole = |about: &'static str, text: &'a String| RecordedWord::whole(about, text);
     match record {
         ObservedRecord::Audit(AuditMatch {
             name,
@@ -195,40 +242,37 @@ fn recorded_words(record: &ObservedRecord) -> Vec<RecordedWord<'_>> {
             contains,
             ..
         }) => {
-            let name = name.iter().map(|name| ("the name", name.as_str()));
-            let values = annotations
-                .values()
-                .map(|text| ("the annotation's text", text.as_str()));
-            let text = contains.iter().map(|text| ("the text", text.as_str()));
-            name.chain(values).chain(text).collect()
+            let name = name.iter().map(|name| whole("the name", name));
+            let notes = annotations.values();
+            let notes = notes.map(|text| part("the annotation's text", text));
+            let text = contains.iter().map(|text| part("the text", text));
+            name.chain(notes).chain(text).collect()
         }
-        ObservedRecord::Event(EventMatch { contains, .. }) => contains
-            .iter()
-            .map(|text| ("the text", text.as_str()))
-            .collect(),
+        ObservedRecord::Event(EventMatch { contains, .. }) => {
+            contains.iter().map(|text| part("the text", text)).collect()
+        }
         ObservedRecord::Metric(MetricMatch { labels, .. }) => {
-            let keys = labels.keys().map(|key| ("the label", key.as_str()));
-            let values = labels
-                .values()
-                .map(|value| ("the label's value", value.as_str()));
-            keys.chain(values).collect()
+            let keys = labels.keys().map(|key| whole("the label", key));
+            let values = labels.values();
+            keys.chain(values.map(|value| whole("the label's value", value)))
+                .collect()
         }
-        ObservedRecord::Output(WarningMatch { contains, .. }) => vec![("the text", contains)],
+        ObservedRecord::Output(WarningMatch { contains, .. }) => vec![part("the text", contains)],
         ObservedRecord::Field(FieldMatch { of, equals, .. }) => {
             let value = equals.iter().filter(|text| !is_plain_value(text));
-            let value = value.map(|text| ("the value", text.as_str()));
-            [("the object", of.name.as_str())]
+            let value = value.map(|text| whole("the value", text));
+            [whole("the object", &of.name)]
                 .into_iter()
                 .chain(value)
                 .collect()
         }
         ObservedRecord::Object(target) | ObservedRecord::Pods(target) => {
-            vec![("the object", &target.name)]
+            vec![whole("the object", &target.name)]
         }
         ObservedRecord::Canary(CanaryMatch {
             place: LeakPlace::Field { of, .. },
             ..
-        }) => vec![("the object", &of.name)],
+        }) => vec![whole("the object", &of.name)],
         ObservedRecord::Warning(_) | ObservedRecord::Node(_) | ObservedRecord::Canary(_) => {
             Vec::new()
         }

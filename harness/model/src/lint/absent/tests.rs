@@ -30,6 +30,11 @@ fn a_word_that_is_written_nowhere_else_is_refused_where_it_is_absent() {
             "add a world",
         ),
         (
+            "audit: {name: setting}",
+            "the name `setting`, found in no world",
+            "add a world",
+        ),
+        (
             "audit: {contains: depe}",
             "the text `depe`, found in no world",
             "add a world",
@@ -70,8 +75,8 @@ fn a_word_that_is_written_nowhere_else_is_refused_where_it_is_absent() {
             "add a world",
         ),
         (
-            "object: configmap/setings",
-            "the object `setings`, found in no world",
+            "object: configmap/ettings",
+            "the object `ettings`, found in no world",
             "add a world",
         ),
         (
