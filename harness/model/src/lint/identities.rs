@@ -1,7 +1,12 @@
 //! Who asks: what a request can carry as it is written.
 
 use super::{FindingPlace, LintNotes, NAME_HINT};
-use crate::{Action, ImpersonateHeaders, ScenarioStep, StepIdentity};
+use crate::scope::NAMESPACE_MARK;
+use crate::spelling::suggest_word;
+use crate::{Action, ImpersonateHeaders, ObjectManifest, ScenarioStep, StepIdentity};
+
+/// The ServiceAccount that every namespace has.
+pub(super) const DEFAULT_ACCOUNT: &str = "default";
 
 impl LintNotes<'_> {
     pub(super) fn check_identities(&mut self) {
@@ -9,6 +14,7 @@ impl LintNotes<'_> {
             self.check_extra_keys(step);
             self.check_header_texts(step);
             self.check_path_text(step);
+            self.check_account(step);
             self.check_recorded_users(step);
         }
     }
@@ -40,6 +46,34 @@ impl LintNotes<'_> {
                 );
                 self.add_finding(FindingPlace::InStep(step, name), what, NAME_HINT);
             }
+        }
+    }
+
+    /// A ServiceAccount in the world's namespaces has a token only where something makes it.
+    fn check_account(&mut self, step: &ScenarioStep) {
+        let Some(StepIdentity::Serviceaccount {
+            name, namespace, ..
+        }) = &step.identity
+        else {
+            return;
+        };
+        let elsewhere = namespace.as_ref();
+        if elsewhere.is_some_and(|namespace| !namespace.contains(NAMESPACE_MARK)) {
+            return;
+        }
+        let manifests = self.loaded.manifests.values().flatten();
+        let accounts = manifests.filter(|one| one.kind() == "ServiceAccount");
+        let known: Vec<&str> = accounts
+            .map(ObjectManifest::name)
+            .chain([DEFAULT_ACCOUNT])
+            .collect();
+        if !known.contains(&name.as_str()) && !name.is_empty() {
+            let what = format!(
+                "step `{}` asks as the ServiceAccount `{name}`, which nothing makes",
+                step.id
+            );
+            let hint = suggest_word(name, known, "apply it, or name one that is there");
+            self.add_finding(FindingPlace::InStep(step, name), what, hint);
         }
     }
 
@@ -157,10 +191,12 @@ mod tests {
         let dir = folder.path().join("rbac/one");
         fs::create_dir_all(&dir).unwrap();
         let text = format!(
-            "scenario: v2\nwhy: Because.\nworlds: {{bare: {{}}}}\nsteps:\n- id: one\n  as: {identity}\n  \
+            "scenario: v2\nwhy: Because.\nworlds: {{bare: {{apply: [account.yaml]}}}}\nsteps:\n- id: one\n  as: {identity}\n  \
              do: {{{action}}}\n  expect: allowed\n"
         );
         fs::write(dir.join("scenario.yaml"), text).unwrap();
+        let account = "{apiVersion: v1, kind: ServiceAccount, metadata: {name: robot}}";
+        fs::write(dir.join("account.yaml"), account).unwrap();
         let library = ScenarioLibrary::open(folder.path()).unwrap();
         assert!(library.faults.is_empty(), "{:?}", library.faults);
         lint_scenario(&library.scenarios[0])
@@ -187,7 +223,7 @@ mod tests {
                 "has a line break",
             ),
             (
-                r#"{serviceaccount: {name: a, impersonate: {user: b, groups: [" c"]}}}"#,
+                r#"{serviceaccount: {name: default, impersonate: {user: b, groups: [" c"]}}}"#,
                 "has a space at an end",
             ),
         ] {
@@ -207,11 +243,22 @@ mod tests {
     }
 
     #[test]
+    fn an_account_that_nothing_makes_is_refused() {
+        let found = findings("{serviceaccount: {name: robt}}", "path: /version");
+        assert_eq!(found.len(), 1, "{found:#?}");
+        let told = "step `one` asks as the ServiceAccount `robt`, which nothing makes";
+        assert_eq!((found[0].what.as_str(), found[0].place.line), (told, 6));
+        assert!(found[0].hint.starts_with("did you mean `robot`? "));
+    }
+
+    #[test]
     fn what_it_can_carry_is_left_alone() {
         for identity in [
             "{user: {name: jane doe, groups: [größe], uid: '7', extra: {a.io/b: [x y]}}}",
             "{user: {name: \"system:node:$(node)\", impersonate: {user: joe}}}",
-            "{serviceaccount: {name: app, namespace: $(namespace)-other}}",
+            "{serviceaccount: {name: robot, namespace: $(namespace)-other}}",
+            "{serviceaccount: {name: default}}",
+            "{serviceaccount: {name: anything, namespace: kube-system}}",
             "anonymous",
         ] {
             assert_eq!(findings(identity, "path: /version"), [], "{identity}");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::identities::identity_parts;
+use super::identities::{DEFAULT_ACCOUNT, identity_parts};
 use super::{FindingPlace, LintNotes};
 use crate::spelling::suggest_word;
 use crate::{Action, AuditMatch, ObservedRecord, ScenarioStep, StepIdentity};
@@ -74,9 +74,6 @@ const CONTROLLER_ACCOUNTS: [&str; 43] = [
     "ttl-controller",
     "validatingadmissionpolicy-status-controller",
 ];
-
-/// The one that every namespace has.
-const DEFAULT_ACCOUNT: &str = "default";
 
 impl LintNotes<'_> {
     /// A user that no step asks as is never recorded, and `absent` would be believed.

@@ -86,7 +86,7 @@ fn the_model_knows_every_process_and_every_release() {
     let nodeless = usual.without_node();
     for cluster in [usual, whole, nodeless] {
         let mut processes = all(&cluster);
-        processes.extend(with(&cluster, BoxBlueprint::enforcer_processes));
+        processes.extend(with(&cluster, |blueprint| blueprint.enforcer_processes()));
         let names = |lasting_alone: bool| {
             let named = processes.iter().filter(|one| !lasting_alone || !one.ends);
             named.map(|one| one.name.clone()).collect()
