@@ -56,7 +56,7 @@ const API_VERSIONS: [&str; 37] = [
 const MANY_APIS: [&str; 4] = ["api/all", "api/ga", "api/beta", "api/alpha"];
 
 /// The subresources of the API server's own resources, from the paths of the same files.
-const SUBRESOURCES: &[(&str, &[&str])] = &[
+const OWN_SUBRESOURCES: &[(&str, &[&str])] = &[
     ("apiservices", &["status"]),
     ("certificatesigningrequests", &["approval", "status"]),
     ("cronjobs", &["status"]),
@@ -222,7 +222,7 @@ pub(crate) fn runtime_apis() -> impl Iterator<Item = &'static str> {
 /// The subresources of a resource, in the plural: of the API server's own, and otherwise what a
 /// definition can make.
 pub(crate) fn subresources(plural: &str, is_own: bool) -> &'static [&'static str] {
-    let known = SUBRESOURCES.iter().find(|(one, _)| *one == plural);
+    let known = OWN_SUBRESOURCES.iter().find(|(one, _)| *one == plural);
     match known {
         Some((_, names)) => names,
         None if is_own => &[],
@@ -232,7 +232,7 @@ pub(crate) fn subresources(plural: &str, is_own: bool) -> &'static [&'static str
 
 /// Every subresource that there is.
 pub(crate) fn all_subresources() -> impl Iterator<Item = &'static str> {
-    let own = SUBRESOURCES.iter().flat_map(|(_, names)| names.iter());
+    let own = OWN_SUBRESOURCES.iter().flat_map(|(_, names)| names.iter());
     own.chain(CUSTOM_SUBRESOURCES).copied()
 }
 

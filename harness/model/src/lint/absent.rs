@@ -91,7 +91,7 @@ const ANNOTATION_KEYS: [&str; 18] = [
     "validation.policy.admission.k8s.io/validation_failure",
 ];
 
-const HINT: &str = "add a world in which it is found, or correct the spelling";
+const ABSENCE_HINT: &str = "add a world in which it is found, or correct the spelling";
 
 impl LintNotes<'_> {
     pub(super) fn check_absences(&mut self) {
@@ -147,7 +147,7 @@ impl LintNotes<'_> {
                 "step `{}` looks for {} `{}`, found in no world and written nowhere else",
                 step.id, word.about, word.text
             );
-            self.add_finding(FindingPlace::InStep(step, word.text), what, HINT);
+            self.add_finding(FindingPlace::InStep(step, word.text), what, ABSENCE_HINT);
         }
     }
 
@@ -167,7 +167,7 @@ impl LintNotes<'_> {
                     "step `{}` looks for the annotation `{key}`, which nothing shows to be one",
                     step.id
                 );
-                let hint = suggest_word(key, ANNOTATION_KEYS, HINT);
+                let hint = suggest_word(key, ANNOTATION_KEYS, ABSENCE_HINT);
                 self.add_finding(FindingPlace::InStep(step, key), what, hint);
             }
         }
