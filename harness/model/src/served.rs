@@ -222,12 +222,11 @@ pub(crate) fn runtime_apis() -> impl Iterator<Item = &'static str> {
 /// The subresources of a resource, in the plural: of the API server's own, and otherwise what a
 /// definition can make.
 pub(crate) fn subresources(plural: &str, is_own: bool) -> &'static [&'static str] {
-    let known = OWN_SUBRESOURCES.iter().find(|(one, _)| *one == plural);
-    match known {
-        Some((_, names)) => names,
-        None if is_own => &[],
-        None => CUSTOM_SUBRESOURCES,
+    if !is_own {
+        return CUSTOM_SUBRESOURCES;
     }
+    let known = OWN_SUBRESOURCES.iter().find(|(one, _)| *one == plural);
+    known.map_or(&[], |(_, names)| names)
 }
 
 /// Every subresource that there is.
@@ -315,6 +314,7 @@ mod tests {
         assert!(!subresources("pods", true).contains(&"scale"));
         assert!(subresources("secrets", true).is_empty());
         assert_eq!(subresources("widgets", false), ["scale", "status"]);
+        assert_eq!(subresources("pods", false), ["scale", "status"]);
         // A kind that an addon serves has no name of the API server's own.
         for kind in object_kinds().filter(|kind| kind.group.contains("kyverno")) {
             let plural = resource_of_kind(kind.kind);
