@@ -41,6 +41,7 @@ mod quota;
 mod rbac;
 mod runtime_class;
 mod sentinels;
+mod service;
 mod site;
 mod status;
 mod token;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::LintNotes;
+use super::{FindingPlace, LintNotes};
 use crate::{Action, CanaryMatch, LeakPlace, ObservedRecord, ScenarioStep, object_kind_called};
 
 /// The lists of a pod's containers. Where no container is named, only the first counts.
@@ -19,7 +19,7 @@ impl LintNotes<'_> {
                 (Some(container), Some(pod)) => self.check_container(step, pod, container),
                 (None, Some(pod)) => self.check_only_container(step, pod),
                 (Some(_), None) => self.add_finding(
-                    &format!("id: {}", step.id),
+                    FindingPlace::Step(step),
                     format!("step `{}` names a container, and reads none", step.id),
                     "leave `container` out: it is for `exec`, and for the log of a pod",
                 ),
@@ -39,7 +39,7 @@ impl LintNotes<'_> {
         };
         if step.while_it_ends && !takes_its_time {
             self.add_finding(
-                &format!("id: {}", step.id),
+                FindingPlace::Step(step),
                 format!(
                     "step `{}` deletes nothing that takes its time to end",
                     step.id
@@ -61,7 +61,7 @@ impl LintNotes<'_> {
             .flat_map(|pod| container_names(pod, &CONTAINER_LISTS))
             .collect();
         self.add_finding(
-            &format!("id: {}", step.id),
+            FindingPlace::Step(step),
             format!(
                 "step `{}` names the container `{container}`, which pod `{pod}` does not have",
                 step.id
@@ -79,7 +79,7 @@ impl LintNotes<'_> {
             .find(|names| names.len() > 1);
         if let Some(names) = names {
             self.add_finding(
-                &format!("id: {}", step.id),
+                FindingPlace::Step(step),
                 format!(
                     "pod `{pod}` has the containers {}, and step `{}` names none of them",
                     quoted_list(&names),

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::LintNotes;
+use super::{FindingPlace, LintNotes};
 use crate::spelling::plural_name;
 use crate::{Action, Answer, LoadedScenario, ObjectTarget, Refuser, ScenarioStep};
 
@@ -61,7 +61,7 @@ impl LintNotes<'_> {
         if let Some(rival) = rival {
             let name = rival.hook["name"].as_str().unwrap_or_default();
             self.add_finding(
-                &format!("id: {}", step.id),
+                FindingPlace::Step(step),
                 format!(
                     "step `{}` is refused by {by} in `{world}`, and by webhook `{name}` as well: which of them is named is chance",
                     step.id
