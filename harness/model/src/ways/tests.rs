@@ -2,6 +2,11 @@ use std::collections::BTreeSet;
 
 use super::*;
 
+mod network;
+mod objects;
+mod pods;
+mod rights;
+
 #[test]
 fn each_way_has_a_name_of_its_own() {
     let names: BTreeSet<&str> = ways_round().map(|way| way.name).collect();
