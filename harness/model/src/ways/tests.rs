@@ -2,9 +2,11 @@ use std::collections::BTreeSet;
 
 use super::*;
 
+mod images;
 mod network;
 mod objects;
 mod pods;
+mod quotas;
 mod rights;
 
 #[test]
