@@ -118,14 +118,14 @@ impl LintNotes<'_> {
                 );
             }
             (true, true) => {
-                let key = if world.ineffective {
-                    "ineffective"
+                let (key, declared) = if world.ineffective {
+                    ("ineffective", "ineffective")
                 } else {
-                    "did-not-help"
+                    ("did-not-help", "not to help here")
                 };
                 self.add_finding(
                     name,
-                    format!("world `{name}` is declared `{key}`, yet changes a cell"),
+                    format!("world `{name}` is declared {declared}, yet changes a cell"),
                     format!("drop `{key}`, or correct the expectation"),
                 );
             }

@@ -327,7 +327,7 @@ fn what_did_not_help_says_what_it_helps_against() {
         - {id: version, do: {path: /version}, expect: allowed}\n";
     assert_eq!(
         with("did-not-help: something else", changes),
-        ["world `weak` is declared `did-not-help`, yet changes a cell"]
+        ["world `weak` is declared not to help here, yet changes a cell"]
     );
     let bare =
         format!("scenario: v2\nwhy: Because.\nworlds:\n  bare: {{did-not-help: it}}\n{steps}");
