@@ -40,8 +40,8 @@ struct WorldWithout {
 /// those of the whole world. With `whole`, the worlds that have the controls are there as well,
 /// under their own names.
 ///
-/// What `bare` has as well is not a control, and a world that is declared ineffective has none that
-/// could matter. A namespace in which other objects of the world live stays when its file goes.
+/// What `bare` has as well is not a control, and a world that is declared to change nothing has none
+/// that could matter. A namespace in which other objects of the world live stays when its file goes.
 #[must_use]
 pub fn scenario_mutants(
     loaded: &LoadedScenario,
@@ -59,7 +59,7 @@ pub fn scenario_mutants(
         .scenario
         .worlds
         .iter()
-        .filter(|(name, world)| *name != "bare" && !world.ineffective);
+        .filter(|(name, world)| *name != "bare" && !world.changes_nothing());
     for (of, world) in controlled {
         let (pair, before) = (
             WorldPair {

@@ -67,12 +67,24 @@ pub struct ScenarioWorld {
     /// protect.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub ineffective: bool,
+    /// Declares that this world changes no cell against `bare` in the way that is tried here, and
+    /// says what it is good for: a remedy that is right against something else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub did_not_help: Option<String>,
     /// Where this recipe was copied from: a document, a project, an issue.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub copied_from: Option<String>,
     /// The shape of this world's cluster, instead of the scenario's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster: Option<ClusterShape>,
+}
+
+impl ScenarioWorld {
+    /// Whether it is declared to change no cell against `bare`.
+    #[must_use]
+    pub fn changes_nothing(&self) -> bool {
+        self.ineffective || self.did_not_help.is_some()
+    }
 }
 
 /// One thing to try.

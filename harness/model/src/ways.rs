@@ -3,15 +3,29 @@
 //!
 //! The lint names those that are open in a world that claims to hold, and that no step tries.
 
+mod agent_rules;
+mod agent_ways;
+mod audit_rules;
+mod audit_ways;
 mod control;
+mod held_objects;
 mod image_ways;
+mod named_users;
 mod network_ways;
 mod object_rules;
 mod object_ways;
+mod operator_rules;
+mod operator_ways;
+mod plugin_ways;
 mod pod_ways;
 mod quota_ways;
 mod right_ways;
+mod sealing_rules;
+mod sealing_ways;
+mod stopped_step;
 mod tried;
+mod vault_rules;
+mod vault_ways;
 
 pub(crate) use control::held_controls;
 pub use control::{ControlKind, HeldControl};
@@ -48,6 +62,12 @@ pub fn ways_round() -> impl Iterator<Item = &'static WayRound> {
         .chain(image_ways::WAYS)
         .chain(network_ways::WAYS)
         .chain(quota_ways::WAYS)
+        .chain(audit_ways::WAYS)
+        .chain(sealing_ways::WAYS)
+        .chain(plugin_ways::WAYS)
+        .chain(operator_ways::WAYS)
+        .chain(vault_ways::WAYS)
+        .chain(agent_ways::WAYS)
 }
 
 /// The way of this name.
@@ -61,5 +81,7 @@ const fn always(_: &HeldControl<'_>) -> bool {
     true
 }
 
+#[cfg(test)]
+mod test_scenario;
 #[cfg(test)]
 mod tests;

@@ -35,7 +35,7 @@ pub(crate) fn run_prove(args: &ProveArguments) -> Result<ExitReason, CommandFaul
             ExitReason::Nothing,
             "no control can be taken out of these scenarios",
         )
-        .hint("worlds that are declared ineffective have none"));
+        .hint("worlds that are declared ineffective, or not to help, have none"));
     }
     let cache = BoxCache::from_env()?;
     interrupt::watch_signals(&cache);

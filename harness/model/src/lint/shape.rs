@@ -102,7 +102,7 @@ impl LintNotes<'_> {
         let file = world.apply.iter().find(|file| is_policy(file));
         if let Some(file) = file
             && tries_wire
-            && !world.ineffective
+            && !world.changes_nothing()
             && !scenario.world_shape(world).enforce_network_policy
         {
             let what = format!(

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use super::{FindingPlace, LintFinding, LintNotes, LintSubject};
 use crate::spelling::nearest_word;
-use crate::ways::{ControlKind, WayRound, held_controls, way_round, ways_round};
+use crate::ways::{
+    ControlKind, HeldControl, TriedStep, WayRound, held_controls, way_round, ways_round,
+};
 use crate::{LoadedScenario, ScenarioLibrary};
 
 /// What a reason begins with that names another scenario.
@@ -43,17 +45,29 @@ impl WayTrials<'_> {
     }
 }
 
+/// A world with the controls that it holds by, and the steps that it takes.
+struct HeldWorld<'a> {
+    controls: Vec<HeldControl<'a>>,
+    steps: Vec<TriedStep<'a>>,
+}
+
+fn held_worlds(loaded: &LoadedScenario) -> Vec<HeldWorld<'_>> {
+    let worlds = loaded.scenario.worlds.keys();
+    let held = worlds.map(|world| held_controls(loaded, world));
+    held.map(|(controls, steps)| HeldWorld { controls, steps })
+        .collect()
+}
+
 /// A way is tried against one policy where a step tries it in a world that holds by this policy.
-fn way_trials<'a>(loaded: &'a LoadedScenario, way: &WayRound) -> WayTrials<'a> {
+fn way_trials<'a>(worlds: &[HeldWorld<'a>], way: &WayRound) -> WayTrials<'a> {
     let mut trials = WayTrials::default();
-    for world in loaded.scenario.worlds.keys() {
-        let (controls, steps) = held_controls(loaded, world);
+    for HeldWorld { controls, steps } in worlds {
         for control in controls.iter().filter(|control| way.applies(control)) {
-            if (way.is_tried)(control, &steps) {
+            if (way.is_tried)(control, steps) {
                 trials.tried.insert(control.kind);
             } else {
                 trials.untried.insert(control.kind);
-                trials.untried_in.push(world);
+                trials.untried_in.push(control.world);
             }
         }
     }
@@ -63,8 +77,9 @@ fn way_trials<'a>(loaded: &'a LoadedScenario, way: &WayRound) -> WayTrials<'a> {
 impl LintNotes<'_> {
     pub(super) fn check_ways(&mut self) {
         self.check_reasons();
+        let worlds = held_worlds(self.loaded);
         for way in ways_round() {
-            let trials = way_trials(self.loaded, way);
+            let trials = way_trials(&worlds, way);
             let is_left_out = self.loaded.scenario.leaves_out.contains_key(way.name);
             if is_left_out && !trials.applies() {
                 self.say_left_out(
@@ -121,13 +136,13 @@ impl LintNotes<'_> {
     /// Whether the scenarios that are named try what this one leaves out, against every kind of
     /// control round which it is left out.
     fn check_others(&mut self, way: &WayRound, ids: Vec<&str>, library: &ScenarioLibrary) {
-        let mut missing = way_trials(self.loaded, way).untried;
+        let mut missing = way_trials(&held_worlds(self.loaded), way).untried;
         for id in ids {
             let other = library.scenarios.iter().find(|other| other.id == id);
             let is_unread = library.faults.iter().any(|(unread, _)| unread == id);
             match other {
                 Some(other) => {
-                    let tried = way_trials(other, way).tried;
+                    let tried = way_trials(&held_worlds(other), way).tried;
                     missing.retain(|kind| !tried.contains(kind));
                 }
                 // What is wrong with that one is said already.

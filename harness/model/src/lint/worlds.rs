@@ -16,13 +16,16 @@ impl LintNotes<'_> {
         if scenario
             .worlds
             .get("bare")
-            .is_some_and(|bare| bare.ineffective)
+            .is_some_and(ScenarioWorld::changes_nothing)
         {
             self.add_finding(
                 FindingPlace::World("bare"),
                 "`bare` is what others are compared with; it cannot be ineffective".into(),
                 "drop the key",
             );
+        }
+        for (name, world) in &scenario.worlds {
+            self.check_other_use(name, world);
         }
         for name in scenario.worlds.keys().filter(|name| !is_name(name)) {
             self.add_finding(
@@ -69,6 +72,27 @@ impl LintNotes<'_> {
         }
     }
 
+    /// A remedy that did not help here helps against something, and is not ineffective as well.
+    fn check_other_use(&mut self, name: &str, world: &ScenarioWorld) {
+        let Some(otherwise) = &world.did_not_help else {
+            return;
+        };
+        if otherwise.trim().is_empty() {
+            self.add_finding(
+                FindingPlace::World(name),
+                format!("world `{name}` did not help, and does not say what it is for"),
+                "say what it helps against: `did-not-help: AGAINST WHAT`; what helps against nothing is `ineffective: true`",
+            );
+        }
+        if world.ineffective {
+            self.add_finding(
+                FindingPlace::World(name),
+                format!("world `{name}` is ineffective, and helps against something"),
+                "keep one of `ineffective` and `did-not-help`",
+            );
+        }
+    }
+
     /// A recipe that does not protect stands beside one that does: else nothing shows that what was
     /// tried could be held off.
     fn check_contrast(&mut self, name: &str, world: &ScenarioWorld) {
@@ -80,7 +104,7 @@ impl LintNotes<'_> {
                 .any(|other| step.intended_verdict(other) != step.intended_verdict(name))
         };
         if world.ineffective && !scenario.steps_in(name).any(is_answered_otherwise) {
-            let hint = "add the world in which the attack is refused; where there is none, say so in `why` and drop the world";
+            let hint = "add the world in which the attack is refused; where there is none, drop the world, or say what it is right against: `did-not-help: AGAINST WHAT`";
             self.add_claim_finding(
                 name,
                 format!(
@@ -92,9 +116,9 @@ impl LintNotes<'_> {
     }
 
     fn check_effect(&mut self, name: &str, world: &ScenarioWorld, changes: bool) {
-        match (changes, world.ineffective) {
+        match (changes, world.changes_nothing()) {
             (false, false) => {
-                let hint = "a control that is real changes a cell; one that is not is declared `ineffective: true`";
+                let hint = "a control that is real changes a cell; one that is not is declared `ineffective: true`, or `did-not-help: AGAINST WHAT` where it is right against something else";
                 self.add_finding(
                     FindingPlace::World(name),
                     format!("world `{name}` changes no cell against `bare`"),
@@ -102,11 +126,15 @@ impl LintNotes<'_> {
                 );
             }
             (true, true) => {
-                let hint = "drop `ineffective: true`, or correct the expectation";
+                let (key, declared) = if world.ineffective {
+                    ("ineffective", "ineffective")
+                } else {
+                    ("did-not-help", "not to help here")
+                };
                 self.add_finding(
                     FindingPlace::World(name),
-                    format!("world `{name}` is declared ineffective, yet changes a cell"),
-                    hint,
+                    format!("world `{name}` is declared {declared}, yet changes a cell"),
+                    format!("drop `{key}`, or correct the expectation"),
                 );
             }
             _ => {}

@@ -5,14 +5,11 @@ use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
+use super::held_objects::{is_labelled, is_of_kind};
+use super::sealing_rules::sealing_configurations;
+use super::stopped_step::{StoppedStep, is_everywhere};
 use super::tried::TriedStep;
-use crate::addons::{gatekeeper, kyverno, policy_controller};
-use crate::{Answer, LoadedScenario, Plugin, Refuser};
-
-const ENFORCE_LABEL: &str = "pod-security.kubernetes.io/enforce";
-
-/// The plugins of the API server that look at ResourceQuotas and LimitRanges.
-const LIMIT_PLUGINS: [Plugin; 2] = [Plugin::ResourceQuota, Plugin::LimitRanger];
+use crate::{AuditShape, LoadedScenario, Scenario};
 
 /// A kind of control for which there are ways round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,11 +32,25 @@ pub enum ControlKind {
     NetworkPolicy,
     /// ResourceQuotas and LimitRanges.
     Quota,
+    /// The API server's audit policy.
+    Audit,
+    /// Encryption at rest.
+    Encryption,
+    /// The `NodeRestriction` admission plugin, which every world has.
+    NodeRestriction,
+    /// Another of the API server's own admission plugins.
+    AdmissionPlugin,
+    /// What External Secrets Operator may be asked for.
+    ExternalSecrets,
+    /// Roles of Vault.
+    Vault,
+    /// What an agent's manager, or an agent, wants of the other.
+    AgentManager,
 }
 
 impl ControlKind {
     /// Every kind, in the order of the reference.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 16] = [
         Self::PodSecurity,
         Self::AdmissionPolicy,
         Self::Webhook,
@@ -49,6 +60,13 @@ impl ControlKind {
         Self::Rbac,
         Self::NetworkPolicy,
         Self::Quota,
+        Self::Audit,
+        Self::Encryption,
+        Self::NodeRestriction,
+        Self::AdmissionPlugin,
+        Self::ExternalSecrets,
+        Self::Vault,
+        Self::AgentManager,
     ];
 }
 
@@ -64,6 +82,13 @@ impl fmt::Display for ControlKind {
             Self::Rbac => "RBAC",
             Self::NetworkPolicy => "a NetworkPolicy",
             Self::Quota => "a quota or a LimitRange",
+            Self::Audit => "an audit policy",
+            Self::Encryption => "encryption at rest",
+            Self::NodeRestriction => "NodeRestriction",
+            Self::AdmissionPlugin => "an admission plugin",
+            Self::ExternalSecrets => "External Secrets Operator",
+            Self::Vault => "Vault",
+            Self::AgentManager => "an agent's manager",
         })
     }
 }
@@ -84,6 +109,14 @@ pub struct HeldControl<'a> {
     pub attacks: Vec<TriedStep<'a>>,
     /// Whether the world's cluster has IPv6 as well.
     pub dual_stack: bool,
+    /// The encryption configurations that its API server is given, in their order.
+    pub configurations: Vec<Value>,
+    /// What the world applies.
+    pub applied: Vec<&'a Value>,
+    /// Every step that the world takes.
+    pub steps: Vec<TriedStep<'a>>,
+    /// The scenario.
+    pub scenario: &'a Scenario,
 }
 
 impl HeldControl<'_> {
@@ -95,8 +128,8 @@ impl HeldControl<'_> {
     }
 }
 
-/// The controls that the world of this name claims to hold by, with the steps that it takes. There
-/// are none in `bare`, and none where a world is declared ineffective.
+/// The controls that the world of this name claims to hold by, with the steps that it takes. In
+/// `bare`, and where a world is declared to change nothing, there are only those that every world has.
 pub(crate) fn held_controls<'a>(
     loaded: &'a LoadedScenario,
     world: &'a str,
@@ -105,139 +138,78 @@ pub(crate) fn held_controls<'a>(
     let Some(own) = loaded.scenario.worlds.get(world) else {
         return (Vec::new(), tried);
     };
-    if world == "bare" || own.ineffective {
-        return (Vec::new(), tried);
-    }
-    let applied = own
-        .apply
-        .iter()
-        .filter_map(|file| loaded.manifests.get(file))
-        .flatten()
-        .map(|manifest| &manifest.object);
-    let applied: Vec<&Value> = applied.collect();
-    let written: Vec<&Value> = applied
-        .iter()
-        .copied()
-        .chain(tried.iter().flat_map(|step| step.sent.iter().copied()))
+    let has_none = world == "bare" || own.changes_nothing();
+    let kinds = ControlKind::ALL.into_iter();
+    let controls = kinds
+        .filter(|kind| !has_none || is_everywhere(*kind))
+        .filter_map(|kind| held_control(loaded, world, kind, &tried))
         .collect();
-    let shape = loaded.scenario.world_shape(own);
-    let held = |kind: &ControlKind| {
-        let attacks: Vec<TriedStep<'a>> = tried
-            .iter()
-            .filter(|step| is_stopped_by(*kind, step, world))
-            .filter(|step| passes_elsewhere(loaded, step, world))
-            .cloned()
-            .collect();
-        let objects: Vec<&Value> = written
-            .iter()
-            .copied()
-            .filter(|object| is_of_kind(*kind, object, &attacks, world))
-            .collect();
-        let by_file = *kind == ControlKind::PodSecurity && shape.admission.is_some();
-        let is_there = !objects.is_empty() || by_file || is_labelled(*kind, &tried);
-        (!attacks.is_empty() && is_there).then(|| HeldControl {
-            kind: *kind,
-            world,
-            objects,
-            rights: bound_rules(&applied, false),
-            cluster_rights: bound_rules(&applied, true),
-            attacks,
-            dual_stack: shape.dual_stack,
-        })
-    };
-    let controls = ControlKind::ALL.iter().filter_map(held).collect();
     (controls, tried)
 }
 
-/// Whether a step is refused in this world by a control of this kind.
-fn is_stopped_by(kind: ControlKind, step: &TriedStep<'_>, world: &str) -> bool {
-    match step.step.intended_verdict(world) {
-        Some(Answer::Denied { by } | Answer::NotStarted { by }) => is_refuser(kind, by),
-        Some(Answer::Forbidden) => kind == ControlKind::Rbac,
-        Some(Answer::Blocked { .. }) => kind == ControlKind::NetworkPolicy,
-        _ => false,
-    }
-}
-
-fn is_refuser(kind: ControlKind, by: &Refuser) -> bool {
-    let is_engine = |name: &str| match by {
-        Refuser::Engine { engine, .. } => engine.name == name,
-        _ => false,
+/// The controls of this kind, if a step is stopped by them that another world lets through.
+fn held_control<'a>(
+    loaded: &'a LoadedScenario,
+    world: &'a str,
+    kind: ControlKind,
+    tried: &[TriedStep<'a>],
+) -> Option<HeldControl<'a>> {
+    let stopped = |step: &&TriedStep<'a>| {
+        let stopped = StoppedStep {
+            loaded,
+            world,
+            steps: tried,
+            step,
+        };
+        stopped.is_stopped_by(kind)
     };
-    match kind {
-        ControlKind::PodSecurity => *by == Refuser::PodSecurity,
-        ControlKind::AdmissionPolicy => matches!(by, Refuser::Policy(_)),
-        ControlKind::Webhook => matches!(by, Refuser::Webhook(_) | Refuser::FailingClosed(_)),
-        ControlKind::Kyverno => is_engine(kyverno::ADDON.name),
-        ControlKind::PolicyController => is_engine(policy_controller::ADDON.name),
-        ControlKind::Gatekeeper => is_engine(gatekeeper::ADDON.name),
-        ControlKind::Quota => match by {
-            Refuser::Quota(_) => true,
-            Refuser::Plugin(plugin) => LIMIT_PLUGINS.contains(plugin),
-            _ => false,
-        },
-        ControlKind::Rbac | ControlKind::NetworkPolicy => false,
+    let attacks: Vec<TriedStep<'a>> = tried.iter().filter(stopped).cloned().collect();
+    if attacks.is_empty() {
+        return None;
     }
-}
-
-/// Whether another world lets the step through, so that it is the control that stops it here.
-fn passes_elsewhere(loaded: &LoadedScenario, step: &TriedStep<'_>, world: &str) -> bool {
-    let lets_through = |other: &String| {
-        let answer = step.step.intended_verdict(other);
-        other != world
-            && loaded.scenario.takes_step(other, &step.step.id)
-            && answer.is_some_and(|answer| answer.is_positive() || *answer == Answer::Done)
+    let own = loaded.scenario.worlds.get(world)?;
+    let shape = loaded.scenario.world_shape(own);
+    let of_files = |files: &[String]| -> Vec<&'a Value> {
+        let files = files.iter().filter_map(|file| loaded.manifests.get(file));
+        files.flatten().map(|manifest| &manifest.object).collect()
     };
-    loaded.scenario.worlds.keys().any(lets_through)
-}
-
-fn is_of_kind(kind: ControlKind, object: &Value, attacks: &[TriedStep<'_>], world: &str) -> bool {
-    let named = object["kind"].as_str().unwrap_or_default();
-    let version = object["apiVersion"].as_str().unwrap_or_default();
-    let group = version.rsplit_once('/').map_or("", |(group, _)| group);
-    match kind {
+    let applied = of_files(&own.apply);
+    let audit = match shape.audit {
+        AuditShape::Policy(file) => of_files(&[file]),
+        AuditShape::None | AuditShape::Metadata | AuditShape::PolicyWithoutLog(_) => Vec::new(),
+    };
+    let sent = tried.iter().flat_map(|step| step.sent.iter().copied());
+    let written = applied.iter().copied().chain(audit).chain(sent);
+    let objects: Vec<&Value> = written
+        .filter(|object| is_of_kind(kind, object, &attacks, world))
+        .collect();
+    let configurations = if kind == ControlKind::Encryption {
+        sealing_configurations(loaded, &shape.encryption, tried)
+    } else {
+        Vec::new()
+    };
+    let is_there = match kind {
         ControlKind::PodSecurity => {
-            named == "Namespace" && !object["metadata"]["labels"][ENFORCE_LABEL].is_null()
+            !objects.is_empty() || shape.admission.is_some() || is_labelled(tried)
         }
-        ControlKind::AdmissionPolicy => is_admission_policy(object, attacks, world),
-        ControlKind::Webhook => named.ends_with("WebhookConfiguration"),
-        ControlKind::Kyverno => group.ends_with("kyverno.io"),
-        ControlKind::PolicyController => group == "policy.sigstore.dev",
-        ControlKind::Gatekeeper => group.ends_with("gatekeeper.sh"),
-        ControlKind::Rbac => group == "rbac.authorization.k8s.io",
-        ControlKind::NetworkPolicy => named == "NetworkPolicy",
-        ControlKind::Quota => matches!(named, "ResourceQuota" | "LimitRange"),
-    }
-}
-
-/// Whether this is a policy that refuses an attack, or a binding of such a policy.
-fn is_admission_policy(object: &Value, attacks: &[TriedStep<'_>], world: &str) -> bool {
-    let named = object["kind"].as_str().unwrap_or_default();
-    let policy = match named {
-        "ValidatingAdmissionPolicy" | "MutatingAdmissionPolicy" => &object["metadata"]["name"],
-        "ValidatingAdmissionPolicyBinding" | "MutatingAdmissionPolicyBinding" => {
-            &object["spec"]["policyName"]
-        }
-        _ => return false,
+        ControlKind::Encryption => !configurations.is_empty(),
+        // They need no object.
+        ControlKind::NodeRestriction | ControlKind::AdmissionPlugin | ControlKind::Vault => true,
+        _ => !objects.is_empty(),
     };
-    attacks
-        .iter()
-        .any(|step| match step.step.intended_verdict(world) {
-            Some(
-                Answer::Denied {
-                    by: Refuser::Policy(name),
-                }
-                | Answer::NotStarted {
-                    by: Refuser::Policy(name),
-                },
-            ) => *policy == **name,
-            _ => false,
-        })
-}
-
-/// Whether a step puts the label on that makes the control.
-fn is_labelled(kind: ControlKind, tried: &[TriedStep<'_>]) -> bool {
-    kind == ControlKind::PodSecurity && tried.iter().any(|step| step.mentions(ENFORCE_LABEL))
+    is_there.then(|| HeldControl {
+        kind,
+        world,
+        objects,
+        rights: bound_rules(&applied, false),
+        cluster_rights: bound_rules(&applied, true),
+        attacks,
+        dual_stack: shape.dual_stack,
+        configurations,
+        applied,
+        steps: tried.to_vec(),
+        scenario: &loaded.scenario,
+    })
 }
 
 /// What `cluster-admin` grants. The other roles that come with Kubernetes are not looked into.

@@ -5,7 +5,6 @@ use serde_json::Value;
 
 use super::tried::TriedStep;
 use super::{ControlKind, HeldControl, WayRound, always};
-use crate::names::{image_of, placeholder_names};
 use crate::{Action, AttestImage, ImageName, SignatureFormat};
 
 use ControlKind::{Gatekeeper, Kyverno, PolicyController};
@@ -53,10 +52,12 @@ pub(super) static WAYS: &[WayRound] = &[
         about: "the tag names another image after it was looked at",
         is_open: always,
         is_tried: |_, steps| {
-            let moves = |step: &TriedStep<'_>| {
-                matches!(step.step.action, Action::Tamper(_) | Action::Copy(_))
-            };
-            steps.iter().any(moves)
+            (0..steps.len()).any(|at| {
+                moved_tag(&steps[at]).is_some_and(|image| {
+                    steps[..at].iter().any(|step| puts_or_uses(step, image))
+                        && steps[at..].iter().any(|step| uses_image(step, image))
+                })
+            })
         },
     },
     // sigstore/cosign, "attest": an image has as many attestations of a type as anybody attaches.
@@ -158,17 +159,37 @@ fn is_only_statement(statement: &AttestImage, steps: &[TriedStep<'_>]) -> bool {
     statement.format == SignatureFormat::Bundle
         && !signed.is_empty()
         && !signed.contains(&&statement.image)
-        && steps.iter().any(|step| sends_image(step, &statement.image))
+        && steps.iter().any(|step| uses_image(step, &statement.image))
 }
 
-/// Whether an object is sent that names this image.
-fn sends_image(step: &TriedStep<'_>, image: &ImageName) -> bool {
-    let mut texts = step.sent.iter().map(|object| object.to_string());
-    texts.any(|text| {
-        placeholder_names(&text)
-            .filter_map(image_of)
-            .any(|one| one == *image)
-    })
+/// The image whose tag a step moves, if the tag was there.
+fn moved_tag<'a>(step: &TriedStep<'a>) -> Option<&'a ImageName> {
+    match &step.step.action {
+        Action::Tamper(tamper) => Some(&tamper.image),
+        Action::Copy(copy) => Some(&copy.to),
+        _ => None,
+    }
+}
+
+/// Whether a step puts an image under its tag, vouches for it, or uses it.
+fn puts_or_uses(step: &TriedStep<'_>, image: &ImageName) -> bool {
+    let put = match &step.step.action {
+        Action::Push(put) => Some(put),
+        Action::Sign(sign) => Some(&sign.image),
+        Action::Attest(attest) => Some(&attest.image),
+        _ => moved_tag(step),
+    };
+    put == Some(image) || uses_image(step, image)
+}
+
+/// Whether a step sends a pod with this image, by its tag.
+fn uses_image(step: &TriedStep<'_>, image: &ImageName) -> bool {
+    let mut images = Vec::new();
+    for object in &step.sent {
+        collect_images(object, &mut images);
+    }
+    let whole = whole_image(&format!("$(image:{}:{})", image.name, image.tag));
+    images.contains(&whole)
 }
 
 /// Whether the policy is for some repositories alone.

@@ -18,13 +18,7 @@ pub(super) static WAYS: &[WayRound] = &[
         kinds: &[NetworkPolicy],
         about: "another policy that selects the pod allows it",
         is_open: always,
-        is_tried: |control, steps| {
-            let sends = |step: &TriedStep<'_>| {
-                let mut changes = step.changes().into_iter();
-                changes.any(|(_, kind)| kind == "networkpolicy")
-            };
-            control.objects.len() > 1 || steps.iter().any(sends)
-        },
+        is_tried: |control, steps| control.objects.len() > 1 || steps.iter().any(sends_policy),
     },
     // The same page: pods and namespaces are selected by labels.
     WayRound {
@@ -123,12 +117,7 @@ pub(super) static WAYS: &[WayRound] = &[
         name: "open-before",
         kinds: &[NetworkPolicy],
         about: "the connection was open before the policy came",
-        is_open: |control| {
-            control
-                .attacks
-                .iter()
-                .any(|step| step.sends_field("podSelector"))
-        },
+        is_open: |control| control.steps.iter().any(sends_policy),
         is_tried: |_, steps| {
             let opens =
                 |step: &TriedStep<'_>| matches!(step.step.action, Action::OpenConnection(_));
@@ -136,6 +125,12 @@ pub(super) static WAYS: &[WayRound] = &[
         },
     },
 ];
+
+/// Whether a step makes or changes a policy, while pods run.
+fn sends_policy(step: &TriedStep<'_>) -> bool {
+    let mut changes = step.changes().into_iter();
+    changes.any(|(_, kind)| kind == "networkpolicy")
+}
 
 fn protocol_and_port(target: &str) -> Option<(&str, &str)> {
     let (protocol, rest) = target.split_once("://")?;

@@ -1,6 +1,7 @@
 //! Ways round rules on requests: another verb, another resource of the same thing, the label that
 //! lets an object out, and the rule itself.
 
+use super::named_users::{asks_as_exempt, asks_for_user};
 use super::object_rules::{
     CHANGE_VERBS, POLICY_KINDS, asks_for_name, changed_kinds, changes_guarded, expressions,
     has_operation, is_plural, namespaces_can_be_changed, other_doors, parameter_kinds, relabels,
@@ -146,18 +147,24 @@ pub(super) static WAYS: &[WayRound] = &[
         kinds: &[AdmissionPolicy],
         about: "somebody who is exempt acts for others: a controller, or an account whose token can be had",
         is_open: |control| {
-            control.mentions("request.userInfo.username")
-                || control.mentions("request.userInfo.groups")
+            let mut objects = control.objects.iter();
+            objects.any(|object| asks_for_user(&object.to_string()))
         },
-        is_tried: |_, steps| {
-            let acts = |step: &TriedStep<'_>| {
-                let asks = matches!(
-                    step.step.identity,
-                    Some(StepIdentity::Serviceaccount { .. })
-                );
-                asks || step.is_workload() || step.impersonates()
+        is_tried: |control, steps| {
+            let verbs = [
+                ChangeVerb::Create,
+                ChangeVerb::Update,
+                ChangeVerb::Patch,
+                ChangeVerb::Delete,
+                ChangeVerb::DeleteCollection,
+            ];
+            let is_guarded = |step: &TriedStep<'_>| {
+                step.is_workload()
+                    || step.subresource().is_some()
+                    || changes_guarded(control, std::slice::from_ref(step), &verbs)
             };
-            steps.iter().any(acts)
+            let mut guarded = steps.iter().filter(|step| is_guarded(step));
+            guarded.any(|step| asks_as_exempt(control, step))
         },
     },
     // kyverno 1.19 `config/install-latest-testing.yaml`, ConfigMap `kyverno`: `excludeGroups`.

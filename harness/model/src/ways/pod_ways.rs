@@ -79,11 +79,7 @@ fn is_about_pods(control: &HeldControl<'_>) -> bool {
         AdmissionPolicy => super::object_rules::rule_resources(control)
             .iter()
             .any(|resource| resource == "pods"),
-        PodSecurity | Kyverno | PolicyController | Gatekeeper => true,
-        ControlKind::Webhook
-        | ControlKind::Rbac
-        | ControlKind::NetworkPolicy
-        | ControlKind::Quota => false,
+        kind => POD_CONTROLS.contains(&kind),
     }
 }
 
@@ -101,11 +97,7 @@ fn is_about_containers(control: &HeldControl<'_>) -> bool {
             };
             is_restricted || control.attacks.iter().any(in_a_container)
         }
-        Kyverno | PolicyController | Gatekeeper => true,
-        ControlKind::Webhook
-        | ControlKind::Rbac
-        | ControlKind::NetworkPolicy
-        | ControlKind::Quota => false,
+        kind => POD_CONTROLS.contains(&kind),
     }
 }
 

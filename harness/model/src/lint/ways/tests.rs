@@ -429,3 +429,37 @@ fn a_statement_that_counts_as_a_signature_is_named_until_it_is_tried() {
     assert_eq!(image_ways("type: Cosign, attestors: []", ""), [""; 0]);
     assert_eq!(image_ways(STATED, ""), ["second-attestation"]);
 }
+
+#[test]
+fn what_did_not_help_says_what_it_helps_against() {
+    let with = |weak: &str, other: &str| {
+        said(&format!(
+            "scenario: v2\nwhy: Because.\nworlds:\n  bare: {{}}\n  weak: {{apply: [policy.yaml], {weak}}}\n{other}"
+        ))
+    };
+    let steps = "steps:\n- {id: create, do: {create: service.yaml}, expect: admitted}\n";
+    // Unlike what is ineffective, it needs no world beside it that refuses.
+    assert_eq!(with("did-not-help: something else", steps), [""; 0]);
+    assert_eq!(
+        with("did-not-help: ' '", steps),
+        ["world `weak` did not help, and does not say what it is for"]
+    );
+    assert!(
+        with("did-not-help: something else, ineffective: true", steps)
+            .contains(&"world `weak` is ineffective, and helps against something".to_owned())
+    );
+    let changes = "steps:\n- id: create\n  do: {create: service.yaml}\n  \
+        expect-in: {bare: admitted, weak: {denied: {by: {policy: other}}}}\n\
+        - {id: version, do: {path: /version}, expect: allowed}\n";
+    assert_eq!(
+        with("did-not-help: something else", changes),
+        ["world `weak` is declared not to help here, yet changes a cell"]
+    );
+    let bare =
+        format!("scenario: v2\nwhy: Because.\nworlds:\n  bare: {{did-not-help: it}}\n{steps}");
+    assert!(
+        said(&bare)
+            .iter()
+            .any(|what| what.contains("cannot be ineffective"))
+    );
+}
