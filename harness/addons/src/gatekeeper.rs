@@ -38,7 +38,7 @@ const WORKLOAD: AddonWorkload = AddonWorkload {
     objects,
     text: include_str!("gatekeeper/patches.yaml"),
     release: Some(RELEASE),
-    pods: &[
+    pods: |_| &[
         "gatekeeper-system/control-plane=audit-controller",
         "gatekeeper-system/control-plane=controller-manager",
     ],
@@ -140,7 +140,7 @@ mod tests {
         }
         let material = ObjectInputs {
             data: cache.data_path(component, ""),
-            sigstore: false,
+            beside: std::collections::BTreeSet::new(),
         };
         let objects = objects(&material).unwrap();
         assert!(objects.iter().all(
@@ -150,7 +150,7 @@ mod tests {
             .iter()
             .filter(|object| object["kind"] == "Deployment")
             .collect();
-        assert_eq!(deployments.len(), WORKLOAD.pods.len());
+        assert_eq!(deployments.len(), (WORKLOAD.pods)(&material).len());
         for deployment in deployments {
             let pod = &deployment["spec"]["template"]["spec"];
             assert_eq!(
