@@ -38,10 +38,12 @@ const WORKLOAD: AddonWorkload = AddonWorkload {
     objects,
     text: include_str!("gatekeeper/patches.yaml"),
     release: Some(RELEASE),
-    pods: |_| &[
-        "gatekeeper-system/control-plane=audit-controller",
-        "gatekeeper-system/control-plane=controller-manager",
-    ],
+    pods: |_| {
+        &[
+            "gatekeeper-system/control-plane=audit-controller",
+            "gatekeeper-system/control-plane=controller-manager",
+        ]
+    },
     // Its webhook for namespaces fails closed while its pods are held back.
     definition_names: &[],
     in_first_state: false,

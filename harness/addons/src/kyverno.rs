@@ -229,7 +229,10 @@ mod tests {
         };
         assert!(alone.matches(on).count() == 1 && alone.contains("\"--exceptionNamespace=*\""));
         let all = args(&["kyverno-controllers", "kyverno-exceptions-apart"]).unwrap();
-        assert!(all.matches(on).count() == 3 && !all.contains("=*\""), "{all}");
+        assert!(
+            all.matches(on).count() == 3 && !all.contains("=*\""),
+            "{all}"
+        );
     }
 
     #[test]

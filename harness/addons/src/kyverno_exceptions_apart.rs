@@ -10,5 +10,10 @@ pub(crate) static LIVE: LiveAddon = LiveAddon {
     pods: None,
     barrier: barrier::no_waits,
     labels: barrier::no_labels,
-    endpoints: |_| describe_line("exceptions", "PolicyExceptions count in the namespace kyverno"),
+    endpoints: |_| {
+        describe_line(
+            "exceptions",
+            "PolicyExceptions count in the namespace kyverno",
+        )
+    },
 };

@@ -83,7 +83,8 @@ const REPORTS_LEASE: &str =
 /// controller of reports has begun.
 pub(super) async fn try_controllers(admin: &Admin) -> Result<(), Error> {
     let every = Duration::from_millis(50);
-    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": CONTROLLERS}});
+    let namespace =
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": CONTROLLERS}});
     let mut trigger = background::trigger(CONTROLLERS);
     trigger["metadata"]["namespace"] = CONTROLLERS.into();
     let generating = background::generating_cluster_policy(CONTROLLERS, CONTROLLERS);
@@ -105,7 +106,9 @@ pub(super) async fn try_controllers(admin: &Admin) -> Result<(), Error> {
     wait_until("Kyverno to go by a schedule", every, async || {
         let reply = admin.get(&schedule).await?;
         let policy = reply_body(&reply);
-        Ok(WaitLook::when(deleting::was_run(policy), || policy["status"].to_string()))
+        Ok(WaitLook::when(deleting::was_run(policy), || {
+            policy["status"].to_string()
+        }))
     })
     .await?;
     wait_until("Kyverno's reports controller to begin", every, async || {

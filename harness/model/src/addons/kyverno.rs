@@ -253,7 +253,8 @@ fn unserved_wish(object: &Value, install: &BTreeSet<AddonInstall>) -> Option<&'s
     }
 }
 
-const IT_GENERATES: &str = "it generates, which takes Kyverno's background controller: `install: [kyverno-controllers]`";
+const IT_GENERATES: &str =
+    "it generates, which takes Kyverno's background controller: `install: [kyverno-controllers]`";
 
 fn unserved_exception(
     exception: &Value,
@@ -467,11 +468,20 @@ mod tests {
         let wish = |kind: &str, spec: Value, install: &[&str]| {
             let install = install.iter().map(|name| name.parse().unwrap()).collect();
             let group = ["ClusterPolicy", "Policy"];
-            let version = if group.contains(&kind) { "kyverno.io/v1" } else { "policies.kyverno.io/v1" };
-            unserved_wish(&json!({"apiVersion": version, "kind": kind, "spec": spec}), &install)
+            let version = if group.contains(&kind) {
+                "kyverno.io/v1"
+            } else {
+                "policies.kyverno.io/v1"
+            };
+            unserved_wish(
+                &json!({"apiVersion": version, "kind": kind, "spec": spec}),
+                &install,
+            )
         };
         let said = |kind: &str, spec: Value| wish(kind, spec, &["kyverno"]).is_some();
-        let with = |kind: &str, spec: Value| wish(kind, spec, &["kyverno", "kyverno-controllers"]).is_some();
+        let with = |kind: &str, spec: Value| {
+            wish(kind, spec, &["kyverno", "kyverno-controllers"]).is_some()
+        };
         let rules = |rule| json!({"rules": [{"validate": {}}, rule]});
         let generates = rules(json!({"generate": {}}));
         assert!(said("ClusterPolicy", generates.clone()) && !with("ClusterPolicy", generates));
@@ -485,7 +495,9 @@ mod tests {
             assert!(with(kind, json!({})), "{kind}");
         }
         let existing = json!({"evaluation": {"mutateExisting": {"enabled": true}}});
-        assert!(said("MutatingPolicy", existing.clone()) && with("NamespacedMutatingPolicy", existing));
+        assert!(
+            said("MutatingPolicy", existing.clone()) && with("NamespacedMutatingPolicy", existing)
+        );
         let autogen = |key: &str| json!({"autogen": {key: {"enabled": true}}});
         assert!(said("MutatingPolicy", autogen("mutatingAdmissionPolicy")));
         assert!(!said(

@@ -37,7 +37,12 @@ pub(super) async fn wait_for_background(
     let wait = within_barrier_time("Kyverno's background controller to know its policies", 100);
     let proved = site.wait_until(wait, &mut || look().boxed_local()).await;
     let parts = [&name, &made].map(|name| format!("{configmaps}/{name}"));
-    site.remove_objects([format!("{policies}/{name}")].into_iter().chain(parts).collect());
+    site.remove_objects(
+        [format!("{policies}/{name}")]
+            .into_iter()
+            .chain(parts)
+            .collect(),
+    );
     proved
 }
 
@@ -63,10 +68,7 @@ fn works_in_background(policy: &Value) -> bool {
 
 /// Makes objects until one of them has had something generated: the API server has to know the
 /// webhook that asks for it.
-pub(super) async fn wait_until_generated(
-    site: &dyn BarrierSite,
-    name: &str,
-) -> Result<(), Error> {
+pub(super) async fn wait_until_generated(site: &dyn BarrierSite, name: &str) -> Result<(), Error> {
     let configmaps = configmaps(site.namespace());
     let path = format!("{configmaps}/{}", made_name(name));
     let tries = Cell::new(0);
@@ -133,8 +135,14 @@ pub(super) fn generating(kind: PolicyType, namespace: &str, name: &str) -> Value
         "{{\"apiVersion\": dyn(\"v1\"), \"kind\": dyn(\"ConfigMap\"), \
          \"metadata\": dyn({{\"name\": \"{made}\", \"namespace\": \"{namespace}\"}}), \"data\": dyn({{\"made\": \"yes\"}})}}"
     );
-    let place = if kind.namespaced { String::new() } else { format!("\"{namespace}\", ") };
-    let own = format!("object.metadata.name.startsWith(\"{name}-\") && object.metadata.name != \"{made}\"");
+    let place = if kind.namespaced {
+        String::new()
+    } else {
+        format!("\"{namespace}\", ")
+    };
+    let own = format!(
+        "object.metadata.name.startsWith(\"{name}-\") && object.metadata.name != \"{made}\""
+    );
     json!({
         "matchConstraints": match_constraints(kind, namespace, "", "configmaps"),
         "matchConditions": [{"name": "own", "expression": own}],
@@ -169,7 +177,10 @@ mod tests {
         };
         assert!(concerns(Some(&generates), &validates));
         assert!(concerns(Some(&changes), &validates));
-        assert!(concerns(None, &generates), "it may have to take back what it made");
+        assert!(
+            concerns(None, &generates),
+            "it may have to take back what it made"
+        );
         assert!(!concerns(None, &validates) && !concerns(Some(&validates), &validates));
     }
 }

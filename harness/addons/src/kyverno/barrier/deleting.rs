@@ -66,7 +66,9 @@ mod tests {
 
     #[test]
     fn a_policy_was_gone_by_once_it_says_when() {
-        assert!(was_run(&json!({"status": {"lastExecutionTime": "2026-01-01T00:00:00Z"}})));
+        assert!(was_run(
+            &json!({"status": {"lastExecutionTime": "2026-01-01T00:00:00Z"}})
+        ));
         for status in [json!({}), json!({"lastExecutionTime": null})] {
             assert!(!was_run(&json!({"status": status})));
         }

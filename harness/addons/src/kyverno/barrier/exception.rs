@@ -11,9 +11,7 @@ use wait::WaitLook;
 use super::sentinel::{refusing_rule, rules_spec, sentinel_policy, validating};
 use super::{KINDS, PolicyContent, PolicyType};
 use crate::Error;
-use crate::barrier::{
-    BarrierSite, WrittenObject, not_yet, refused_by, within_barrier_time,
-};
+use crate::barrier::{BarrierSite, WrittenObject, not_yet, refused_by, within_barrier_time};
 
 /// The two kinds of exceptions: from rules, and from the newer policies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +123,10 @@ mod tests {
             let policy = kind.policy("gauntlet-sentinel", "c-1");
             let exception = kind.exception("gauntlet-sentinel", "c-1").to_string();
             assert_eq!(policy["metadata"]["name"], "c-1");
-            assert!(exception.contains("\"c-1\"") && !exception.contains('*'), "{exception}");
+            assert!(
+                exception.contains("\"c-1\"") && !exception.contains('*'),
+                "{exception}"
+            );
             assert_eq!(kind.policy_type().content, kind.policies);
         }
     }

@@ -76,7 +76,12 @@ fn image_rule(name: &str, resources: &Value) -> Value {
 }
 
 /// What is matched: one resource of a group, when it is made in the sentinels' namespace.
-pub(super) fn match_constraints(kind: PolicyType, namespace: &str, group: &str, resource: &str) -> Value {
+pub(super) fn match_constraints(
+    kind: PolicyType,
+    namespace: &str,
+    group: &str,
+    resource: &str,
+) -> Value {
     let mut constraints = json!({"resourceRules": [
         {"apiGroups": [group], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": [resource]},
     ]});
