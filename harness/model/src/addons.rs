@@ -78,8 +78,11 @@ pub struct PureAddon {
     pub settle_message: Option<fn(&str) -> String>,
     /// What an object of its groups asks for that nothing does in a world that installs this, or
     /// that nobody knows how to wait for.
-    pub unserved: Option<fn(&Value, &BTreeSet<AddonInstall>) -> Option<&'static str>>,
+    pub unserved: Option<UnservedWish>,
 }
+
+/// What an object asks for that nothing does in a world that installs this.
+pub type UnservedWish = fn(&Value, &BTreeSet<AddonInstall>) -> Option<&'static str>;
 
 /// A version of an addon.
 #[derive(Debug)]
