@@ -38,7 +38,7 @@ const WORKLOAD: AddonWorkload = AddonWorkload {
     objects: |_| objects(),
     text: include_str!("dns/manifest.yaml"),
     release: None,
-    pods: &["kube-system/k8s-app=kube-dns"],
+    pods: |_| &["kube-system/k8s-app=kube-dns"],
     definition_names: &[],
     in_first_state: true,
 };

@@ -25,6 +25,14 @@ pub enum Error {
         #[source]
         source: components::Error,
     },
+    /// A part of an addon is asked for without the addon.
+    #[error("`{part}` is a part of `{whole}`, which is not installed")]
+    PartAlone {
+        /// The part.
+        part: &'static str,
+        /// What it is a part of.
+        whole: &'static str,
+    },
     /// It could not be installed, or was never seen to do what it has to.
     #[error("{addon} could not be installed")]
     Install {
@@ -153,6 +161,7 @@ impl Error {
             Self::Cluster(source) => source.hint(),
             Self::Component { source, .. } => source.hint(),
             Self::Install { source, .. } => source.hint(),
+            Self::PartAlone { part, whole } => Some(format!("install {whole} and {part}")),
             Self::TimedOut(_)
             | Self::Api(_)
             | Self::UnexpectedReply { .. }

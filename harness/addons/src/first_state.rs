@@ -1,12 +1,14 @@
 //! The state that a box with addons begins with: their definitions, and what they consist of, their
 //! pods held back.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use api::{collection_path, object_path};
 use cluster::{FirstState, HostAccess};
 use components::BoxCache;
-use model::FirstObject;
+use model::addons::sigstore;
+use model::{FirstObject, PureAddon};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -26,8 +28,24 @@ const GATE: &str = "gauntlet.dev/first-state";
 pub(crate) struct ObjectInputs {
     /// The folder with its component's data.
     pub(crate) data: PathBuf,
-    /// Whether Fulcio, Rekor and a timestamp authority are there.
-    pub(crate) sigstore: bool,
+    /// The addons beside it that change what it is made of: parts of an addon, and Sigstore, whose
+    /// trust others take.
+    pub(crate) beside: BTreeSet<&'static str>,
+}
+
+impl ObjectInputs {
+    /// Whether this addon is there as well.
+    pub(crate) fn has(&self, addon: &PureAddon) -> bool {
+        self.beside.contains(addon.name)
+    }
+}
+
+/// The addons of these that change what others are made of.
+pub(crate) fn addons_beside(chosen: &[ChosenAddon]) -> BTreeSet<&'static str> {
+    let all = chosen.iter().map(|chosen| chosen.live.addon);
+    all.filter(|addon| addon.part_of.is_some() || **addon == sigstore::ADDON)
+        .map(|addon| addon.name)
+        .collect()
 }
 
 /// What an addon that runs in pods consists of.
@@ -44,7 +62,7 @@ pub(crate) struct AddonWorkload {
     /// The file of its component's data that is the manifest of its release, where `text` patches it.
     pub(crate) release: Option<&'static str>,
     /// Where its pods are, as `NAMESPACE/LABEL=VALUE`.
-    pub(crate) pods: &'static [&'static str],
+    pub(crate) pods: fn(&ObjectInputs) -> &'static [&'static str],
     /// Whether boxes begin with it in place.
     pub(crate) in_first_state: bool,
 }
@@ -73,11 +91,11 @@ fn first_workloads(
 pub(crate) fn first_state(
     cache: &BoxCache,
     chosen: &[ChosenAddon],
-    sigstore: bool,
+    beside: &BTreeSet<&'static str>,
 ) -> Option<FirstState> {
     let (mut name, mut hash) = (String::new(), Sha256::new());
     hash.update(format!(
-        "{REVISION} {sigstore} {} {}",
+        "{REVISION} {beside:?} {} {}",
         HostAccess::PROBE_IMAGE,
         HostAccess::NODE_ADDRESS
     ));
@@ -89,10 +107,10 @@ pub(crate) fn first_state(
     }
     let hash = tuf::hex(&hash.finalize());
     let name = (!name.is_empty()).then(|| format!("{name}{}", &hash[..12]))?;
-    let (cache, chosen) = (cache.clone(), chosen.to_vec());
+    let (cache, chosen, beside) = (cache.clone(), chosen.to_vec(), beside.clone());
     Some(FirstState {
         name,
-        objects: Box::new(move || Ok(first_objects(&cache, &chosen, sigstore)?)),
+        objects: Box::new(move || Ok(first_objects(&cache, &chosen, &beside)?)),
     })
 }
 
@@ -100,13 +118,13 @@ pub(crate) fn first_state(
 fn first_objects(
     cache: &BoxCache,
     chosen: &[ChosenAddon],
-    sigstore: bool,
+    beside: &BTreeSet<&'static str>,
 ) -> Result<Vec<FirstObject>, Error> {
     let mut all = Vec::new();
     for (chosen, workload) in first_workloads(chosen) {
         let material = ObjectInputs {
             data: data_folder(cache, chosen.component),
-            sigstore,
+            beside: beside.clone(),
         };
         let definitions = (workload.definitions)(&material)?.into_iter();
         all.extend(
@@ -142,8 +160,6 @@ fn first(in_force: Option<String>, object: Value) -> FirstObject {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
     use crate::LIVE_ADDONS;
 
@@ -164,7 +180,7 @@ pub(crate) mod tests {
             .filter_map(|live| Some((live.addon.name, &live.pods.as_ref()?.workload)));
         let material = ObjectInputs {
             data: PathBuf::from("/nonexistent"),
-            sigstore: true,
+            beside: BTreeSet::from(["sigstore"]),
         };
         all.filter_map(move |(name, workload)| {
             Some((name, workload, (workload.objects)(&material).ok()?))
@@ -186,8 +202,12 @@ pub(crate) mod tests {
                 held.iter()
                     .filter(|first| first.object["kind"] == "Deployment")
             };
-            assert_eq!(deployments().count(), workload.pods.len(), "{name}");
-            for (deployment, pods) in deployments().zip(workload.pods) {
+            let pods = (workload.pods)(&ObjectInputs {
+                data: PathBuf::new(),
+                beside: BTreeSet::new(),
+            });
+            assert_eq!(deployments().count(), pods.len(), "{name}");
+            for (deployment, pods) in deployments().zip(pods) {
                 let template = &deployment.object["spec"]["template"];
                 assert_eq!(template["spec"]["schedulingGates"][0]["name"], GATE);
                 let (namespace, label) = pods.split_once('/').unwrap();

@@ -38,10 +38,12 @@ const WORKLOAD: AddonWorkload = AddonWorkload {
     objects,
     text: include_str!("gatekeeper/patches.yaml"),
     release: Some(RELEASE),
-    pods: &[
-        "gatekeeper-system/control-plane=audit-controller",
-        "gatekeeper-system/control-plane=controller-manager",
-    ],
+    pods: |_| {
+        &[
+            "gatekeeper-system/control-plane=audit-controller",
+            "gatekeeper-system/control-plane=controller-manager",
+        ]
+    },
     // Its webhook for namespaces fails closed while its pods are held back.
     definition_names: &[],
     in_first_state: false,
@@ -140,7 +142,7 @@ mod tests {
         }
         let material = ObjectInputs {
             data: cache.data_path(component, ""),
-            sigstore: false,
+            beside: std::collections::BTreeSet::new(),
         };
         let objects = objects(&material).unwrap();
         assert!(objects.iter().all(
@@ -150,7 +152,7 @@ mod tests {
             .iter()
             .filter(|object| object["kind"] == "Deployment")
             .collect();
-        assert_eq!(deployments.len(), WORKLOAD.pods.len());
+        assert_eq!(deployments.len(), (WORKLOAD.pods)(&material).len());
         for deployment in deployments {
             let pod = &deployment["spec"]["template"]["spec"];
             assert_eq!(

@@ -1,5 +1,6 @@
 //! Installs addons in a box that is up.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -49,7 +50,7 @@ impl InstallSite<'_> {
         }
         self.admin.apply_all(&objects).await?;
         if self.begun {
-            let held = workload.pods.iter();
+            let held = (workload.pods)(&self.material).iter();
             try_join_all(held.map(|pods| self.admin.release_pods(pods))).await?;
         }
         Ok(())
@@ -61,7 +62,7 @@ pub(crate) async fn install_all(
     cluster: &Cluster,
     cache: &BoxCache,
     chosen: &[ChosenAddon],
-    sigstore: bool,
+    beside: &BTreeSet<&'static str>,
     start: Instant,
 ) -> Result<Vec<(String, Duration)>, Error> {
     let Some(host_access) = cluster.host_access() else {
@@ -78,7 +79,7 @@ pub(crate) async fn install_all(
             host_access,
             material: ObjectInputs {
                 data: data_folder(cache, chosen.component),
-                sigstore,
+                beside: beside.clone(),
             },
             begun: cluster.has_begun() && pods.workload.in_first_state,
         };

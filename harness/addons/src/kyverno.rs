@@ -1,20 +1,18 @@
-//! Kyverno's admission controller, from the manifest of its release, without the controllers beside
-//! it: no reports, no background scans, no clean-up.
+//! Kyverno, from the manifest of its release: its admission controller, and the controllers beside
+//! it where a scenario asks for them.
 
 mod barrier;
+mod trial;
 
 use std::path::Path;
-use std::time::Duration;
 
-use api::{reply_message, server_message, status_code};
 use cluster::HostAccess;
 use futures::FutureExt;
 use k8s_openapi::jiff::Timestamp;
 use model::addons::kyverno::ADDON;
+use model::addons::{kyverno_controllers, sigstore};
 use serde_json::{Value, json};
-use wait::WaitLook;
 
-use crate::admin::{Admin, wait_until};
 use crate::certificates::WebhookCertificates;
 use crate::endpoints::describe_line;
 use crate::first_state::{AddonWorkload, ObjectInputs};
@@ -37,21 +35,37 @@ const WORKLOAD: AddonWorkload = AddonWorkload {
     objects,
     text: include_str!("kyverno/patches.yaml"),
     release: Some(RELEASE),
-    pods: &["kyverno/app.kubernetes.io/component=admission-controller"],
+    pods: |material| {
+        let [first, ..] = &PODS;
+        if material.has(&kyverno_controllers::ADDON) {
+            PODS.as_slice()
+        } else {
+            std::slice::from_ref(first)
+        }
+    },
     definition_names: &[],
     in_first_state: true,
 };
 
+/// Its pods, those of the admission controller first.
+static PODS: [&str; 4] = [
+    "kyverno/app.kubernetes.io/component=admission-controller",
+    "kyverno/app.kubernetes.io/component=background-controller",
+    "kyverno/app.kubernetes.io/component=cleanup-controller",
+    "kyverno/app.kubernetes.io/component=reports-controller",
+];
+
+/// The Services of those that have webhooks.
+const ADMISSION_SERVICE: &str = "kyverno-svc";
+const CLEANUP_SERVICE: &str = "kyverno-cleanup-controller";
+
 /// The manifest of its release.
 const RELEASE: &str = "install.yaml";
-
-/// The namespace, the policy and the pod of its trial.
-const TRIAL: &str = "gauntlet-trial-kyverno";
 
 /// Installs it, and waits until it has refused what it has to.
 async fn install_addon(site: &InstallSite<'_>) -> Result<(), Error> {
     let publish = async || {
-        if site.material.sigstore {
+        if site.material.has(&sigstore::ADDON) {
             tuf::publish_repository(site.host_access).await
         } else {
             Ok(())
@@ -60,7 +74,11 @@ async fn install_addon(site: &InstallSite<'_>) -> Result<(), Error> {
     tokio::try_join!(site.make_definitions(&WORKLOAD), publish())?;
     site.run_pods(&WORKLOAD).await?;
     site.admin.apply_object(&sign_of_life()).await?;
-    try_policy(site.admin).await
+    trial::try_policy(site.admin).await?;
+    if site.material.has(&kyverno_controllers::ADDON) {
+        trial::try_controllers(site.admin).await?;
+    }
+    Ok(())
 }
 
 /// What an earlier Kyverno would have left a moment ago. Without it, it waits a second before it
@@ -84,80 +102,31 @@ fn objects(material: &ObjectInputs) -> Result<Vec<Value>, Error> {
         ("tuf-folder", &folder.to_string_lossy()),
     ];
     let mut objects = released::released_objects(material, &WORKLOAD, &fill)?;
-    let made = WebhookCertificates::for_service("kyverno-svc", "kyverno")?;
-    objects.push(tls_secret("ca", &made.authority, &made.authority_key));
-    objects.push(tls_secret("pair", &made.certificate, &made.key));
+    objects.extend(tls_secrets(ADMISSION_SERVICE)?);
+    if material.has(&kyverno_controllers::ADDON) {
+        objects.extend(tls_secrets(CLEANUP_SERVICE)?);
+    }
     Ok(objects)
 }
 
-/// One of its two Secrets. It makes those that are not there one at a time, a second before each.
-fn tls_secret(end: &str, certificate: &str, key: &str) -> Value {
+/// The two Secrets of a controller with webhooks. It makes those that are not there one at a time, a
+/// second before each.
+fn tls_secrets(service: &str) -> Result<[Value; 2], Error> {
+    let made = WebhookCertificates::for_service(service, "kyverno")?;
+    Ok([
+        tls_secret(service, "ca", &made.authority, &made.authority_key),
+        tls_secret(service, "pair", &made.certificate, &made.key),
+    ])
+}
+
+fn tls_secret(service: &str, end: &str, certificate: &str, key: &str) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls",
         "metadata": {
-            "name": format!("kyverno-svc.kyverno.svc.kyverno-tls-{end}"), "namespace": "kyverno",
+            "name": format!("{service}.kyverno.svc.kyverno-tls-{end}"), "namespace": "kyverno",
             "labels": {"cert.kyverno.io/managed-by": "kyverno"},
         },
         "stringData": {"tls.crt": certificate, "tls.key": key},
-    })
-}
-
-/// Makes a policy and waits until, on its account, the API server refuses an image that cannot have
-/// a signature. A Job asks for it: it needs no ServiceAccount, and a policy for pods is for Jobs as
-/// well.
-async fn try_policy(admin: &Admin) -> Result<(), Error> {
-    let key = rcgen::KeyPair::generate()
-        .map_err(|why| Error::unmade_by("key", why))?
-        .public_key_pem();
-    let policy = trial_policy(&key);
-    let every = Duration::from_millis(50);
-    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": TRIAL}});
-    admin.apply_object(&namespace).await?;
-    wait_until("Kyverno to take a policy", every, async || {
-        admin.apply_object(&policy).await.map(WaitLook::Ready)
-    })
-    .await?;
-    let job = trial_job();
-    let refused = wait_until("Kyverno to refuse a known-bad image", every, async || {
-        let reply = admin.dry_run(&job).await?;
-        let words = server_message(&reply).unwrap_or_default();
-        let by_kyverno = status_code(&reply) == Some(400)
-            && words.contains("mutate.kyverno.svc-")
-            && words.contains(TRIAL);
-        Ok(WaitLook::when(by_kyverno, || reply_message(&reply)))
-    });
-    refused.await?;
-    admin.delete_path(&policy).await?;
-    admin.delete_path(&namespace).await?;
-    Ok(())
-}
-
-/// Every image has to be signed by a key that has never signed anything.
-fn trial_policy(key: &str) -> Value {
-    let attestor = json!({"keys": {"publicKeys": key, "rekor": {"ignoreTlog": true}, "ctlog": {"ignoreSCT": true}}});
-    json!({
-        "apiVersion": "kyverno.io/v1", "kind": "ClusterPolicy", "metadata": {"name": TRIAL},
-        "spec": {
-            "background": false,
-            "webhookConfiguration": {"failurePolicy": "Fail"},
-            "rules": [{
-                "name": "signed",
-                "match": {"any": [{"resources": {"kinds": ["Pod"], "namespaces": [TRIAL]}}]},
-                "verifyImages": [{
-                    "type": "SigstoreBundle", "failureAction": "Enforce", "imageReferences": ["*"],
-                    "attestors": [{"entries": [attestor]}],
-                }],
-            }],
-        },
-    })
-}
-
-/// A Job whose image is in no registry at all.
-fn trial_job() -> Value {
-    let container = json!({"name": "known-bad", "image": "127.0.0.1:1/known/bad:1"});
-    json!({
-        "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "known-bad", "namespace": TRIAL},
-        "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [container]}}},
     })
 }
 
@@ -166,12 +135,13 @@ mod tests {
     use super::*;
 
     /// What is built of its release; nothing where it is not.
-    fn material(sigstore: bool) -> Option<ObjectInputs> {
+    fn material(beside: &[&'static str]) -> Option<ObjectInputs> {
         let cache = components::BoxCache::from_env().unwrap();
         let component = components::find_titled("kyverno-1.19.1").unwrap();
         if cache.is_built(component) {
             let data = cache.data_path(component, "");
-            return Some(ObjectInputs { data, sigstore });
+            let beside = beside.iter().copied().collect();
+            return Some(ObjectInputs { data, beside });
         }
         // CI sets it where everything is built (see tests/released_kinds.rs).
         assert!(
@@ -188,7 +158,7 @@ mod tests {
 
     #[test]
     fn the_patches_fit_the_release_and_leave_its_rights_alone() {
-        let Some(material) = material(false) else {
+        let Some(material) = material(&[]) else {
             return;
         };
         let objects = objects(&material).unwrap();
@@ -225,8 +195,49 @@ mod tests {
     }
 
     #[test]
+    fn the_other_controllers_are_those_of_the_release() {
+        let Some(material) = material(&["kyverno-controllers"]) else {
+            return;
+        };
+        let objects = objects(&material).unwrap();
+        assert_eq!(of_kind(&objects, "Secret").len(), 4);
+        let deployments = of_kind(&objects, "Deployment");
+        assert_eq!(deployments.len(), (WORKLOAD.pods)(&material).len());
+        let programs: Vec<_> = deployments
+            .iter()
+            .map(|one| &one["spec"]["template"]["spec"]["containers"][0]["command"][0])
+            .collect();
+        let component = components::find_titled("kyverno-1.19.1").unwrap();
+        for program in component.binaries {
+            let path = json!(format!("/kyverno/{program}"));
+            assert!(programs.contains(&&path), "{path}: {programs:?}");
+        }
+        let text = Value::from(objects.clone()).to_string();
+        assert!(!text.contains("--enableReporting=\"") && text.contains("--admissionReports=true"));
+        assert!(!text.contains("--enablePolicyException=true"));
+    }
+
+    #[test]
+    fn exceptions_count_where_they_are_asked_for() {
+        let args = |beside: &[&'static str]| {
+            let objects = objects(&material(beside)?).unwrap();
+            Some(Value::from_iter(of_kind(&objects, "Deployment").into_iter().cloned()).to_string())
+        };
+        let on = "\"--enablePolicyException=true\"";
+        let Some(alone) = args(&["kyverno-exceptions"]) else {
+            return;
+        };
+        assert!(alone.matches(on).count() == 1 && alone.contains("\"--exceptionNamespace=*\""));
+        let all = args(&["kyverno-controllers", "kyverno-exceptions-apart"]).unwrap();
+        assert!(
+            all.matches(on).count() == 3 && !all.contains("=*\""),
+            "{all}"
+        );
+    }
+
+    #[test]
     fn trust_is_served_where_there_is_some() {
-        let Some(material) = material(true) else {
+        let Some(material) = material(&["sigstore"]) else {
             return;
         };
         let objects = objects(&material).unwrap();

@@ -39,7 +39,7 @@ const WORKLOAD: AddonWorkload = AddonWorkload {
     objects: |_| objects(),
     text: include_str!("policy_controller/manifest.yaml"),
     release: None,
-    pods: &["cosign-system/role=webhook"],
+    pods: |_| &["cosign-system/role=webhook"],
     definition_names: &DEFINITIONS,
     in_first_state: true,
 };

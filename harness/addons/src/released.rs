@@ -1,6 +1,6 @@
 //! The objects of an addon's own release, changed by named patches alone, each with a reason.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use components::PinnedComponent;
 use model::library::object_yaml;
@@ -18,9 +18,12 @@ pub struct ReleasePatch {
     pub name: String,
     /// Why it has to be.
     pub why: String,
-    /// Whether it is made only where the box has Fulcio, Rekor and a timestamp authority.
-    #[serde(default, rename = "with-sigstore")]
-    pub with_sigstore: bool,
+    /// The addons beside which alone it is made.
+    #[serde(default)]
+    pub with: BTreeSet<String>,
+    /// The addons beside which it is not made.
+    #[serde(default)]
+    pub without: BTreeSet<String>,
     /// The kind of the objects that it changes: all of them, unless some are named.
     kind: String,
     /// The names of the only objects that it changes.
@@ -92,7 +95,7 @@ pub(crate) fn released_objects(
         source,
     })?;
     let mut patches = read_patches(workload.text)?;
-    patches.retain(|patch| material.sigstore || !patch.with_sigstore);
+    patches.retain(|patch| patch.is_made_beside(&material.beside));
     let misread = |source| Error::misread(manifest.display().to_string(), source);
     patched_objects(&text, &patches, fill, misread)
 }
@@ -121,6 +124,12 @@ fn patched_objects(
 }
 
 impl ReleasePatch {
+    /// Whether it is made where these addons are.
+    fn is_made_beside(&self, addons: &BTreeSet<&'static str>) -> bool {
+        let is_there = |name: &String| addons.contains(name.as_str());
+        self.with.iter().all(is_there) && !self.without.iter().any(is_there)
+    }
+
     fn is_for(&self, object: &Value) -> bool {
         let is_named = |name: &String| object["metadata"]["name"] == **name;
         object["kind"] == *self.kind && (self.only.is_empty() || self.only.iter().any(is_named))
@@ -258,6 +267,20 @@ mod tests {
     }
 
     #[test]
+    fn a_patch_may_go_by_what_is_beside() {
+        let patches = "- { name: a, why: w, kind: K, with: [x, y] }\n- { name: b, why: w, kind: K, without: [x] }";
+        let made = |beside: &[&'static str]| {
+            let beside = beside.iter().copied().collect();
+            let patches = read_patches(patches).unwrap().into_iter();
+            let made = patches.filter(|patch| patch.is_made_beside(&beside));
+            made.map(|patch| patch.name).collect::<String>()
+        };
+        assert_eq!(made(&[]), "b");
+        assert_eq!(made(&["x"]), "");
+        assert_eq!(made(&["x", "y"]), "a");
+    }
+
+    #[test]
     fn what_is_changed_of_a_release_is_told() {
         for title in ["kyverno-1.19.1", "gatekeeper-3.23.1"] {
             let component = components::find_titled(title).unwrap();
@@ -266,6 +289,14 @@ mod tests {
             let names: std::collections::BTreeSet<_> =
                 release.patches.iter().map(|patch| &patch.name).collect();
             assert!(names.len() > 5 && names.len() == release.patches.len());
+            let mut beside = release
+                .patches
+                .iter()
+                .flat_map(|patch| patch.with.union(&patch.without));
+            assert!(
+                beside.all(|name| model::find_addon(name).is_some()),
+                "{title}"
+            );
         }
         let other = components::find_titled("vault-1.13.2").unwrap();
         assert!(patched_release(other).unwrap().is_none());

@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use cluster::{Cluster, ClusterProgress};
 use components::{BoxCache, PinnedComponent};
-use model::{AddonInstall, AddonVersion, ClusterSpec, PureAddon};
+use model::{AddonInstall, AddonVersion, ClusterSpec, PureAddon, includes_addon};
 
-use crate::first_state::first_state;
+use crate::first_state::{addons_beside, first_state};
 use crate::install::install_all;
 use crate::{Error, LIVE_ADDONS, LiveAddon};
 
@@ -34,11 +34,11 @@ pub async fn start_box(
 ) -> Result<Cluster, Error> {
     let start = Instant::now();
     let chosen = choose_addons(&spec.install)?;
-    let sigstore = spec.has_sigstore();
-    let first_state = first_state(cache, &chosen, sigstore);
+    let beside = addons_beside(&chosen);
+    let first_state = first_state(cache, &chosen, &beside);
     let mut cluster =
         Cluster::start_box(cache, name, launcher, spec, first_state, progress).await?;
-    let ready = install_all(&cluster, cache, &chosen, sigstore, start).await?;
+    let ready = install_all(&cluster, cache, &chosen, &beside, start).await?;
     cluster.add_milestones(ready);
     Ok(cluster)
 }
@@ -46,6 +46,17 @@ pub async fn start_box(
 /// The addons that are asked for, in the table's order.
 fn choose_addons(install: &BTreeSet<AddonInstall>) -> Result<Vec<ChosenAddon>, Error> {
     let mut chosen = Vec::new();
+    for addon in install.iter().map(|one| one.addon()) {
+        if let Some(whole) = addon
+            .part_of
+            .filter(|whole| !includes_addon(install, whole))
+        {
+            return Err(Error::PartAlone {
+                part: addon.name,
+                whole: whole.name,
+            });
+        }
+    }
     for live in LIVE_ADDONS {
         for version in install
             .iter()

@@ -40,7 +40,7 @@ const WORKLOAD: AddonWorkload = AddonWorkload {
     objects: |_| objects(),
     text: include_str!("vault/manifest.yaml"),
     release: None,
-    pods: &["vault/app=vault"],
+    pods: |_| &["vault/app=vault"],
     definition_names: &[],
     in_first_state: false,
 };

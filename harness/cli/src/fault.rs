@@ -169,6 +169,9 @@ impl From<addons::Error> for CommandFault {
     fn from(error: addons::Error) -> Self {
         match error {
             addons::Error::Cluster(source) => source.into(),
+            error @ addons::Error::PartAlone { .. } => {
+                Self::from_error(ExitReason::Usage, &error, error.hint())
+            }
             error => Self::from_error(ExitReason::Machine, &error, error.hint()),
         }
     }

@@ -312,7 +312,7 @@ mod tests {
     #[test]
     fn a_component_is_found_by_name_and_version_and_never_by_chance() {
         let kyverno = only_version("kyverno").unwrap();
-        assert_eq!(kyverno.binaries, ["kyverno"]);
+        assert!(kyverno.binaries.contains(&"kyverno") && kyverno.binaries.len() == 4);
         assert_eq!(
             find_component("kyverno", kyverno.version).unwrap().id(),
             kyverno.id()

@@ -189,6 +189,7 @@ impl From<addons::Error> for Error {
             Addon::UnexpectedReply { failed, said } => Self::unexpected(said).during_task(failed),
             Addon::Cluster(fault) => fault.into(),
             fault @ (Addon::Component { .. }
+            | Addon::PartAlone { .. }
             | Addon::Install { .. }
             | Addon::Manifest { .. }
             | Addon::Release { .. }

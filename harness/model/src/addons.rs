@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::{ObjectKind, Refuser};
+use crate::{AddonInstall, ObjectKind, Refuser};
 
 /// Calls a macro with the module of every addon: the one list of them.
 #[macro_export]
@@ -22,6 +22,9 @@ macro_rules! each_addon {
             plain_registry,
             sigstore,
             kyverno,
+            kyverno_controllers,
+            kyverno_exceptions,
+            kyverno_exceptions_apart,
             policy_controller,
             external_secrets,
             dns,
@@ -50,6 +53,8 @@ pub struct PureAddon {
     pub about: &'static str,
     /// The versions that can be had, the usual one first.
     pub versions: &'static [AddonVersion],
+    /// The addon that it is a part of: it is installed beside that one, and changes it.
+    pub part_of: Option<&'static PureAddon>,
     /// Whether it runs as pods, so that its cluster needs a node.
     pub needs_node: bool,
     /// Whether it asks registries about images while a request is decided.
@@ -71,10 +76,13 @@ pub struct PureAddon {
     pub denials: &'static [WebhookDenial],
     /// What it says in another order or with other numbers each time, in one form.
     pub settle_message: Option<fn(&str) -> String>,
-    /// What an object of its kinds asks for that nothing here does, or that nobody knows how to
-    /// wait for.
-    pub unserved: Option<fn(&Value) -> Option<&'static str>>,
+    /// What an object of its groups asks for that nothing does in a world that installs this, or
+    /// that nobody knows how to wait for.
+    pub unserved: Option<UnservedWish>,
 }
+
+/// What an object asks for that nothing does in a world that installs this.
+pub type UnservedWish = fn(&Value, &BTreeSet<AddonInstall>) -> Option<&'static str>;
 
 /// A version of an addon.
 #[derive(Debug)]
@@ -112,14 +120,17 @@ pub fn settle_addon_messages(text: &str) -> String {
         .fold(text.to_owned(), |text, settle| settle(&text))
 }
 
-/// What an object of an addon's kinds asks for that nothing here does.
-pub(crate) fn unserved_wish(object: &Value) -> Option<&'static str> {
+/// What an object of an addon's groups asks for that nothing does in a world that installs this.
+pub(crate) fn unserved_wish(
+    object: &Value,
+    install: &BTreeSet<AddonInstall>,
+) -> Option<&'static str> {
     let version = object["apiVersion"].as_str().unwrap_or_default();
     let group = version.rsplit_once('/').map_or("", |(group, _)| group);
     let mut serving = ADDONS
         .iter()
         .filter(|addon| addon.kinds.iter().any(|kind| kind.group == group));
-    serving.find_map(|addon| addon.unserved?(object))
+    serving.find_map(|addon| addon.unserved?(object, install))
 }
 
 /// Whether objects of this group are put in force one by one.

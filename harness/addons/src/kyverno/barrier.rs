@@ -8,8 +8,12 @@
 //! A Job shows policies of images: nothing of it is created, it needs no ServiceAccount, and
 //! policies for pods are for Jobs as well. A Lease shows the others.
 //!
-//! Some policies become an admission policy of Kubernetes' own; those have a wait of their own.
+//! Some policies become an admission policy of Kubernetes' own; those have a wait of their own, and
+//! so has what other controllers than the one that is asked at admission do by policies.
 
+pub(super) mod background;
+pub(super) mod deleting;
+mod exception;
 mod generated;
 mod sentinel;
 
@@ -20,6 +24,7 @@ use model::addons::kyverno::ADDON;
 use serde_json::{Value, json};
 use wait::WaitLook;
 
+use self::exception::{EXCEPTIONS, wait_for_exceptions};
 use crate::barrier::{
     BarrierSite, SENTINEL_LABEL, WrittenObject, not_yet, refused_by, within_barrier_time,
 };
@@ -36,13 +41,21 @@ enum PolicyContent {
     Validations,
     /// What is changed.
     Mutations,
+    /// What is made.
+    Generations,
+    /// What is deleted, and when.
+    Deletions,
 }
 
 impl PolicyContent {
     fn version(self) -> &'static str {
         match self {
             Self::Rules => "kyverno.io/v1",
-            Self::Images | Self::Validations | Self::Mutations => "policies.kyverno.io/v1",
+            Self::Images
+            | Self::Validations
+            | Self::Mutations
+            | Self::Generations
+            | Self::Deletions => "policies.kyverno.io/v1",
         }
     }
 }
@@ -56,7 +69,7 @@ struct PolicyType {
     namespaced: bool,
 }
 
-const KINDS: [PolicyType; 8] = [
+const KINDS: [PolicyType; 12] = [
     PolicyType {
         kind: "ClusterPolicy",
         content: PolicyContent::Rules,
@@ -105,9 +118,33 @@ const KINDS: [PolicyType; 8] = [
         plural: "namespacedmutatingpolicies",
         namespaced: true,
     },
+    PolicyType {
+        kind: "GeneratingPolicy",
+        content: PolicyContent::Generations,
+        plural: "generatingpolicies",
+        namespaced: false,
+    },
+    PolicyType {
+        kind: "NamespacedGeneratingPolicy",
+        content: PolicyContent::Generations,
+        plural: "namespacedgeneratingpolicies",
+        namespaced: true,
+    },
+    PolicyType {
+        kind: "DeletingPolicy",
+        content: PolicyContent::Deletions,
+        plural: "deletingpolicies",
+        namespaced: false,
+    },
+    PolicyType {
+        kind: "NamespacedDeletingPolicy",
+        content: PolicyContent::Deletions,
+        plural: "namespaceddeletingpolicies",
+        namespaced: true,
+    },
 ];
 
-/// A wait for each kind of policy that was written.
+/// A wait for each kind of policy or exception that was written.
 pub(super) fn barrier_waits<'a>(
     site: &'a dyn BarrierSite,
     written: &'a [WrittenObject<'a>],
@@ -116,9 +153,13 @@ pub(super) fn barrier_waits<'a>(
     let concerned = KINDS
         .into_iter()
         .filter(|kind| written.iter().any(|one| kind.is_of(one)));
-    concerned
-        .map(|kind| wait_for_policies(site, kind, written, history).boxed_local())
-        .collect()
+    let policies =
+        concerned.map(|kind| wait_for_policies(site, kind, written, history).boxed_local());
+    let excepted = EXCEPTIONS
+        .into_iter()
+        .filter(|kind| written.iter().any(|one| kind.is_of(one)));
+    let exceptions = excepted.map(|kind| wait_for_exceptions(site, kind).boxed_local());
+    policies.chain(exceptions).collect()
 }
 
 /// The wait for labels: Kyverno looks at those of namespaces itself, for policies of every kind.
@@ -168,6 +209,7 @@ async fn wait_for_policies(
     let proved = wait_until_proved(site, kind, &name).await;
     site.remove_objects(paths);
     proved?;
+    background::wait_for_background(site, kind, written, history).await?;
     generated::wait_for_admission_policies(site, kind, written, history).await?;
     say_ready(site, kind, written).await
 }
@@ -180,6 +222,10 @@ async fn say_ready(
     kind: PolicyType,
     written: &[WrittenObject<'_>],
 ) -> Result<(), Error> {
+    // Those say no more than when they were last gone by.
+    if kind.content == PolicyContent::Deletions {
+        return Ok(());
+    }
     for one in written
         .iter()
         .filter(|one| kind.is_of(one) && one.object.is_some())
@@ -231,6 +277,11 @@ async fn wait_until_proved(
     kind: PolicyType,
     name: &str,
 ) -> Result<(), Error> {
+    match kind.content {
+        PolicyContent::Generations => return background::wait_until_generated(site, name).await,
+        PolicyContent::Deletions => return deleting::wait_until_run(site, kind, name).await,
+        _ => {}
+    }
     let look = async || {
         Ok(match kind.content {
             PolicyContent::Rules => {
@@ -251,7 +302,7 @@ async fn wait_until_proved(
                 }
             }
             PolicyContent::Validations => refused_by(&site.try_lease(name).await, &ADDON, name),
-            PolicyContent::Mutations => {
+            _ => {
                 let reply = site.try_lease(name).await;
                 WaitLook::when(is_changed(&reply), || not_changed(&reply))
             }

@@ -1,5 +1,7 @@
 //! `gauntlet components`: what is pinned and built; building, exporting and importing it.
 
+use std::collections::BTreeSet;
+
 use addons::{PatchedRelease, ReleasePatch, patched_release};
 use components::{PinnedComponent, pinned_components};
 use native::BoxCache;
@@ -84,20 +86,30 @@ fn release_lines(release: &PatchedRelease) -> String {
     );
     for patch in &release.patches {
         let ReleasePatch { name, why, .. } = patch;
-        let only = if patch.with_sigstore {
-            " (only where Sigstore is installed)"
-        } else {
-            ""
-        };
+        let only = patch_place(patch);
         out.push_str(&format!("\n           {name}{only}: {why}"));
     }
     out
 }
 
+/// Where a change is made, unless it always is.
+fn patch_place(patch: &ReleasePatch) -> String {
+    let names = |all: &BTreeSet<String>| all.iter().cloned().collect::<Vec<_>>().join(" and ");
+    match (patch.with.is_empty(), patch.without.is_empty()) {
+        (true, true) => String::new(),
+        (false, true) => format!(" (only with {})", names(&patch.with)),
+        (true, false) => format!(" (not with {})", names(&patch.without)),
+        (false, false) => {
+            let (with, without) = (names(&patch.with), names(&patch.without));
+            format!(" (only with {with}, not with {without})")
+        }
+    }
+}
+
 fn as_json(cache: &BoxCache, component: &PinnedComponent) -> Result<Value, CommandFault> {
     let release = patched_release(component)?.map(|release| {
         let patches = release.patches.iter().map(|patch| {
-            json!({"name": patch.name, "why": patch.why, "with-sigstore": patch.with_sigstore})
+            json!({"name": patch.name, "why": patch.why, "with": patch.with, "without": patch.without})
         });
         json!({"manifest": release.manifest, "patches": patches.collect::<Value>()})
     });

@@ -10,6 +10,7 @@ pub static ADDON: PureAddon = PureAddon {
         version: "1.14.7",
         components: &["coredns-1.14.7"],
     }],
+    part_of: None,
     needs_node: true,
     asks_registries: false,
     one_by_one: false,

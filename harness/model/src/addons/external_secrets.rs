@@ -19,6 +19,7 @@ pub static ADDON: PureAddon = PureAddon {
         version: "0.19.2",
         components: &["external-secrets-0.19.2"],
     }],
+    part_of: None,
     needs_node: true,
     asks_registries: false,
     one_by_one: true,

@@ -24,6 +24,7 @@ pub static ADDON: PureAddon = PureAddon {
         version: "3.23.1",
         components: &["gatekeeper-3.23.1"],
     }],
+    part_of: None,
     needs_node: true,
     asks_registries: false,
     // A template makes the kind of the constraints that follow.

@@ -3,12 +3,17 @@
 //! The texts are those of Kyverno 1.19 (kyverno/kyverno `pkg/webhooks/utils/block.go`,
 //! `pkg/webhooks/resource/ivpol`), as a cluster answered them: HTTP 400, without a reason.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
-use super::is_name;
+use super::{is_name, kyverno_controllers, kyverno_exceptions, kyverno_exceptions_apart};
 use crate::kinds::{cluster_kind, stays_in_namespaces};
 use crate::scope::{is_ours, selects_only_us};
-use crate::{AddonVersion, KindBarrier, KindIsolation, PureAddon, ReachRule, WebhookDenial};
+use crate::{
+    AddonInstall, AddonVersion, KindBarrier, KindIsolation, PureAddon, ReachRule, WebhookDenial,
+    includes_addon,
+};
 
 const ADDON_BARRIER: KindBarrier = KindBarrier::Addon("kyverno");
 const RULES_ISOLATION: KindIsolation = KindIsolation::Stated(ReachRule(rules_match_only_us));
@@ -20,6 +25,13 @@ const MUTATIONS_ISOLATION: KindIsolation = KindIsolation::Stated(ReachRule(|poli
     selects_only_us(&policy["spec"]["matchConstraints"]) && !changes_what_exists(policy)
 }));
 
+const EXCEPTION_ISOLATION: KindIsolation = KindIsolation::Stated(ReachRule(|exception| {
+    excepts_only_ours("exceptions", "policyName", exception)
+}));
+const CEL_EXCEPTION_ISOLATION: KindIsolation = KindIsolation::Stated(ReachRule(|exception| {
+    excepts_only_ours("policyRefs", "name", exception)
+}));
+
 /// Kyverno.
 pub static ADDON: PureAddon = PureAddon {
     name: "kyverno",
@@ -28,6 +40,7 @@ pub static ADDON: PureAddon = PureAddon {
         version: "1.19.1",
         components: &["kyverno-1.19.1"],
     }],
+    part_of: None,
     needs_node: true,
     asks_registries: true,
     one_by_one: false,
@@ -44,6 +57,42 @@ pub static ADDON: PureAddon = PureAddon {
             "kyverno.io",
             "Policy",
             KindIsolation::Namespace,
+            ADDON_BARRIER,
+        ),
+        cluster_kind(
+            "kyverno.io",
+            "PolicyException",
+            EXCEPTION_ISOLATION,
+            ADDON_BARRIER,
+        ),
+        cluster_kind(
+            "policies.kyverno.io",
+            "PolicyException",
+            CEL_EXCEPTION_ISOLATION,
+            ADDON_BARRIER,
+        ),
+        cluster_kind(
+            "policies.kyverno.io",
+            "DeletingPolicy",
+            CONSTRAINTS_ISOLATION,
+            ADDON_BARRIER,
+        ),
+        cluster_kind(
+            "policies.kyverno.io",
+            "NamespacedDeletingPolicy",
+            KindIsolation::Namespace,
+            ADDON_BARRIER,
+        ),
+        cluster_kind(
+            "policies.kyverno.io",
+            "GeneratingPolicy",
+            KindIsolation::Never,
+            ADDON_BARRIER,
+        ),
+        cluster_kind(
+            "policies.kyverno.io",
+            "NamespacedGeneratingPolicy",
+            KindIsolation::Never,
             ADDON_BARRIER,
         ),
         cluster_kind(
@@ -87,17 +136,11 @@ pub static ADDON: PureAddon = PureAddon {
         ("kyverno.io", "CleanupPolicy"),
         ("kyverno.io", "ClusterCleanupPolicy"),
         ("kyverno.io", "GlobalContextEntry"),
-        ("kyverno.io", "PolicyException"),
         ("kyverno.io", "UpdateRequest"),
         ("reports.kyverno.io", "ClusterEphemeralReport"),
         ("reports.kyverno.io", "EphemeralReport"),
         ("wgpolicyk8s.io", "ClusterPolicyReport"),
         ("wgpolicyk8s.io", "PolicyReport"),
-        ("policies.kyverno.io", "DeletingPolicy"),
-        ("policies.kyverno.io", "GeneratingPolicy"),
-        ("policies.kyverno.io", "NamespacedDeletingPolicy"),
-        ("policies.kyverno.io", "NamespacedGeneratingPolicy"),
-        ("policies.kyverno.io", "PolicyException"),
     ],
     denials: &[WebhookDenial {
         is_webhook,
@@ -185,27 +228,68 @@ fn first_of<'a>(text: &'a str, ends: &[&str]) -> Option<&'a str> {
         .min_by_key(|name| name.len())
 }
 
-/// What a policy asks for and nothing here does.
-fn unserved_wish(policy: &Value) -> Option<&'static str> {
-    let spec = &policy["spec"];
-    let rules = spec["rules"].as_array().map(Vec::as_slice);
-    let has_rule = |key: &str| {
-        rules
-            .unwrap_or_default()
-            .iter()
-            .any(|rule| !rule[key].is_null())
-    };
-    if has_rule("generate") {
-        return Some("it generates, which takes Kyverno's background controller");
+/// What an object asks for that nothing does in a world that installs this.
+fn unserved_wish(object: &Value, install: &BTreeSet<AddonInstall>) -> Option<&'static str> {
+    let has_controllers = includes_addon(install, &kyverno_controllers::ADDON);
+    let is_new = object["apiVersion"]
+        .as_str()
+        .is_some_and(|version| version.starts_with("policies."));
+    match object["kind"].as_str().unwrap_or_default() {
+        "CleanupPolicy" | "ClusterCleanupPolicy" => Some(
+            "its schedule is of whole minutes, and nothing earlier shows that it counts; a DeletingPolicy, which takes its place, is scheduled by the second",
+        ),
+        "GlobalContextEntry" => Some("nothing is known that shows when it is loaded"),
+        "PolicyException" => unserved_exception(object, is_new, install),
+        "MutatingPolicy" | "NamespacedMutatingPolicy" => unserved_mutation(object),
+        "DeletingPolicy" | "NamespacedDeletingPolicy" if !has_controllers => Some(
+            "it deletes, which takes Kyverno's cleanup controller: `install: [kyverno-controllers]`",
+        ),
+        "GeneratingPolicy" | "NamespacedGeneratingPolicy" if !has_controllers => Some(IT_GENERATES),
+        _ if has_controllers => None,
+        _ if has_rule(object, "generate") => Some(IT_GENERATES),
+        _ => changes_what_exists(object).then_some(
+            "it changes what exists, which takes Kyverno's background controller: `install: [kyverno-controllers]`",
+        ),
     }
+}
+
+const IT_GENERATES: &str =
+    "it generates, which takes Kyverno's background controller: `install: [kyverno-controllers]`";
+
+fn unserved_exception(
+    exception: &Value,
+    is_new: bool,
+    install: &BTreeSet<AddonInstall>,
+) -> Option<&'static str> {
+    let has_exceptions = includes_addon(install, &kyverno_exceptions::ADDON)
+        || includes_addon(install, &kyverno_exceptions_apart::ADDON);
+    if !has_exceptions {
+        return Some("exceptions are off, as released: `install: [kyverno-exceptions]`");
+    }
+    let refs = exception["spec"]["policyRefs"].as_array();
+    let mut refs = refs.into_iter().flatten();
+    (is_new && refs.any(|one| one["kind"] != "ValidatingPolicy")).then_some(
+        "it is from a policy that is no ValidatingPolicy, and nothing is known that shows when such an exception counts",
+    )
+}
+
+fn unserved_mutation(policy: &Value) -> Option<&'static str> {
     if changes_what_exists(policy) {
-        return Some("it changes what exists, which takes Kyverno's background controller");
+        return Some(
+            "it changes what exists, and nothing is known that shows when a policy of this kind does",
+        );
     }
-    let is_mutating = policy["kind"] == "MutatingPolicy";
-    let asks = spec["autogen"]["mutatingAdmissionPolicy"]["enabled"] == true;
-    (is_mutating && asks).then_some(
+    let asks = policy["spec"]["autogen"]["mutatingAdmissionPolicy"]["enabled"] == true;
+    (asks && policy["kind"] == "MutatingPolicy").then_some(
         "it becomes a MutatingAdmissionPolicy, and nothing is known that shows when that is in force",
     )
+}
+
+/// Whether a policy has a rule of this sort.
+fn has_rule(policy: &Value, sort: &str) -> bool {
+    let rules = policy["spec"]["rules"].as_array();
+    let mut rules = rules.into_iter().flatten();
+    rules.any(|rule| !rule[sort].is_null())
 }
 
 /// Whether a policy changes objects other than the one that is admitted.
@@ -218,12 +302,9 @@ fn changes_what_exists(policy: &Value) -> bool {
         || !spec["targetMatchConstraints"].is_null()
 }
 
-/// Whether each of a policy's rules matches objects of the world's namespaces alone.
+/// Whether each of a policy's rules matches objects of the world's namespaces alone, and makes and
+/// changes others there alone.
 fn rules_match_only_us(policy: &Value) -> bool {
-    let within = |filter: &Value| {
-        let namespaces = filter["resources"]["namespaces"].as_array();
-        namespaces.is_some_and(|all| !all.is_empty() && all.iter().all(is_ours))
-    };
     let rules = policy["spec"]["rules"].as_array();
     rules.is_some_and(|rules| {
         rules.iter().all(|rule| {
@@ -232,16 +313,51 @@ fn rules_match_only_us(policy: &Value) -> bool {
                     .as_array()
                     .filter(|filters: &&Vec<Value>| !filters.is_empty())
             };
-            within(&rule["match"])
-                || list("any").is_some_and(|filters| filters.iter().all(within))
-                || list("all").is_some_and(|filters| filters.iter().any(within))
+            let is_matched_here = matches_only_us(&rule["match"])
+                || list("any").is_some_and(|filters| filters.iter().all(matches_only_us))
+                || list("all").is_some_and(|filters| filters.iter().any(matches_only_us));
+            is_matched_here && writes_only_here(rule)
         })
     })
 }
 
+/// Whether a filter lets through objects of the world's namespaces alone, or these namespaces.
+fn matches_only_us(filter: &Value) -> bool {
+    let resources = &filter["resources"];
+    let are_ours = |list: &Value| {
+        let all = list.as_array();
+        all.is_some_and(|all| !all.is_empty() && all.iter().all(is_ours))
+    };
+    let kinds = resources["kinds"].as_array();
+    let are_namespaces = kinds.is_some_and(|kinds| kinds.iter().all(|kind| kind == "Namespace"));
+    are_ours(&resources["namespaces"]) || (are_namespaces && are_ours(&resources["names"]))
+}
+
+/// Whether what a rule makes or changes beside the object that it matches is where that object is.
+fn writes_only_here(rule: &Value) -> bool {
+    let is_here = |target: &Value| {
+        let namespace = &target["namespace"];
+        let matched = [
+            "{{request.object.metadata.name}}",
+            "{{request.object.metadata.namespace}}",
+            "{{request.namespace}}",
+        ];
+        is_ours(namespace) || matched.iter().any(|one| namespace == one)
+    };
+    let targets = rule["mutate"]["targets"].as_array();
+    let are_here = targets.is_none_or(|targets| targets.iter().all(is_here));
+    are_here && (rule["generate"].is_null() || is_here(&rule["generate"]))
+}
+
+/// Whether an exception is from the world's own policies alone.
+fn excepts_only_ours(names: &str, name: &str, exception: &Value) -> bool {
+    let named = exception["spec"][names].as_array();
+    named.is_some_and(|all| !all.is_empty() && all.iter().all(|one| is_ours(&one[name])))
+}
+
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::{is_webhook, policies, unserved_wish};
 
@@ -348,23 +464,68 @@ mod tests {
     }
 
     #[test]
-    fn what_nothing_here_does_is_said() {
-        let said = |kind: &str, spec| {
-            let policy = json!({"kind": kind, "spec": spec});
-            unserved_wish(&policy).is_some()
+    fn what_nothing_in_a_world_does_is_said() {
+        let wish = |kind: &str, spec: Value, install: &[&str]| {
+            let install = install.iter().map(|name| name.parse().unwrap()).collect();
+            let group = ["ClusterPolicy", "Policy"];
+            let version = if group.contains(&kind) {
+                "kyverno.io/v1"
+            } else {
+                "policies.kyverno.io/v1"
+            };
+            unserved_wish(
+                &json!({"apiVersion": version, "kind": kind, "spec": spec}),
+                &install,
+            )
+        };
+        let said = |kind: &str, spec: Value| wish(kind, spec, &["kyverno"]).is_some();
+        let with = |kind: &str, spec: Value| {
+            wish(kind, spec, &["kyverno", "kyverno-controllers"]).is_some()
         };
         let rules = |rule| json!({"rules": [{"validate": {}}, rule]});
-        assert!(said("ClusterPolicy", rules(json!({"generate": {}}))));
-        assert!(said("Policy", rules(json!({"mutate": {"targets": []}}))));
+        let generates = rules(json!({"generate": {}}));
+        assert!(said("ClusterPolicy", generates.clone()) && !with("ClusterPolicy", generates));
+        let changes = rules(json!({"mutate": {"targets": []}}));
+        assert!(said("Policy", changes.clone()) && !with("Policy", changes));
         assert!(!said("Policy", rules(json!({"mutate": {"foreach": []}}))));
+        for kind in ["DeletingPolicy", "NamespacedGeneratingPolicy"] {
+            assert!(said(kind, json!({})) && !with(kind, json!({})), "{kind}");
+        }
+        for kind in ["ClusterCleanupPolicy", "GlobalContextEntry"] {
+            assert!(with(kind, json!({})), "{kind}");
+        }
         let existing = json!({"evaluation": {"mutateExisting": {"enabled": true}}});
-        assert!(said("MutatingPolicy", existing));
+        assert!(
+            said("MutatingPolicy", existing.clone()) && with("NamespacedMutatingPolicy", existing)
+        );
         let autogen = |key: &str| json!({"autogen": {key: {"enabled": true}}});
         assert!(said("MutatingPolicy", autogen("mutatingAdmissionPolicy")));
         assert!(!said(
             "ValidatingPolicy",
             autogen("validatingAdmissionPolicy")
         ));
+    }
+
+    #[test]
+    fn exceptions_have_to_be_on() {
+        let wish = |version: &str, spec: Value, install: &[&str]| {
+            let install = install.iter().map(|name| name.parse().unwrap()).collect();
+            let exception = json!({"apiVersion": version, "kind": "PolicyException", "spec": spec});
+            unserved_wish(&exception, &install)
+        };
+        let (old, new) = ("kyverno.io/v2", "policies.kyverno.io/v1");
+        for version in [old, new] {
+            assert!(wish(version, json!({}), &["kyverno"]).is_some());
+            for on in ["kyverno-exceptions", "kyverno-exceptions-apart"] {
+                assert_eq!(wish(version, json!({}), &["kyverno", on]), None, "{on}");
+            }
+        }
+        let from = |kind: &str| {
+            let spec = json!({"policyRefs": [{"name": "a", "kind": kind}]});
+            wish(new, spec, &["kyverno", "kyverno-exceptions"])
+        };
+        assert!(from("MutatingPolicy").is_some());
+        assert_eq!(from("ValidatingPolicy"), None);
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub static ADDON: PureAddon = PureAddon {
     name: "plain-registry",
     about: "The same registry over plain HTTP: `$(registry)` names it there.",
     versions: REGISTRY_VERSIONS,
+    part_of: None,
     needs_node: false,
     asks_registries: false,
     one_by_one: false,

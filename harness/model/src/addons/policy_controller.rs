@@ -24,6 +24,7 @@ pub static ADDON: PureAddon = PureAddon {
         version: "0.15.1",
         components: &["policy-controller-0.15.1"],
     }],
+    part_of: None,
     needs_node: true,
     asks_registries: true,
     one_by_one: false,

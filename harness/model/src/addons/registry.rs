@@ -18,6 +18,7 @@ pub static ADDON: PureAddon = PureAddon {
     name: "registry",
     about: "An OCI registry, with TLS from the box's certificate authority.",
     versions: REGISTRY_VERSIONS,
+    part_of: None,
     needs_node: false,
     asks_registries: false,
     one_by_one: false,

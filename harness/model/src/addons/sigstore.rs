@@ -17,6 +17,7 @@ pub static ADDON: PureAddon = PureAddon {
             "syft-1.42.1",
         ],
     }],
+    part_of: None,
     needs_node: false,
     asks_registries: false,
     one_by_one: false,

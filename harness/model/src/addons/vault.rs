@@ -12,6 +12,7 @@ pub static ADDON: PureAddon = PureAddon {
         version: "1.13.2",
         components: &["vault-1.13.2"],
     }],
+    part_of: None,
     needs_node: true,
     asks_registries: false,
     one_by_one: false,

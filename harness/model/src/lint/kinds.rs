@@ -6,7 +6,10 @@ use serde_json::Value;
 
 use super::{FindingPlace, LintNotes};
 use crate::addons::unserved_wish;
-use crate::{ActionWrites, Answer, ObjectManifest, ScenarioStep, object_kind, object_kind_called};
+use crate::{
+    ActionWrites, Answer, ObjectManifest, ScenarioStep, ScenarioWorld, object_kind,
+    object_kind_called,
+};
 
 const KINDS_HINT: &str = "known kinds are in `harness/model/src/kinds.rs` and `harness/model/src/addons`, each with what shows that it is in force";
 
@@ -72,12 +75,27 @@ impl LintNotes<'_> {
 }
 
 impl LintNotes<'_> {
-    /// What the objects of a file ask for that nothing here does, with their kinds.
-    fn unserved_wishes(&self, file: &str) -> Vec<(String, &'static str)> {
-        let objects = self.loaded.manifests.get(file).into_iter().flatten();
-        objects
-            .filter_map(|one| Some((one.kind().to_owned(), unserved_wish(&one.object)?)))
-            .collect()
+    /// What the objects of a file ask for that nothing does in some world that writes them, with
+    /// their kinds.
+    fn unserved_wishes(&self, file: &str) -> BTreeSet<(String, &'static str)> {
+        let scenario = &self.loaded.scenario;
+        let writes = |name: &str, world: &ScenarioWorld| {
+            let mut steps = scenario.steps_in(name);
+            world.apply.iter().any(|one| one == file)
+                || steps.any(|step| step.action.facts().writes == ActionWrites::Manifest(file))
+        };
+        let worlds = scenario.worlds.iter();
+        let installs: BTreeSet<_> = worlds
+            .filter(|(name, world)| writes(name, world))
+            .map(|(_, world)| scenario.world_installs(world))
+            .collect();
+        let objects = || self.loaded.manifests.get(file).into_iter().flatten();
+        let wishes = installs.iter().flat_map(|install| {
+            objects().filter_map(move |one| {
+                Some((one.kind().to_owned(), unserved_wish(&one.object, install)?))
+            })
+        });
+        wishes.collect()
     }
 }
 

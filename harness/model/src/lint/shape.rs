@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{FindingPlace, LintNotes};
-use crate::addons::{plain_registry, registry};
+use crate::addons::{kyverno_exceptions, kyverno_exceptions_apart, plain_registry, registry};
 use crate::names::{image_of, placeholder_names};
 use crate::{
     Action, AddonInstall, Answer, AnswerSettling, Capability, ScenarioStep, ScenarioWorld,
@@ -16,6 +16,7 @@ impl LintNotes<'_> {
         self.check_versions(FindingPlace::Key("install"), "install", &scenario.install);
         for (name, world) in &scenario.worlds {
             self.check_versions(FindingPlace::World(name), name, &world.install);
+            self.check_parts(name, world);
             self.check_registry(name, world);
             self.nodeless_steps(name, world);
             self.check_enforcement(name, world);
@@ -34,6 +35,35 @@ impl LintNotes<'_> {
                 at,
                 format!("`{name}` installs two versions of {addon}"),
                 "keep one of them; a world can name another version than the scenario",
+            );
+        }
+    }
+
+    /// A part of an addon is nothing without it, and two answers to one question are none.
+    fn check_parts(&mut self, name: &str, world: &ScenarioWorld) {
+        let install = self.loaded.scenario.world_installs(world);
+        for part in install.iter().map(|one| one.addon()) {
+            let Some(whole) = part
+                .part_of
+                .filter(|whole| !includes_addon(&install, whole))
+            else {
+                continue;
+            };
+            self.add_finding(
+                FindingPlace::World(name),
+                format!("world `{name}` installs {part}, which is a part of {whole}"),
+                format!("`install: [{whole}, {part}]`"),
+            );
+        }
+        if includes_addon(&install, &kyverno_exceptions::ADDON)
+            && includes_addon(&install, &kyverno_exceptions_apart::ADDON)
+        {
+            self.add_finding(
+                FindingPlace::World(name),
+                format!(
+                    "world `{name}` lets exceptions count everywhere and in one namespace alone"
+                ),
+                "keep one of them",
             );
         }
     }

@@ -223,6 +223,41 @@ fn a_cluster_policy_is_confined_by_what_every_rule_matches() {
 }
 
 #[test]
+fn a_rule_that_generates_is_confined_by_where_it_does() {
+    let policy = |names: &[&str], namespace: &str| {
+        let rule = json!({
+            "match": {"any": [{"resources": {"kinds": ["Namespace"], "names": names}}]},
+            "generate": {"kind": "NetworkPolicy", "name": "deny", "namespace": namespace},
+        });
+        json!({"kind": "ClusterPolicy", "metadata": {"name": "$(namespace)"}, "spec": {"rules": [rule]}})
+    };
+    let there = "{{request.object.metadata.name}}";
+    assert_eq!(
+        reach(&policy(&["$(namespace)-*"], there)),
+        ImpactScope::Confined
+    );
+    assert_eq!(
+        reach(&policy(&["$(namespace)-*"], "$(namespace)")),
+        ImpactScope::Confined
+    );
+    assert_eq!(
+        reach(&policy(&["$(namespace)-*"], "prod")),
+        ImpactScope::Cluster
+    );
+    assert_eq!(reach(&policy(&["team-*"], there)), ImpactScope::Cluster);
+}
+
+#[test]
+fn an_exception_is_confined_by_the_policies_that_it_is_from() {
+    let old = |policy: &str| {
+        let spec = json!({"exceptions": [{"policyName": policy, "ruleNames": ["a"]}]});
+        json!({"kind": "PolicyException", "metadata": {"name": "$(namespace)-x"}, "spec": spec})
+    };
+    assert_eq!(reach(&old("$(namespace)-team")), ImpactScope::Confined);
+    assert_eq!(reach(&old("*")), ImpactScope::Cluster);
+}
+
+#[test]
 fn a_store_is_inert_and_a_cluster_external_secret_is_confined_by_where_it_goes() {
     let store =
         |name: &str| json!({"kind": "ClusterSecretStore", "metadata": {"name": name}, "spec": {}});

@@ -442,7 +442,7 @@ fn kinds_that_are_not_known_are_refused() {
     let generating = "apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: {name: g}\nspec: {rules: [{generate: {}}]}\n";
     let said = other(&text, generating);
     let wish = "`other.yaml` holds a ClusterPolicy that does not get what it asks for: it generates, which takes Kyverno's \
-        background controller";
+        background controller: `install: [kyverno-controllers]`";
     assert!(said.iter().any(|what| what == wish), "{said:?}");
     let turned_down = text.replace(
         "other.yaml }\n    expect: admitted",

@@ -62,8 +62,8 @@ fn asks_for_it(kind: PolicyType, object: &Value) -> bool {
         PolicyContent::Validations => {
             !kind.namespaced && spec["autogen"]["validatingAdmissionPolicy"]["enabled"] == true
         }
-        // The lint refuses a mutating policy that asks for one.
-        PolicyContent::Images | PolicyContent::Mutations => false,
+        // The lint refuses a mutating policy that asks for one; the others cannot.
+        _ => false,
     }
 }
 
@@ -83,7 +83,7 @@ async fn wait_until_gone(
 ) -> Result<(), Error> {
     let stem = match kind.content {
         PolicyContent::Rules => "cpol",
-        PolicyContent::Validations | PolicyContent::Images | PolicyContent::Mutations => "vpol",
+        _ => "vpol",
     };
     let what = format!("the admission policy {stem}-{name} to be gone");
     let list = format!("{POLICIES}?fieldSelector=metadata.name%3D{stem}-{name}");

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::background::generating;
+use super::deleting::deleting;
 use super::{PolicyContent, PolicyType};
 use crate::barrier::SENTINEL_LABEL;
 
@@ -23,6 +25,8 @@ pub(super) fn sentinel_definitions(kind: PolicyType, namespace: &str, name: &str
         PolicyContent::Images => vec![own(name, image_validating(kind, namespace, name))],
         PolicyContent::Validations => vec![own(name, validating(kind, namespace, name))],
         PolicyContent::Mutations => vec![own(name, mutating(kind, namespace, name))],
+        PolicyContent::Generations => vec![own(name, generating(kind, namespace, name))],
+        PolicyContent::Deletions => vec![own(name, deleting(kind, namespace, name))],
     }
 }
 
@@ -53,7 +57,7 @@ pub(super) fn refusing_rule(name: &str, resources: &Value) -> Value {
     rule
 }
 
-fn matched_resources(kind: PolicyType, namespace: &str, what: &str) -> Value {
+pub(super) fn matched_resources(kind: PolicyType, namespace: &str, what: &str) -> Value {
     let mut resources = json!({"kinds": [what]});
     if !kind.namespaced {
         resources["namespaces"] = json!([namespace]);
@@ -72,7 +76,12 @@ fn image_rule(name: &str, resources: &Value) -> Value {
 }
 
 /// What is matched: one resource of a group, when it is made in the sentinels' namespace.
-fn match_constraints(kind: PolicyType, namespace: &str, group: &str, resource: &str) -> Value {
+pub(super) fn match_constraints(
+    kind: PolicyType,
+    namespace: &str,
+    group: &str,
+    resource: &str,
+) -> Value {
     let mut constraints = json!({"resourceRules": [
         {"apiGroups": [group], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": [resource]},
     ]});
@@ -105,7 +114,7 @@ fn image_validating(kind: PolicyType, namespace: &str, name: &str) -> Value {
     })
 }
 
-fn validating(kind: PolicyType, namespace: &str, name: &str) -> Value {
+pub(super) fn validating(kind: PolicyType, namespace: &str, name: &str) -> Value {
     json!({
         "failurePolicy": "Fail", "validationActions": ["Deny"], "evaluation": {"background": {"enabled": false}},
         "matchConstraints": match_lease(kind, namespace, name),
