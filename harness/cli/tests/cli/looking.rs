@@ -180,8 +180,8 @@ fn components_are_listed_and_named() {
     ]);
     scratch.gauntlet(&["components", "list"]).passes(&[
         "installed by its release's `config/install-latest-testing.yaml`, with ",
-        "\n           admission-controller-alone: the programs of the other controllers are not built",
-        "\n           trust (only where Sigstore is installed): ",
+        "\n           admission-controller-alone (not with kyverno-controllers): most scenarios ask at admission alone",
+        "\n           trust (only with sigstore): ",
         "installed by its release's `deploy/gatekeeper.yaml`, with ",
     ]);
     for args in [
