@@ -9,6 +9,7 @@ use std::str::FromStr;
 use md5::{Digest, Md5};
 
 use crate::Error;
+use crate::whole_file::replace_file;
 
 /// One entry of `client.keys`: what an agent and its manager share.
 #[derive(Clone, PartialEq, Eq)]
@@ -82,9 +83,7 @@ impl AgentKey {
     /// When it cannot be written.
     pub fn save<'a>(path: &Path, keys: impl IntoIterator<Item = &'a Self>) -> Result<(), Error> {
         let text: String = keys.into_iter().map(|key| format!("{key}\n")).collect();
-        let beside = path.with_extension("new");
-        fs::write(&beside, text).map_err(Error::file("write", &beside))?;
-        fs::rename(&beside, path).map_err(Error::file("write", path))
+        replace_file(path, &text).map_err(Error::file("write", path))
     }
 }
 

@@ -24,6 +24,7 @@ mod stop;
 mod tally;
 mod tls;
 mod version;
+mod whole_file;
 mod wire;
 
 pub use buffer::{BufferLevel, BufferLimits, EventBuffer};

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 pub use config::{ForceEnrolment, ManagerConfig};
 
+use crate::whole_file::replace_file;
 use crate::{
     AgentKey, AgentLog, Error, EventJournal, ReceivedCounter, SentCounter, StopSignal, tls,
 };
@@ -212,13 +213,7 @@ impl WazuhManager {
                 let status = self.status(&key.id);
                 let _ = writeln!(text, "agent {} {} {} {status}", key.id, key.name, key.ip);
             }
-            let (path, beside) = (
-                self.config.dir.join("agents"),
-                self.config.dir.join("agents.new"),
-            );
-            if let Err(fault) =
-                std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, &path))
-            {
+            if let Err(fault) = replace_file(&self.config.dir.join("agents"), &text) {
                 self.remoted.error(fault);
             }
             if told {

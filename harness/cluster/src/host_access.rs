@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use model::{NodeChange, ProcessChange, ProcessStatus};
-use native::EnforcerReport;
-use native::places;
+use native::{EnforcerReport, ProxyReport, places};
 use serde_json::Value;
 
 use crate::Error;
@@ -102,6 +101,17 @@ impl HostAccess<'_> {
     pub fn network_policy(&self) -> Result<Option<Vec<EnforcerReport>>, Error> {
         self.running
             .network_policy()
+            .map_err(|source| Error::Box { source })
+    }
+
+    /// Where each node leads the addresses of Services now, but for nodes that were cut off, frozen
+    /// or killed, and those without a kube-proxy.
+    ///
+    /// # Errors
+    /// When a node's tables cannot be read.
+    pub fn proxy_reports(&self) -> Result<Vec<ProxyReport>, Error> {
+        self.running
+            .proxy_reports()
             .map_err(|source| Error::Box { source })
     }
 

@@ -29,7 +29,7 @@ pub use facts::{AuditAccess, ClusterProfile};
 pub use host_access::HostAccess;
 pub use native::doctor::free_memory;
 pub use native::inotify::{instances_for_boxes, instances_of_box};
-pub use native::{EnforcerReport, SeenVersions, needed_components};
+pub use native::{EnforcerReport, ProxyReport, SeenVersions, needed_components};
 pub use progress::ClusterProgress;
 pub use provider::ClusterProvider;
 pub use sealing::{SealingKeys, kms_endpoint};

@@ -37,6 +37,7 @@ mod quota;
 mod rbac;
 mod runtime_class;
 mod sentinels;
+mod service;
 mod site;
 mod status;
 mod token;

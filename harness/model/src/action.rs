@@ -1,6 +1,5 @@
 //! What a step can do. One key each; names in the fields' own terms.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -15,10 +14,11 @@ use crate::image::{
     AttachSbom, AttestImage, BuildImage, CopyImage, ImageName, ScanImage, SignImage, SpoilAttached,
     TamperImage, VerifyImage, WriteSbom,
 };
-use crate::node::{NodeChange, NodeMatch};
+use crate::node::NodeChange;
+use crate::record::ObservedRecord;
 use crate::storage::{
-    CanaryMatch, EncryptStorage, KmsBehavior, PlaceFollowed, ProcessChange, RewriteSecrets,
-    RotateSecret, TransplantObject,
+    EncryptStorage, KmsBehavior, PlaceFollowed, ProcessChange, RewriteSecrets, RotateSecret,
+    TransplantObject,
 };
 use crate::wire::{ConnectionTry, HeldConnection, HoldConnection};
 
@@ -284,127 +284,4 @@ impl fmt::Display for ObjectTarget {
             .as_ref()
             .map_or(Ok(()), |sub| write!(f, "/{sub}"))
     }
-}
-
-/// Where to look, and for what.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum ObservedRecord {
-    /// The API server's audit log, from this world's beginning on.
-    Audit(AuditMatch),
-    /// The cluster's events about objects of the world's namespaces.
-    Event(EventMatch),
-    /// A counter of the API server, which must have grown since this world's beginning.
-    Metric(MetricMatch),
-    /// A warning that came with the reply to an earlier step.
-    Warning(WarningMatch),
-    /// A field of a stored object.
-    Field(FieldMatch),
-    /// An object: unseen once it is gone.
-    Object(ObjectTarget),
-    /// A pod of this workload, of any revision, that runs, comes or ends: unseen once none is left.
-    Pods(ObjectTarget),
-    /// What the API server says about a node.
-    Node(NodeMatch),
-    /// A planted value, in a place to which it can leak.
-    Canary(CanaryMatch),
-    /// A text in what an earlier step was answered: the reply's body, or the output of a command.
-    Output(WarningMatch),
-}
-
-/// An audit event: every key that is given has to match, in one event of stage `ResponseComplete`
-/// or `ResponseStarted`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct AuditMatch {
-    /// The verb, such as `create`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub verb: Option<String>,
-    /// `objectRef.resource`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub resource: Option<String>,
-    /// `objectRef.subresource`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub subresource: Option<String>,
-    /// `objectRef.name`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// `user.username`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub user: Option<String>,
-    /// `impersonatedUser.username`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub impersonated: Option<String>,
-    /// `responseStatus.code`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub code: Option<u16>,
-    /// Annotations: the key is there, and its value contains this text.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub annotations: BTreeMap<String, String>,
-    /// The whole event, as JSON text, contains this.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub contains: Option<String>,
-}
-
-impl AuditMatch {
-    /// Whether a component of Kubernetes is looked for: it asks when it comes to it, and not before
-    /// a step has its answer.
-    pub fn is_of_component(&self) -> bool {
-        const COMPONENTS: [&str; 3] = [
-            "system:serviceaccount:kube-system:",
-            "system:kube-",
-            "system:node:",
-        ];
-        let users = [&self.user, &self.impersonated].into_iter().flatten();
-        users
-            .into_iter()
-            .any(|user| COMPONENTS.iter().any(|prefix| user.starts_with(prefix)))
-    }
-}
-
-/// An event of the cluster.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct EventMatch {
-    /// Its reason, such as `FailedCreate`.
-    pub reason: String,
-    /// Its message contains this.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub contains: Option<String>,
-}
-
-/// A counter on the API server's `/metrics`. A world with such a step has its cluster to itself
-/// meanwhile.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct MetricMatch {
-    /// Its name.
-    pub name: String,
-    /// Labels that the series has to carry.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub labels: BTreeMap<String, String>,
-}
-
-/// A text of an earlier step: in a warning header of its reply, or in what it put out.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct WarningMatch {
-    /// The id of that step.
-    pub of: String,
-    /// The text contains this.
-    pub contains: String,
-}
-
-/// A field of a stored object.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct FieldMatch {
-    /// The object.
-    pub of: ObjectTarget,
-    /// A JSON pointer (RFC 6901) into it, such as `/metadata/labels/team`.
-    pub at: String,
-    /// The field, as JSON text (a string without its quotes), is this; any value where it is left
-    /// out. What is looked for in an object that does not exist is absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub equals: Option<String>,
 }

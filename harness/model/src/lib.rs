@@ -19,9 +19,11 @@ mod cluster_spec;
 mod denial_messages;
 mod error;
 mod facts;
+mod field_value;
 mod figure;
 mod first_format;
 mod first_object;
+mod heeded;
 mod image;
 mod install;
 mod kinds;
@@ -38,13 +40,16 @@ mod outcome;
 mod parse_words;
 mod plugin;
 mod process_status;
+mod processes;
 mod read;
+mod record;
 mod reference;
 mod reply;
 mod requirements;
 mod scenario;
 mod schema;
 mod scope;
+mod served;
 mod shape;
 mod spelling;
 mod storage;
@@ -52,11 +57,9 @@ mod tool;
 mod unfit;
 mod ways;
 mod wire;
+mod yaml_node;
 
-pub use action::{
-    Action, AuditMatch, EventMatch, FieldMatch, MetricMatch, ObjectTarget, ObservedRecord,
-    PatchKind, WarningMatch,
-};
+pub use action::{Action, ObjectTarget, PatchKind};
 pub use addons::{
     ADDONS, AddonVersion, PureAddon, WebhookDenial, find_addon, is_addon_milestone, one_by_one,
     settle_addon_messages,
@@ -70,8 +73,10 @@ pub use claims::are_many_pods;
 pub use cluster_spec::{ClusterKey, ClusterSpec};
 pub use error::{Error, FilePlace, ParseWordError};
 pub use facts::{API_SERVER, ActionFacts, ActionWrites, AnswerSettling};
+pub use field_value::field_equals;
 pub use figure::{Figure, FigureName};
 pub use first_object::FirstObject;
+pub use heeded::HeededKeys;
 pub use image::{
     AttachSbom, AttachmentDamage, AttestImage, BuildImage, CopyImage, ImageChange, ImageName,
     ImageSigner, ImageVerifier, PackageEcosystem, SbomFormat, ScanImage, SignImage,
@@ -94,7 +99,9 @@ pub use origin::AnswerOrigin;
 pub use outcome::{AnswerDetail, CellStatus, OutcomeCell, RecordedOutcome, WorldOutcome};
 pub use plugin::Plugin;
 pub use process_status::{ProcessState, ProcessStatus};
+pub use processes::{lasting_processes, logged_processes};
 pub use read::{read_message, read_reply};
+pub use record::{AuditMatch, EventMatch, FieldMatch, MetricMatch, ObservedRecord, WarningMatch};
 pub use reference::scenario_reference;
 pub use reply::{ApiReply, ReplyBody, ReplyContext};
 pub use requirements::world_requirements;
@@ -104,6 +111,7 @@ pub use scenario::{
 };
 pub use schema::scenario_schema;
 pub use scope::{ImpactScope, object_scope, reach_of_patch};
+pub use served::TABLED_RELEASES;
 pub use shape::{AuditShape, ClusterShape, EncryptionShape, FileText};
 pub use spelling::{letter_distance, plural_name};
 pub use storage::{

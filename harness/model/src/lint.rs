@@ -1,24 +1,31 @@
 //! What would let a scenario pass by accident, found before anything runs.
 
+mod absent;
 mod answers;
+mod cluster_words;
+mod deniers;
 mod files;
 mod identities;
 mod images;
+mod keys;
 mod kinds;
 mod nodes;
 mod origins;
 mod place;
+mod processes;
+mod recorded_users;
 mod resources;
 mod shape;
 mod steps;
 mod storage;
+mod subresources;
 mod ways;
 mod wire;
 mod worlds;
 
+use crate::LoadedScenario;
 use crate::error::FilePlace;
-use crate::{LoadedScenario, ScenarioStep};
-use place::{expectations_of, locate_line};
+use place::{FindingPlace, locate_finding};
 
 pub use ways::lint_family;
 
@@ -58,11 +65,17 @@ pub fn lint_scenario(loaded: &LoadedScenario) -> Vec<LintFinding> {
     notes.check_worlds();
     notes.check_nodes();
     notes.check_shapes();
+    notes.check_cluster_words();
     notes.check_steps();
+    notes.check_step_keys();
+    notes.check_processes();
+    notes.check_deniers();
     notes.check_identities();
     notes.check_files();
     notes.check_objects();
     notes.check_resources();
+    notes.check_subresources();
+    notes.check_absences();
     notes.check_placeholders();
     notes.check_images();
     notes.check_keeping();
@@ -80,30 +93,23 @@ struct LintNotes<'a> {
 }
 
 impl LintNotes<'_> {
-    fn add_finding(&mut self, at: &str, what: String, hint: impl Into<String>) {
-        let at = locate_line(self.loaded, 0, at);
+    fn add_finding(&mut self, at: FindingPlace<'_>, what: String, hint: impl Into<String>) {
         self.say_at(LintSubject::Scenario, at, what, hint);
     }
 
     /// The same of what its worlds claim.
     fn add_claim_finding(&mut self, world: &str, what: String, hint: impl Into<String>) {
-        let at = locate_line(self.loaded, 0, world);
-        self.say_at(LintSubject::Claim, at, what, hint);
-    }
-
-    /// The same of a word among what a step expects.
-    fn say_in(&mut self, step: &ScenarioStep, word: &str, what: String, hint: impl Into<String>) {
-        let at = locate_line(self.loaded, expectations_of(self.loaded, step), word);
-        self.say_at(LintSubject::Scenario, at, what, hint);
+        self.say_at(LintSubject::Claim, FindingPlace::World(world), what, hint);
     }
 
     fn say_at(
         &mut self,
         subject: LintSubject,
-        (place, snippet): (FilePlace, String),
+        at: FindingPlace<'_>,
         what: String,
         hint: impl Into<String>,
     ) {
+        let (place, snippet) = locate_finding(self.loaded, at);
         self.findings.push(LintFinding {
             subject,
             id: self.loaded.id.clone(),

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value};
 
-use crate::{Action, scenario_schema, ways_round};
+use crate::{Action, HeededKeys, scenario_schema, ways_round};
 
 const REFERENCE_HEAD: &str = "# Scenario reference
 
@@ -23,6 +23,9 @@ pub fn scenario_reference() -> String {
         write_section(&mut text, name, schema);
         if name == "Answer" {
             write_answers(&mut text);
+        }
+        if name == "ScenarioStep" {
+            write_heeded(&mut text);
         }
     }
     write_ways(&mut text);
@@ -122,6 +125,37 @@ fn write_answers(text: &mut String) {
     for (words, actions) in groups {
         let actions = list(&mut actions.iter().map(String::as_str));
         let _ = writeln!(text, "* {actions}: {}", list(&mut words.iter().copied()));
+    }
+}
+
+/// A key of a step, and whether an action heeds it.
+type StepKey = (&'static str, fn(HeededKeys) -> bool);
+
+const STEP_KEYS: [StepKey; 4] = [
+    ("as", |heeded| heeded.identity),
+    ("dry-run", |heeded| heeded.dry_run),
+    ("drop-unknown-fields", |heeded| heeded.drop_unknown),
+    ("namespace", |heeded| heeded.namespace),
+];
+
+/// Where a step that looks for something names what is in a namespace.
+const LOOKS_IN_NAMESPACE: &str =
+    ", and `look-for` where it is about an object, or a planted value in one or in a pod's log";
+
+/// Which action heeds which key of its step.
+fn write_heeded(text: &mut String) {
+    text.push_str("\nWhich key is for which action, the lint refusing it elsewhere:\n\n");
+    for (key, is_heeded) in STEP_KEYS {
+        let heeding = example_actions().filter(|action| is_heeded(action.heeded_keys()));
+        let words: Vec<String> = heeding
+            .map(|action| format!("`{}`", action.word()))
+            .collect();
+        let more = if key == "namespace" {
+            LOOKS_IN_NAMESPACE
+        } else {
+            ""
+        };
+        let _ = writeln!(text, "* `{key}`: {}{more}", words.join(", "));
     }
 }
 

@@ -32,6 +32,19 @@ pub(crate) fn nearest_word<'a>(
         .map(|(_, near)| near)
 }
 
+/// A hint that begins with the word that is meant, where one is near, and goes on with another
+/// sentence.
+pub(crate) fn suggest_word<'a>(
+    word: &str,
+    words: impl IntoIterator<Item = &'a str>,
+    otherwise: &str,
+) -> String {
+    match nearest_word(word, words) {
+        Some(near) => format!("did you mean `{near}`? {otherwise}"),
+        None => otherwise.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{letter_distance, nearest_word, plural_name};

@@ -56,6 +56,11 @@ impl LaterEvents {
         };
     }
 
+    /// Whether a node was cut off, frozen or killed last.
+    pub(crate) fn is_apart(&self, node: &str) -> bool {
+        self.lock().apart.contains(node)
+    }
+
     pub(crate) fn note_death(&self, death: ProcessDeath) {
         self.lock().deaths.push(death);
     }
@@ -226,8 +231,10 @@ impl RunningBox {
         if self.enforcing.is_empty() {
             return Ok(None);
         }
-        let apart = self.later.lock().apart.clone();
-        let asked = self.enforcing.iter().filter(|node| !apart.contains(*node));
+        let asked = self
+            .enforcing
+            .iter()
+            .filter(|node| !self.later.is_apart(node));
         let answer = |node: &String| {
             enforcer::read_report(&self.work, node)?.ok_or_else(|| Error::NoEnforcer(node.clone()))
         };
@@ -255,6 +262,11 @@ impl RunningBox {
             UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))
                 .map_err(Error::system("open a socket in the box"))
         })
+    }
+
+    /// The first process of the box, as the host numbers it.
+    pub(crate) fn init_process(&self) -> u32 {
+        self.init
     }
 
     /// The first node's network, as a file of the host.

@@ -11,6 +11,7 @@ use time::macros::format_description;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
 use crate::Error;
+use crate::whole_file::replace_file;
 
 const STAMP: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
@@ -146,9 +147,7 @@ impl AgentActivity {
     }
 
     pub(super) fn save(&self, path: &Path) -> Result<(), Error> {
-        let beside = path.with_extension("new");
-        std::fs::write(&beside, self.to_string()).map_err(Error::file("write", &beside))?;
-        std::fs::rename(&beside, path).map_err(Error::file("write", path))
+        replace_file(path, &self.to_string()).map_err(Error::file("write", path))
     }
 }
 

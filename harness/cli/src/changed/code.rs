@@ -131,6 +131,7 @@ const EXEC_FILES: CodeFiles = &["harness/engine/src/actions/exec.rs"];
 const WIRE_FILES: CodeFiles = &[
     "harness/engine/src/actions/exec.rs",
     "harness/engine/src/actions/wire.rs",
+    "harness/engine/src/barriers/service.rs",
 ];
 const AGENT_FILES: CodeFiles = &[
     "harness/engine/src/actions/agent.rs",

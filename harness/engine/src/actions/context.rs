@@ -74,6 +74,17 @@ impl StepContext<'_, '_> {
         ))
     }
 
+    /// The same for one that carries an object, or a part of one. Fields that the API server does
+    /// not know are refused, unless the step lets it drop them.
+    pub(super) async fn send_object(&mut self, call: ApiCall) -> Result<Observation, Error> {
+        let call = if self.step.drops_unknown {
+            call
+        } else {
+            call.with_query("fieldValidation", "Strict")
+        };
+        self.send_request(call).await
+    }
+
     /// Remembers an object as it is before the step changes it.
     pub(super) async fn remember(&mut self, object: &TargetObject) {
         if !self.step.dry_run {
@@ -83,20 +94,14 @@ impl StepContext<'_, '_> {
         }
     }
 
-    /// The same for one that writes. Fields that the API server does not know are refused, unless
-    /// the step lets it drop them.
+    /// Sends an object that is written, and notes what came of it.
     pub(super) async fn send_write(
         &mut self,
         object: &TargetObject,
         call: ApiCall,
     ) -> Result<Observation, Error> {
         self.remember(object).await;
-        let call = if self.step.drops_unknown {
-            call
-        } else {
-            call.with_query("fieldValidation", "Strict")
-        };
-        let tried = self.send_request(call).await?;
+        let tried = self.send_object(call).await?;
         if tried.was_taken()
             && !self.step.dry_run
             && let Some(exchange) = &tried.exchange

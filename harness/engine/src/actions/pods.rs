@@ -45,7 +45,7 @@ pub(super) async fn ephemeral_container(
     let patch = json!({"spec": {"ephemeralContainers": [cx.single_manifest(with)?]}});
     let path = cx.pod_path(pod, "ephemeralcontainers");
     let call = ApiCall::patch(path, STRATEGIC_MERGE_PATCH, patch);
-    cx.send_request(call).await
+    cx.send_object(call).await
 }
 
 pub(super) async fn request_token(

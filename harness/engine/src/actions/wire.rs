@@ -55,11 +55,15 @@ pub(crate) async fn reach_all(
     for step in steps {
         attempts.push((step, fill_attempt(world, step).await));
     }
+    let meets_services = steps.iter().any(|step| match step.action {
+        Action::Reach(wire) => target_pod(&wire.to).is_none(),
+        _ => false,
+    });
     let mut pods = BTreeMap::new();
     for step in steps {
         let namespace = world.namespace_of(step);
         if let Entry::Vacant(unknown) = pods.entry(namespace) {
-            unknown.insert(known_pods(world, step).await);
+            unknown.insert(known_pods(world, step, meets_services).await);
         }
     }
     let (world, pods) = (&*world, &pods);
@@ -91,10 +95,16 @@ async fn fill_attempt(
     world.learn_for(step).await?;
     world.wait_until_expired(step.action).await?;
     let server = target_pod(&wire.to).filter(|_| !wire.no_listener);
+    // Nobody tells there when a node knows a Service.
+    let is_told = target_pod(&wire.to).is_some() || world.run.cluster.host_access().is_some();
     Ok(WireAttempt {
         from: (world.namespace_of(step), world.fill_text(&wire.from)),
         to: world.fill_text(&wire.to),
-        holds: step.holds,
+        holds: if is_told {
+            step.holds
+        } else {
+            step.holds.until_services_are_known()
+        },
         server: server.map(|pod| split_name(pod, world.namespace())),
     })
 }
@@ -125,7 +135,7 @@ pub(super) async fn open_held(
     cx: &StepContext<'_, '_>,
     hold: &HoldConnection,
 ) -> Result<Observation, Error> {
-    let pods = known_pods(cx.world, &cx.step).await?;
+    let pods = known_pods(cx.world, &cx.step, target_pod(&hold.to).is_none()).await?;
     let (to, name, pod) = (
         cx.fill_text(&hold.to),
         cx.fill_text(&hold.name),
@@ -146,7 +156,7 @@ pub(super) async fn use_held(
     cx: &StepContext<'_, '_>,
     held: &HeldConnection,
 ) -> Result<Observation, Error> {
-    known_pods(cx.world, &cx.step).await?;
+    known_pods(cx.world, &cx.step, false).await?;
     let from = cx
         .world
         .probe_pod(&cx.namespace(), &cx.fill_text(&held.from))
@@ -242,15 +252,24 @@ async fn answers_itself(
     )))
 }
 
-/// The pods of the world and of the step, once the enforcer of policies knows them as they are.
-async fn known_pods(world: &LiveWorld<'_>, step: &StepRequest<'_>) -> Result<Vec<Value>, Error> {
+/// The pods of the world and of the step, once the enforcer of policies knows them as they are, and
+/// every node the Services before them, where they are met.
+async fn known_pods(
+    world: &LiveWorld<'_>,
+    step: &StepRequest<'_>,
+    meets_services: bool,
+) -> Result<Vec<Value>, Error> {
     let mut namespaces = world.namespaces.all().to_vec();
     let asked = world.namespace_of(step);
     if !namespaces.contains(&asked) {
         namespaces.push(asked);
     }
+    let host_access = world.run.cluster.host_access();
+    if let (true, Some(host_access)) = (meets_services, host_access) {
+        world.wait_for_services(host_access, &namespaces).await?;
+    }
     let pods = world.pods_in(&namespaces).await?;
-    if let Some(host_access) = world.run.cluster.host_access()
+    if let Some(host_access) = host_access
         && host_access.network_policy()?.is_some()
     {
         are_enforced(host_access, &world.waiter, pods.iter().collect()).await?;

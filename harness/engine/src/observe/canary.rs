@@ -205,13 +205,17 @@ fn comes_late(place: &LeakPlace) -> bool {
     )
 }
 
-/// Without the zeros at its end: etcd's log is made 64 MB long before anything is written to it.
+/// Without the zeros at its end: etcd's log is made 64 MB long before anything is written to it, so
+/// they are compared in blocks.
 fn without_tail(mut bytes: Vec<u8>) -> Vec<u8> {
-    let end = bytes
-        .iter()
-        .rposition(|byte| *byte != 0)
-        .map_or(0, |last| last + 1);
-    bytes.truncate(end);
+    const ZEROS: [u8; 4096] = [0; 4096];
+    while let Some(rest) = bytes.len().checked_sub(ZEROS.len())
+        && bytes[rest..] == ZEROS
+    {
+        bytes.truncate(rest);
+    }
+    let end = bytes.iter().rposition(|byte| *byte != 0);
+    bytes.truncate(end.map_or(0, |last| last + 1));
     bytes
 }
 
@@ -227,4 +231,23 @@ async fn log_since(path: &Path, offset: u64) -> Result<Vec<u8>, Error> {
     Ok(bytes
         .get(begin..)
         .map_or_else(|| bytes.clone(), <[u8]>::to_vec))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_tail;
+
+    #[test]
+    fn zeros_go_from_the_end_alone() {
+        for length in [0, 1, 4095, 4096, 4097, 20_000] {
+            assert_eq!(without_tail(vec![0; length]), [0; 0], "{length} zeros");
+            let written = [&[0, 7][..], &vec![0; length], &[9]].concat();
+            let long = [&written[..], &vec![0; length]].concat();
+            assert_eq!(
+                without_tail(long),
+                written,
+                "{length} zeros between and after"
+            );
+        }
+    }
 }

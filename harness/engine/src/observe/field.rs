@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::FieldMatch;
+use model::{FieldMatch, field_equals};
 use redact::redact_secrets;
 use serde_json::Value;
 
@@ -34,7 +34,7 @@ pub(super) async fn seen_field(
         let is = field.is_some_and(|field| {
             value
                 .as_ref()
-                .is_none_or(|value| json_text(field) == *value)
+                .is_none_or(|value| field_equals(field, value))
         });
         Ok((is, field_text(object.as_ref(), &pointer)))
     })

@@ -6,12 +6,9 @@
 //! (no answer, no such field), and how long a presence has to. It does not learn which of them is
 //! hoped for, looks in the same way and order, and tells whatever lasts.
 //!
-//! What this cannot give: an absence that is expected is believed sooner than one that is not. So a
-//! Service that a node does not know yet may pass for blocked, if it takes more than a second; the
-//! same step has to be `reached` in another world, and a pod that is the target has to answer itself,
-//! but neither shows that the Service works in this world. `ABSENT_FOR` in both cases would. It costs
-//! nine seconds in each world that intends a block; worlds wait side by side, and it still is more
-//! than a landing has left (docs/design.md, Reasons).
+//! An absence that is expected is believed sooner than one that is not. So that a Service that a node
+//! does not know yet does not pass for blocked, its being known is waited for in a box; where nobody
+//! tells that, the absence has to last as long as one that is not expected.
 
 use std::time::Duration;
 
@@ -98,6 +95,14 @@ impl HoldTimes {
                 absence: within.unwrap_or(BLOCKED_FOR),
                 presence: Duration::ZERO,
             },
+        }
+    }
+
+    /// The same where a Service is met, and nobody tells when the nodes know it.
+    pub(crate) fn until_services_are_known(self) -> Self {
+        Self {
+            absence: self.absence.max(ABSENT_FOR),
+            ..self
         }
     }
 

@@ -59,6 +59,9 @@ const WEBHOOK_NAME: &str = "policy.sigstore.dev";
 const NO_MATCH: &str = "no matching policies";
 const NO_DIGEST: &str = "must be an image digest";
 
+/// What stands in the place of a policy where none refused.
+pub(crate) const INSTEAD_OF_POLICY: [&str; 2] = [NO_MATCH, NO_DIGEST];
+
 /// The policies that refused, from what follows `denied the request`. Where it was none, it is what
 /// was wrong instead.
 fn policies(rest: &str) -> Vec<&str> {

@@ -1,6 +1,6 @@
 //! What a step expects has to be something that its action can answer.
 
-use super::LintNotes;
+use super::{FindingPlace, LintNotes};
 use crate::old_words::answer_now;
 use crate::{Answer, ScenarioStep};
 
@@ -31,9 +31,8 @@ impl LintNotes<'_> {
                 step.id
             ),
         };
-        self.say_in(
-            step,
-            word,
+        self.add_finding(
+            FindingPlace::Expected(step, word),
             what,
             format!("it can answer {}", words.join(", ")),
         );

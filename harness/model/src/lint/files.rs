@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::LintNotes;
+use super::{FindingPlace, LintNotes};
 use crate::names::{self, unknown_placeholder};
 use crate::{Action, ObjectManifest};
 
@@ -29,7 +29,7 @@ impl LintNotes<'_> {
                     "paths are relative to the scenario's own folder",
                 )
             };
-            self.add_finding(name, what, hint);
+            self.add_finding(FindingPlace::Anywhere(name), what, hint);
         }
         for name in self
             .loaded
@@ -38,7 +38,11 @@ impl LintNotes<'_> {
             .filter(|name| !referenced.contains(name))
         {
             let hint = "use it in a world or a step, or delete it";
-            self.add_finding("scenario:", format!("the file `{name}` is not used"), hint);
+            self.add_finding(
+                FindingPlace::Key("scenario"),
+                format!("the file `{name}` is not used"),
+                hint,
+            );
         }
         for step in &self.loaded.scenario.steps {
             for file in step.action.facts().reads {
@@ -52,7 +56,11 @@ impl LintNotes<'_> {
                         "`{file}` holds several objects, and step `{}` sends one",
                         step.id
                     );
-                    self.add_finding(file, what, "give each object its own file");
+                    self.add_finding(
+                        FindingPlace::InStep(step, file),
+                        what,
+                        "give each object its own file",
+                    );
                 }
             }
         }
@@ -82,7 +90,11 @@ impl LintNotes<'_> {
             {
                 let hint =
                     "a manifest is one Kubernetes object: `apiVersion`, `kind`, `metadata`, …";
-                self.add_finding(file, format!("an object in `{file}` {fault}"), hint);
+                self.add_finding(
+                    FindingPlace::Anywhere(file),
+                    format!("an object in `{file}` {fault}"),
+                    hint,
+                );
             }
         }
         self.check_kinds();
@@ -104,7 +116,7 @@ impl LintNotes<'_> {
         for name in unknown {
             let hint = format!("there are {}", names::ALL_PLACEHOLDERS);
             self.add_finding(
-                &format!("$({name})"),
+                FindingPlace::Anywhere(&format!("$({name})")),
                 format!("`$({name})` is not a placeholder"),
                 hint,
             );

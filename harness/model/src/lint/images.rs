@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::LintNotes;
+use super::{FindingPlace, LintNotes};
 use crate::addons::{plain_registry, registry, sigstore};
 use crate::image::{ImageSigner, StatementPredicate};
 use crate::names::{image_of, placeholder_names};
@@ -19,7 +19,7 @@ impl LintNotes<'_> {
             .filter(|(_, image)| !made.contains(&image.name))
         {
             let hint = "`build` it, or `copy` another to that name";
-            self.add_finding(&at, format!("no step makes the image `{image}`"), hint);
+            self.add_finding(at, format!("no step makes the image `{image}`"), hint);
         }
         self.check_documents();
     }
@@ -36,7 +36,7 @@ impl LintNotes<'_> {
             .any(|step| needs_registry(&step.action));
         if images && !has_registry {
             self.add_finding(
-                name,
+                FindingPlace::World(name),
                 format!("world `{name}` has no registry, and steps need one"),
                 "`install: [registry]`",
             );
@@ -48,7 +48,11 @@ impl LintNotes<'_> {
             && !includes_addon(&install, &sigstore::ADDON)
         {
             let what = format!("world `{name}` has no certificate authority, and steps need one");
-            self.add_finding(name, what, "`install: [registry, sigstore]`");
+            self.add_finding(
+                FindingPlace::World(name),
+                what,
+                "`install: [registry, sigstore]`",
+            );
         }
         if install.iter().any(|one| one.addon().needs_node)
             && scenario.world_shape(world).nodes == 0
@@ -56,7 +60,7 @@ impl LintNotes<'_> {
             let what = format!(
                 "world `{name}` installs something that runs in a pod, and its cluster has no node"
             );
-            self.add_finding(name, what, "drop `nodes: 0`");
+            self.add_finding(FindingPlace::World(name), what, "drop `nodes: 0`");
         }
     }
 
@@ -83,7 +87,7 @@ impl LintNotes<'_> {
                     step.id
                 );
                 self.add_finding(
-                    &format!("id: {}", step.id),
+                    FindingPlace::Step(step),
                     what,
                     "add an `sbom` step before it",
                 );
@@ -117,15 +121,11 @@ fn made_images(loaded: &LoadedScenario) -> BTreeSet<String> {
         .collect()
 }
 
-/// Every image that is named, and a text to find it by.
-fn named_images(loaded: &LoadedScenario) -> Vec<(String, ImageName)> {
+/// Every image that is named, and where.
+fn named_images(loaded: &LoadedScenario) -> Vec<(FindingPlace<'_>, ImageName)> {
     let steps = loaded.scenario.steps.iter();
-    let in_steps = steps.filter_map(|step| {
-        Some((
-            format!("id: {}", step.id),
-            step.action.facts().image?.clone(),
-        ))
-    });
+    let in_steps = steps
+        .filter_map(|step| Some((FindingPlace::Step(step), step.action.facts().image?.clone())));
     let manifests = loaded
         .manifests
         .iter()
@@ -134,12 +134,10 @@ fn named_images(loaded: &LoadedScenario) -> Vec<(String, ImageName)> {
         let text = manifest.object.to_string();
         placeholder_names(&text)
             .filter_map(image_of)
-            .map(|image| (file.clone(), image))
+            .map(|image| (FindingPlace::Anywhere(file), image))
             .collect::<Vec<_>>()
     });
-    let mut all: Vec<_> = in_steps.chain(in_manifests).collect();
-    all.dedup();
-    all
+    in_steps.chain(in_manifests).collect()
 }
 
 #[cfg(test)]

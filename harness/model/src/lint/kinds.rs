@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::LintNotes;
+use super::{FindingPlace, LintNotes};
 use crate::addons::unserved_wish;
 use crate::{ActionWrites, Answer, ObjectManifest, ScenarioStep, object_kind, object_kind_called};
 
@@ -46,12 +46,12 @@ impl LintNotes<'_> {
                     "`{file}` holds a {}, a kind that Gauntlet does not know",
                     manifest.kind()
                 );
-                self.add_finding(file, what, KINDS_HINT);
+                self.add_finding(FindingPlace::Anywhere(file), what, KINDS_HINT);
             }
             for (kind, wish) in self.unserved_wishes(file) {
                 let what =
                     format!("`{file}` holds a {kind} that does not get what it asks for: {wish}");
-                self.add_finding(file, what, UNSERVED_HINT);
+                self.add_finding(FindingPlace::Anywhere(file), what, UNSERVED_HINT);
             }
         }
         let is_own = |kind: &str| {
@@ -63,7 +63,7 @@ impl LintNotes<'_> {
             .filter(|kind| object_kind_called(kind).is_none() && !is_own(kind))
         {
             self.add_finding(
-                &format!("{kind}/"),
+                FindingPlace::Anywhere(&format!("{kind}/")),
                 format!("`{kind}` is not a kind that Gauntlet knows"),
                 KINDS_HINT,
             );

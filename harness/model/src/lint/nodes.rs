@@ -1,8 +1,8 @@
 //! Nodes: a cluster has those that a scenario names, with addresses of the families that it asks
 //! for, and the first one is left alone.
 
-use super::LintNotes;
-use crate::{Action, NodeChange, ObservedRecord, Scenario, ScenarioWorld, names};
+use super::{FindingPlace, LintNotes};
+use crate::{Action, ClusterShape, NodeChange, ObservedRecord, Scenario, ScenarioWorld, names};
 
 /// The most nodes that a box has.
 const MOST_NODES: u8 = 3;
@@ -13,18 +13,14 @@ const OF_IPV6: [&str; 3] = ["$(pod-ipv6:", "$(service-ipv6:", "$(node-ipv6"];
 impl LintNotes<'_> {
     pub(super) fn check_nodes(&mut self) {
         let scenario = &self.loaded.scenario;
-        let shapes = scenario
-            .worlds
-            .values()
-            .filter_map(|world| world.cluster.as_ref())
-            .chain(&scenario.cluster);
-        for nodes in shapes
-            .map(|shape| shape.nodes)
-            .filter(|nodes| *nodes > MOST_NODES)
+        for (world, nodes) in self
+            .written_shapes()
+            .map(|(world, shape)| (world, shape.nodes))
+            .filter(|(_, nodes)| *nodes > MOST_NODES)
         {
             let hint = "a cluster has up to three nodes, and none where no pod has to run";
             self.add_finding(
-                "nodes:",
+                FindingPlace::InShape(world, "nodes"),
                 format!("a cluster of {nodes} nodes is not supported"),
                 hint,
             );
@@ -41,7 +37,11 @@ impl LintNotes<'_> {
                     "step `{}` does something to the node that the API server is beside",
                     step.id
                 );
-                self.add_finding(&format!("id: {}", step.id), what, "take `node-2`");
+                self.add_finding(
+                    FindingPlace::InStep(step, node.name()),
+                    what,
+                    "take `node-2`",
+                );
             }
         }
     }
@@ -59,7 +59,20 @@ impl LintNotes<'_> {
             let what = format!(
                 "the scenario asks for an IPv6 address, and the cluster of world `{name}` has none"
             );
-            self.add_finding(asked, what, "`cluster: { dual-stack: true }`");
+            self.add_finding(
+                self.used_in(name, asked),
+                what,
+                "`cluster: { dual-stack: true }`",
+            );
+        }
+    }
+
+    /// Where a text is used; the world where only its manifests use it.
+    fn used_in<'a>(&self, world: &'a str, text: &'a str) -> FindingPlace<'a> {
+        if self.loaded.text.contains(text) {
+            FindingPlace::Anywhere(text)
+        } else {
+            FindingPlace::World(world)
         }
     }
 
@@ -94,11 +107,25 @@ impl LintNotes<'_> {
                 "the scenario names the node `{node}`, and the cluster of world `{name}` has {nodes}"
             );
             self.add_finding(
-                node,
+                self.used_in(name, node),
                 what,
                 "`cluster: { nodes: 2 }`, and names as in `node-2`",
             );
         }
+    }
+}
+
+impl<'a> LintNotes<'a> {
+    /// Every shape that the file states, with the world that states it.
+    pub(super) fn written_shapes(
+        &self,
+    ) -> impl Iterator<Item = (Option<&'a str>, &'a ClusterShape)> + use<'a> {
+        let scenario = &self.loaded.scenario;
+        let own = scenario
+            .worlds
+            .iter()
+            .filter_map(|(name, world)| Some((Some(name.as_str()), world.cluster.as_ref()?)));
+        own.chain(scenario.cluster.as_ref().map(|shape| (None, shape)))
     }
 }
 

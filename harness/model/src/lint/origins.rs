@@ -1,6 +1,6 @@
 //! Where answers are defined, and where recipes come from: words that say nothing.
 
-use super::LintNotes;
+use super::{FindingPlace, LintNotes};
 use crate::{Action, AnswerOrigin, LoadedScenario};
 
 /// What a world's name begins with that is said to be copied.
@@ -11,7 +11,7 @@ impl LintNotes<'_> {
         let origins = match &self.loaded.scenario.holds {
             Some(origins) if origins.is_empty() => {
                 self.add_finding(
-                    "holds:",
+                    FindingPlace::Key("holds"),
                     "`holds` says nothing".into(),
                     "say where the answers are defined, or drop the key",
                 );
@@ -22,14 +22,18 @@ impl LintNotes<'_> {
         };
         for (index, origin) in origins.iter().enumerate() {
             if let Some(what) = origin.origin_fault() {
-                self.add_finding("holds:", what, "name the first release of which it is true");
+                self.add_finding(
+                    FindingPlace::Key("holds"),
+                    what,
+                    "name the first release of which it is true",
+                );
             }
             if origins[..index].contains(origin) {
                 let what = format!("`holds` says twice that it holds {origin}");
-                self.add_finding("holds:", what, "say it once");
+                self.add_finding(FindingPlace::Key("holds"), what, "say it once");
             }
             if let Some((what, hint)) = missing_basis(self.loaded, origin) {
-                self.add_finding("holds:", what.into(), hint);
+                self.add_finding(FindingPlace::Key("holds"), what.into(), hint);
             }
         }
     }
@@ -38,12 +42,12 @@ impl LintNotes<'_> {
         for (name, world) in &self.loaded.scenario.worlds {
             match &world.copied_from {
                 Some(source) if source.trim().is_empty() => self.add_finding(
-                    name,
+                    FindingPlace::World(name),
                     format!("world `{name}` was copied from nowhere"),
                     "name the document, project or issue in `copied-from`",
                 ),
                 None if name.starts_with(COPIED_NAME_PREFIX) => self.add_finding(
-                    name,
+                    FindingPlace::World(name),
                     format!("world `{name}` is called copied, and does not say from where"),
                     "name the document, project or issue in `copied-from`, or call it otherwise",
                 ),

@@ -4,17 +4,16 @@
 
 use serde_json::Value;
 
-use super::LintNotes;
+use super::{FindingPlace, LintNotes};
 use crate::kinds::object_kinds;
-use crate::spelling::plural_name;
+use crate::spelling::{nearest_word, plural_name, suggest_word};
 use crate::{
     Action, Answer, AuditMatch, CanaryMatch, EventMatch, FieldMatch, LeakPlace, MetricMatch,
-    ObjectTarget, ObservedRecord, ScenarioStep, WarningMatch, WatchedValue, letter_distance,
-    object_kind_called,
+    ObjectTarget, ObservedRecord, ScenarioStep, WarningMatch, WatchedValue, object_kind_called,
 };
 
 /// What is served beside the kinds that a scenario may write, in the plural.
-const ONLY_READ: [&str; 29] = [
+pub(super) const ONLY_READ: [&str; 29] = [
     "apiservices",
     "bindings",
     "clustertrustbundles",
@@ -64,9 +63,6 @@ const AUDIT_VERBS: [&str; 14] = [
     "connect",
 ];
 
-/// How many letters make another word of a field.
-const CLOSE_LETTERS: usize = 2;
-
 impl LintNotes<'_> {
     pub(super) fn check_resources(&mut self) {
         for step in &self.loaded.scenario.steps {
@@ -80,7 +76,13 @@ impl LintNotes<'_> {
                     self.add_unknown(step, resource, "resource");
                 }
                 Action::LookFor(ObservedRecord::Audit(wanted)) => self.check_audit(step, wanted),
-                Action::LookFor(ObservedRecord::Field(wanted)) => self.check_field(step, wanted),
+                Action::LookFor(ObservedRecord::Field(FieldMatch { of, at, .. })) => {
+                    self.check_field(step, of, at);
+                }
+                Action::LookFor(ObservedRecord::Canary(CanaryMatch {
+                    place: LeakPlace::Field { of, at },
+                    ..
+                })) => self.check_field(step, of, at),
                 Action::LookFor(record) => self.check_spelling(step, record),
                 _ => {}
             }
@@ -88,9 +90,15 @@ impl LintNotes<'_> {
     }
 
     fn add_unknown(&mut self, step: &ScenarioStep, name: &str, what: &str) {
-        let hint = "a resource is written in the plural, as in `secrets`, a kind in the singular, each with its group where it is ambiguous";
+        let plain = "a resource is written in the plural, as in `secrets`, a kind in the singular, each with its group where it is ambiguous";
+        let plurals: Vec<String> = self.plurals().collect();
+        let kinds: Vec<String> = object_kinds()
+            .map(|kind| kind.kind.to_lowercase())
+            .collect();
+        let words = if what == "kind" { &kinds } else { &plurals };
+        let hint = suggest_word(name, words.iter().map(String::as_str), plain);
         self.add_finding(
-            &format!("id: {}", step.id),
+            FindingPlace::InStep(step, name),
             format!(
                 "step `{}` names the {what} `{name}`, which the API does not serve",
                 step.id
@@ -112,16 +120,14 @@ impl LintNotes<'_> {
                 "step `{}` looks for the verb `{verb}`, which no request has",
                 step.id
             );
-            self.add_finding(
-                &format!("id: {}", step.id),
-                what,
-                format!("there are {}", AUDIT_VERBS.join(", ")),
-            );
+            let there = format!("there are {}", AUDIT_VERBS.join(", "));
+            let hint = suggest_word(verb, AUDIT_VERBS, &there);
+            self.add_finding(FindingPlace::InStep(step, verb), what, hint);
         }
     }
 
     /// Whether a step that looks for such a thing is meant to find it in some world.
-    fn is_found(&self, is_same: impl Fn(&ObservedRecord) -> bool) -> bool {
+    pub(super) fn is_found(&self, is_same: impl Fn(&ObservedRecord) -> bool) -> bool {
         self.loaded.scenario.steps.iter().any(|other| {
             let mut intents = other
                 .expect
@@ -158,7 +164,7 @@ impl LintNotes<'_> {
         };
         if !is_seen {
             self.add_finding(
-                &format!("id: {}", step.id),
+                FindingPlace::Step(step),
                 format!("step `{}` looks for {what}, seen in no world", step.id),
                 "add a world in which it is seen, or correct the spelling",
             );
@@ -167,28 +173,25 @@ impl LintNotes<'_> {
 
     /// A field that is not where the scenario's own manifest has one that is called almost the
     /// same, and that is found in no world.
-    fn check_field(&mut self, step: &ScenarioStep, wanted: &FieldMatch) {
-        let is_same = |record: &ObservedRecord| matches!(record, ObservedRecord::Field(one) if one.of == wanted.of && one.at == wanted.at);
-        if self.is_found(is_same) {
+    fn check_field(&mut self, step: &ScenarioStep, of: &ObjectTarget, at: &str) {
+        if self.is_found(|record| looked_field(record) == Some((of, at))) {
             return;
         }
-        let kind = wanted.of.kind.split('.').next().unwrap_or_default();
+        let kind = of.kind.split('.').next().unwrap_or_default();
         let all = self.loaded.manifests.values().flatten();
         let objects: Vec<&Value> = all
-            .filter(|one| one.kind().to_lowercase() == kind && one.name() == wanted.of.name)
+            .filter(|one| one.kind().to_lowercase() == kind && one.name() == of.name)
             .map(|one| &one.object)
             .collect();
-        let is_there = objects
-            .iter()
-            .any(|object| object.pointer(&wanted.at).is_some());
+        let is_there = objects.iter().any(|object| object.pointer(at).is_some());
         let meant = objects
             .iter()
-            .find_map(|object| nearest_field(object, &wanted.at))
+            .find_map(|object| nearest_field(object, at))
             .filter(|_| !is_there);
         if let Some((wrong, right)) = meant {
             let what = format!("step `{}` looks at a field `{wrong}`", step.id);
             self.add_finding(
-                &format!("id: {}", step.id),
+                FindingPlace::InStep(step, at),
                 what,
                 format!("the manifest has `{right}` there"),
             );
@@ -196,26 +199,17 @@ impl LintNotes<'_> {
     }
 
     /// Whether a resource or a kind is called so, perhaps with its group behind it.
-    fn serves(&self, name: &str) -> bool {
-        let (name, group) = name
+    fn serves(&self, whole: &str) -> bool {
+        let (name, group) = whole
             .split_once('.')
-            .map_or((name, None), |(name, group)| (name, Some(group)));
+            .map_or((whole, None), |(name, group)| (name, Some(group)));
         let kinds = object_kinds()
             .filter(|kind| group.is_none_or(|group| kind.group == group))
             .any(|kind| {
                 is_called(kind.kind, name) || kind.kind == crate::ANY_KIND && group.is_some()
             });
-        let own = self.definitions().any(|spec| {
-            let names = &spec["names"];
-            let is_named = ["plural", "singular", "kind"].iter().any(|key| {
-                names[key]
-                    .as_str()
-                    .is_some_and(|one| one.to_lowercase() == name)
-            });
-            is_named && group.is_none_or(|group| spec["group"] == *group)
-        });
         kinds
-            || own
+            || self.defines(whole)
             || ONLY_READ
                 .iter()
                 .any(|plural| *plural == name || plural.strip_suffix('s') == Some(name))
@@ -233,6 +227,21 @@ impl LintNotes<'_> {
             .chain(own)
     }
 
+    /// Whether a definition of the scenario's own makes this kind.
+    pub(super) fn defines(&self, kind: &str) -> bool {
+        let (name, group) = kind
+            .split_once('.')
+            .map_or((kind, None), |(name, group)| (name, Some(group)));
+        self.definitions().any(|spec| {
+            let names = &spec["names"];
+            let is_named = ["plural", "singular", "kind"].iter().any(|key| {
+                let word = names[key].as_str();
+                word.is_some_and(|one| one.to_lowercase() == name)
+            });
+            is_named && group.is_none_or(|group| spec["group"] == *group)
+        })
+    }
+
     fn definitions(&self) -> impl Iterator<Item = &Value> {
         let all = self.loaded.manifests.values().flatten();
         all.filter(|one| one.kind() == "CustomResourceDefinition")
@@ -241,7 +250,7 @@ impl LintNotes<'_> {
 }
 
 /// The objects that an action names.
-fn named_targets(action: &Action) -> Vec<&ObjectTarget> {
+pub(super) fn named_targets(action: &Action) -> Vec<&ObjectTarget> {
     match action {
         Action::Get(target) | Action::WaitRunning(target) | Action::ReadEtcdValue(target) => {
             vec![target]
@@ -256,6 +265,18 @@ fn named_targets(action: &Action) -> Vec<&ObjectTarget> {
             of_place(place).into_iter().collect()
         }
         _ => Vec::new(),
+    }
+}
+
+/// The field that a record is: its object and where it is in it.
+fn looked_field(record: &ObservedRecord) -> Option<(&ObjectTarget, &str)> {
+    match record {
+        ObservedRecord::Field(FieldMatch { of, at, .. })
+        | ObservedRecord::Canary(CanaryMatch {
+            place: LeakPlace::Field { of, at },
+            ..
+        }) => Some((of, at)),
+        _ => None,
     }
 }
 
@@ -316,15 +337,9 @@ fn nearest_field(object: &Value, pointer: &str) -> Option<(String, String)> {
             continue;
         }
         let fields = at.as_object()?;
-        let close = |key: &&String| {
-            word.len() > CLOSE_LETTERS
-                && letter_distance(key, &word) <= CLOSE_LETTERS
-                && !are_numbered(key, &word)
-        };
-        return fields
-            .keys()
-            .find(close)
-            .map(|key| (word.clone(), key.clone()));
+        let others = fields.keys().filter(|key| !are_numbered(key, &word));
+        let near = nearest_word(&word, others.map(String::as_str));
+        return near.map(|key| (word.clone(), key.to_owned()));
     }
     None
 }

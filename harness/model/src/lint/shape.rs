@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::LintNotes;
+use super::{FindingPlace, LintNotes};
 use crate::addons::{plain_registry, registry};
 use crate::names::{image_of, placeholder_names};
 use crate::{
@@ -13,9 +13,9 @@ use crate::{
 impl LintNotes<'_> {
     pub(super) fn check_shapes(&mut self) {
         let scenario = &self.loaded.scenario;
-        self.check_versions("install", &scenario.install);
+        self.check_versions(FindingPlace::Key("install"), "install", &scenario.install);
         for (name, world) in &scenario.worlds {
-            self.check_versions(name, &world.install);
+            self.check_versions(FindingPlace::World(name), name, &world.install);
             self.check_registry(name, world);
             self.nodeless_steps(name, world);
             self.check_enforcement(name, world);
@@ -23,11 +23,16 @@ impl LintNotes<'_> {
     }
 
     /// One addon has one version in one cluster.
-    fn check_versions(&mut self, at: &str, install: &BTreeSet<AddonInstall>) {
+    fn check_versions(
+        &mut self,
+        at: FindingPlace<'_>,
+        name: &str,
+        install: &BTreeSet<AddonInstall>,
+    ) {
         if let Some(addon) = repeated_name(install.iter().map(|one| one.addon().name)) {
             self.add_finding(
                 at,
-                format!("`{at}` installs two versions of {addon}"),
+                format!("`{name}` installs two versions of {addon}"),
                 "keep one of them; a world can name another version than the scenario",
             );
         }
@@ -60,7 +65,7 @@ impl LintNotes<'_> {
         if let Some(asked) = asked {
             let what =
                 format!("world `{name}` has no registry, and a manifest of it names `$({asked})`");
-            self.add_finding(name, what, "`install: [registry]`");
+            self.add_finding(FindingPlace::World(name), what, "`install: [registry]`");
         }
     }
 
@@ -70,16 +75,13 @@ impl LintNotes<'_> {
         if scenario.world_shape(world).nodes > 0 {
             return;
         }
-        let steps: Vec<&str> = scenario
-            .steps_in(name)
-            .filter(|step| needs_pod(step, name))
-            .map(|step| step.id.as_str())
-            .collect();
-        for id in steps {
+        let steps = scenario.steps_in(name).filter(|step| needs_pod(step, name));
+        for step in steps {
+            let id = &step.id;
             let what = format!(
                 "step `{id}` needs a pod that runs, and the cluster of world `{name}` has no node"
             );
-            self.add_finding(&format!("id: {id}"), what, "drop `nodes: 0`");
+            self.add_finding(FindingPlace::Step(step), what, "drop `nodes: 0`");
         }
     }
 
@@ -106,7 +108,11 @@ impl LintNotes<'_> {
             let what = format!(
                 "world `{name}` applies the NetworkPolicy in `{file}`, and its cluster does not enforce it"
             );
-            self.add_finding(name, what, "`cluster: { enforce-network-policy: true }`");
+            self.add_finding(
+                FindingPlace::InWorld(name, file),
+                what,
+                "`cluster: { enforce-network-policy: true }`",
+            );
         }
     }
 }

@@ -2,31 +2,30 @@
 
 use std::collections::BTreeSet;
 
-use super::place::locate_line;
-use super::{LintNotes, LintSubject, NAME_HINT, is_name};
+use super::{FindingPlace, LintNotes, NAME_HINT, is_name};
 use crate::{Action, ObservedRecord, ScenarioStep};
 
 impl LintNotes<'_> {
     pub(super) fn check_steps(&mut self) {
-        self.check_reason("why", &self.loaded.scenario.why);
+        self.check_reason(FindingPlace::Key("why"), &self.loaded.scenario.why);
         let mut ids = BTreeSet::new();
         for step in &self.loaded.scenario.steps {
             if !is_name(&step.id) {
-                self.add_finding(&step.id, format!("`{}` is not a name", step.id), NAME_HINT);
+                self.add_finding(
+                    FindingPlace::Step(step),
+                    format!("`{}` is not a name", step.id),
+                    NAME_HINT,
+                );
             }
             if !ids.insert(step.id.as_str()) {
-                let id = format!("id: {}", step.id);
-                let (first, _) = locate_line(self.loaded, 0, &id);
-                let again = start_after(&self.loaded.text, first.line);
-                self.say_at(
-                    LintSubject::Scenario,
-                    locate_line(self.loaded, again, &id),
+                self.add_finding(
+                    FindingPlace::Step(step),
                     format!("the id `{}` is used twice", step.id),
                     "give each step its own id",
                 );
             }
             if let Some(why) = &step.why {
-                self.check_reason(&format!("id: {}", step.id), why);
+                self.check_reason(FindingPlace::Step(step), why);
             }
             self.check_expectations(step);
             self.check_answers(step);
@@ -40,12 +39,16 @@ impl LintNotes<'_> {
                     "`{}` looks at step `{}`, which does not come before it",
                     step.id, warning.of
                 );
-                self.add_finding(&warning.of, what, "name an earlier step");
+                self.add_finding(
+                    FindingPlace::InStep(step, &warning.of),
+                    what,
+                    "name an earlier step",
+                );
             }
         }
     }
 
-    fn check_reason(&mut self, at: &str, why: &str) {
+    fn check_reason(&mut self, at: FindingPlace<'_>, why: &str) {
         if why.trim().is_empty() {
             let hint = "say what a reader would not expect";
             self.add_finding(at, "`why` is empty".into(), hint);
@@ -64,7 +67,7 @@ impl LintNotes<'_> {
         };
         if !text.starts_with('/') {
             self.add_finding(
-                &format!("id: {}", step.id),
+                FindingPlace::InStep(step, text),
                 format!("`{text}` {what}"),
                 "it begins with `/`",
             );
@@ -72,7 +75,7 @@ impl LintNotes<'_> {
     }
 
     fn check_expectations(&mut self, step: &ScenarioStep) {
-        let at = format!("id: {}", step.id);
+        let at = FindingPlace::Step(step);
         match (&step.expect, &step.expect_in) {
             (Some(_), None) => {}
             (None, Some(each)) => {
@@ -85,7 +88,7 @@ impl LintNotes<'_> {
                     .filter(|world| !each.contains_key(*world))
                 {
                     let what = format!("step `{}` intends nothing in world `{world}`", step.id);
-                    self.add_finding(&at, what, format!("name `{world}` in its `expect-in`"));
+                    self.add_finding(at, what, format!("name `{world}` in its `expect-in`"));
                 }
                 for world in each.keys().filter(|world| !takes(world)) {
                     let what = format!(
@@ -93,7 +96,7 @@ impl LintNotes<'_> {
                         step.id
                     );
                     self.add_finding(
-                        &at,
+                        FindingPlace::ExpectedIn(step, world),
                         what,
                         "drop it from `expect-in`, or from the world's `skip-steps`",
                     );
@@ -106,28 +109,24 @@ impl LintNotes<'_> {
                         "step `{}` expects something in `{world}`, which is not a world",
                         step.id
                     );
-                    self.add_finding(&at, what, "correct the name, or add the world");
+                    self.add_finding(
+                        FindingPlace::ExpectedIn(step, world),
+                        what,
+                        "correct the name, or add the world",
+                    );
                 }
             }
             (Some(_), Some(_)) => {
                 self.add_finding(
-                    &at,
+                    at,
                     format!("step `{}` has both `expect` and `expect-in`", step.id),
                     "keep one of them",
                 );
             }
             (None, None) => {
                 let hint = "say what is intended: `expect` for every world, or `expect-in`";
-                self.add_finding(&at, format!("step `{}` expects nothing", step.id), hint);
+                self.add_finding(at, format!("step `{}` expects nothing", step.id), hint);
             }
         }
     }
-}
-
-/// Where the line after this one begins, in bytes.
-fn start_after(text: &str, line: u64) -> usize {
-    text.split_inclusive('\n')
-        .zip(0..line)
-        .map(|(line, _)| line.len())
-        .sum()
 }

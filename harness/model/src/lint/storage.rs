@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::LintNotes;
+use super::{FindingPlace, LintNotes};
 use crate::storage::{CanaryMatch, LeakPlace, PlaceFollowed};
 use crate::{Action, LoadedScenario, ObservedRecord, ScenarioStep, ScenarioWorld, names};
 
@@ -25,7 +25,11 @@ impl LintNotes<'_> {
         for id in &world.skip_steps {
             if !self.loaded.scenario.steps.iter().any(|step| step.id == *id) {
                 let what = format!("world `{name}` leaves out `{id}`, which is not a step");
-                self.add_finding(id, what, "name the id of a step");
+                self.add_finding(
+                    FindingPlace::InWorld(name, id),
+                    what,
+                    "name the id of a step",
+                );
             }
         }
     }
@@ -45,7 +49,7 @@ impl LintNotes<'_> {
                 step.id
             );
             self.add_finding(
-                &format!("id: {}", step.id),
+                FindingPlace::Step(step),
                 what,
                 "`cluster: { encryption: { config: FILE } }`",
             );
@@ -66,7 +70,11 @@ impl LintNotes<'_> {
                         "`{}` looks at step `{of}`, which is not a `rotate` before it",
                         step.id
                     );
-                    return self.add_finding(of, what, "name an earlier `rotate` step");
+                    return self.add_finding(
+                        FindingPlace::InStep(step, of),
+                        what,
+                        "name an earlier `rotate` step",
+                    );
                 };
                 (
                     place,
@@ -113,7 +121,11 @@ impl LintNotes<'_> {
             _ => return,
         };
         if let Some(what) = fault {
-            self.add_finding(at, what, "name what an earlier step made");
+            self.add_finding(
+                FindingPlace::InStep(step, at),
+                what,
+                "name what an earlier step made",
+            );
         }
     }
 
@@ -128,7 +140,7 @@ impl LintNotes<'_> {
             if !planted.contains(of) {
                 let what = format!("nothing plants the canary `{of}`");
                 self.add_finding(
-                    &format!("of: {of}"),
+                    FindingPlace::InStep(step, of),
                     what,
                     format!("write `$(canary:{of})` where the secret belongs"),
                 );

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{LintFinding, LintNotes, LintSubject, locate_line};
+use super::{FindingPlace, LintFinding, LintNotes, LintSubject};
 use crate::spelling::nearest_word;
 use crate::ways::{
     ControlKind, HeldControl, TriedStep, WayRound, held_controls, way_round, ways_round,
@@ -11,7 +11,7 @@ use crate::{LoadedScenario, ScenarioLibrary};
 
 /// What a reason begins with that names another scenario.
 const TRIED_IN: &str = "tried in ";
-const LEAVES_OUT_KEY: &str = "leaves-out:";
+
 /// The faults of `loaded` that only the other scenarios show: it leaves a way out since another
 /// scenario tries it, and that one does not.
 #[must_use]
@@ -168,9 +168,7 @@ impl LintNotes<'_> {
     }
 
     fn say_left_out(&mut self, way: &str, what: String, hint: impl Into<String>) {
-        let from = self.loaded.text.find(LEAVES_OUT_KEY).unwrap_or_default();
-        let at = locate_line(self.loaded, from, way);
-        self.say_at(LintSubject::Claim, at, what, hint);
+        self.say_at(LintSubject::Claim, FindingPlace::LeftOut(way), what, hint);
     }
 }
 

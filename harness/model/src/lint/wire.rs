@@ -1,6 +1,6 @@
 //! What is tried on the wire: a block says something only where the same way is open elsewhere.
 
-use super::LintNotes;
+use super::{FindingPlace, LintNotes};
 use crate::wire::target_pod;
 use crate::{Action, Answer, HeldConnection, HoldConnection, ScenarioStep};
 
@@ -32,7 +32,7 @@ impl LintNotes<'_> {
                             step.id
                         );
                         self.add_finding(
-                            name,
+                            FindingPlace::InStep(step, name),
                             what,
                             "open it first: `open-connection: { from: POD, to: tcp://…, name: NAME }`",
                         );
@@ -51,7 +51,7 @@ impl LintNotes<'_> {
         if !known {
             let what = format!("step `{}` tries `{to}`, which is not a target", step.id);
             self.add_finding(
-                to,
+                FindingPlace::InStep(step, to),
                 what,
                 format!(
                     "a target is SCHEME://HOST:PORT, with {}",
@@ -76,7 +76,7 @@ impl LintNotes<'_> {
                 step.id
             );
             let hint = "add a world in which it is reached; where no server is meant to be there, say `no-listener: true`";
-            self.add_finding(&format!("id: {}", step.id), what, hint);
+            self.add_finding(FindingPlace::Step(step), what, hint);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A scenario has a world without controls, and every other world has an effect against it.
 
-use super::{LintNotes, NAME_HINT, is_name};
+use super::{FindingPlace, LintNotes, NAME_HINT, is_name};
 use crate::{ScenarioStep, ScenarioWorld};
 
 impl LintNotes<'_> {
@@ -8,7 +8,7 @@ impl LintNotes<'_> {
         let scenario = &self.loaded.scenario;
         if !scenario.worlds.contains_key("bare") {
             self.add_finding(
-                "worlds:",
+                FindingPlace::Key("worlds"),
                 "no world is named `bare`".into(),
                 "add `bare: {}`: every control is judged against it",
             );
@@ -19,7 +19,7 @@ impl LintNotes<'_> {
             .is_some_and(ScenarioWorld::changes_nothing)
         {
             self.add_finding(
-                "bare",
+                FindingPlace::World("bare"),
                 "`bare` is what others are compared with; it cannot be ineffective".into(),
                 "drop the key",
             );
@@ -28,11 +28,15 @@ impl LintNotes<'_> {
             self.check_other_use(name, world);
         }
         for name in scenario.worlds.keys().filter(|name| !is_name(name)) {
-            self.add_finding(name, format!("`{name}` is not a name"), NAME_HINT);
+            self.add_finding(
+                FindingPlace::World(name),
+                format!("`{name}` is not a name"),
+                NAME_HINT,
+            );
         }
         if scenario.steps.is_empty() {
             self.add_finding(
-                "steps",
+                FindingPlace::Key("steps"),
                 "the scenario has no steps".into(),
                 "a scenario tries at least one thing",
             );
@@ -48,7 +52,11 @@ impl LintNotes<'_> {
                 .collect();
             if !mine.iter().flatten().any(|answer| answer.is_positive()) {
                 let hint = "add a step that is admitted, allowed, running, verified or found here: a dead cluster refuses everything";
-                self.add_finding(name, format!("world `{name}` shows nothing positive"), hint);
+                self.add_finding(
+                    FindingPlace::World(name),
+                    format!("world `{name}` shows nothing positive"),
+                    hint,
+                );
             }
             if name != "bare" && scenario.worlds.contains_key("bare") {
                 let mut both = scenario
@@ -71,14 +79,14 @@ impl LintNotes<'_> {
         };
         if otherwise.trim().is_empty() {
             self.add_finding(
-                name,
+                FindingPlace::World(name),
                 format!("world `{name}` did not help, and does not say what it is for"),
                 "say what it helps against: `did-not-help: AGAINST WHAT`; what helps against nothing is `ineffective: true`",
             );
         }
         if world.ineffective {
             self.add_finding(
-                name,
+                FindingPlace::World(name),
                 format!("world `{name}` is ineffective, and helps against something"),
                 "keep one of `ineffective` and `did-not-help`",
             );
@@ -112,7 +120,7 @@ impl LintNotes<'_> {
             (false, false) => {
                 let hint = "a control that is real changes a cell; one that is not is declared `ineffective: true`, or `did-not-help: AGAINST WHAT` where it is right against something else";
                 self.add_finding(
-                    name,
+                    FindingPlace::World(name),
                     format!("world `{name}` changes no cell against `bare`"),
                     hint,
                 );
@@ -124,7 +132,7 @@ impl LintNotes<'_> {
                     ("did-not-help", "not to help here")
                 };
                 self.add_finding(
-                    name,
+                    FindingPlace::World(name),
                     format!("world `{name}` is declared {declared}, yet changes a cell"),
                     format!("drop `{key}`, or correct the expectation"),
                 );
@@ -142,7 +150,7 @@ impl LintNotes<'_> {
         if name != "bare" && nothing && world.skip_steps == bare_skips {
             let hint = "give it something to `apply` or to `install`, a `cluster` of another shape, or steps to `skip-steps`";
             self.add_finding(
-                name,
+                FindingPlace::World(name),
                 format!("world `{name}` is `bare` under another name"),
                 hint,
             );

@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use super::tried::TriedStep;
 use super::{ControlKind, HeldControl, WayRound, always};
-use crate::{Action, ImageName};
+use crate::names::{image_of, placeholder_names};
+use crate::{Action, AttestImage, ImageName, SignatureFormat};
 
 use ControlKind::{Gatekeeper, Kyverno, PolicyController};
 
@@ -65,19 +66,23 @@ pub(super) static WAYS: &[WayRound] = &[
         name: "second-attestation",
         kinds: IMAGE_VERIFIERS,
         about: "a second attestation of the same type says otherwise",
-        is_open: |control| control.mentions("attestations"),
+        is_open: asks_what_is_stated,
         is_tried: |_, steps| {
-            let mut seen = Vec::new();
-            for step in steps {
-                if let Action::Attest(attest) = &step.step.action {
-                    if seen.contains(&&attest.image) {
-                        return true;
-                    }
-                    seen.push(&attest.image);
-                }
-            }
-            false
+            let all: Vec<&AttestImage> = attestations(steps).collect();
+            all.iter()
+                .enumerate()
+                .any(|(at, one)| all[..at].iter().any(|other| says_otherwise(one, other)))
         },
+    },
+    // sigstore/cosign 3: a signature is an attestation of a type of its own; `signing/attestation-as-signature`
+    // shows it: a rule that names no type takes any. policy-controller
+    // asks for that type by itself, and the older format keeps the two under different tags.
+    WayRound {
+        name: "statement-as-signature",
+        kinds: &[Kyverno],
+        about: "a statement of any type, by somebody whose signature is wanted, counts as the signature",
+        is_open: takes_any_statement,
+        is_tried: |_, steps| attestations(steps).any(|one| is_only_statement(one, steps)),
     },
 ];
 
@@ -109,6 +114,93 @@ fn uses_image(step: &TriedStep<'_>, image: &ImageName) -> bool {
     }
     let whole = whole_image(&format!("$(image:{}:{})", image.name, image.tag));
     images.contains(&whole)
+}
+
+/// The type of the statement that is a signature (cosign 3).
+const SIGNATURE_TYPE: &str = "https://sigstore.dev/cosign/sign/v1";
+
+/// What a rule of a ClusterPolicy says that looks for Sigstore bundles.
+const BUNDLE_RULE: &str = "SigstoreBundle";
+
+/// What an ImageValidatingPolicy calls to look for signatures.
+const SIGNATURES_CALL: &str = "verifyImageSignatures(";
+
+/// Whether a policy looks for statements of some type, but for the one that is a signature.
+fn asks_what_is_stated(control: &HeldControl<'_>) -> bool {
+    let mut wanted = Vec::new();
+    for object in &control.objects {
+        collect_items(object, "attestations", &mut wanted);
+    }
+    wanted
+        .iter()
+        .any(|one| !one.to_string().contains(SIGNATURE_TYPE))
+}
+
+/// Whether a rule looks for a signature and names no type: in a ClusterPolicy one for bundles
+/// without `attestations`, in an ImageValidatingPolicy an expression that asks for signatures.
+fn takes_any_statement(control: &HeldControl<'_>) -> bool {
+    let mut rules = Vec::new();
+    for object in &control.objects {
+        collect_items(object, "verifyImages", &mut rules);
+    }
+    let is_untyped = |rule: &&Value| rule["type"] == BUNDLE_RULE && rule["attestations"].is_null();
+    rules.iter().any(is_untyped) || control.mentions(SIGNATURES_CALL)
+}
+
+/// The items of every list behind this key.
+fn collect_items<'a>(value: &'a Value, key: &str, items: &mut Vec<&'a Value>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                if name == key {
+                    items.extend(value.as_array().into_iter().flatten());
+                }
+                collect_items(value, key, items);
+            }
+        }
+        Value::Array(all) => all.iter().for_each(|item| collect_items(item, key, items)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn attestations<'a>(steps: &[TriedStep<'a>]) -> impl Iterator<Item = &'a AttestImage> {
+    let all = steps.iter().map(|step| &step.step.action);
+    all.filter_map(|action| match action {
+        Action::Attest(attest) => Some(attest),
+        _ => None,
+    })
+}
+
+/// Whether two statements of a type about an image differ: the same one in two formats says the
+/// same.
+fn says_otherwise(one: &AttestImage, other: &AttestImage) -> bool {
+    one.image == other.image && one.kind == other.kind && one.predicate != other.predicate
+}
+
+/// Whether this is a bundle by a signer of other images about one that the signer did not sign, and
+/// a pod with that image is sent.
+fn is_only_statement(statement: &AttestImage, steps: &[TriedStep<'_>]) -> bool {
+    let signed: Vec<&ImageName> = steps
+        .iter()
+        .filter_map(|step| match &step.step.action {
+            Action::Sign(sign) if sign.with == statement.with => Some(&sign.image),
+            _ => None,
+        })
+        .collect();
+    statement.format == SignatureFormat::Bundle
+        && !signed.is_empty()
+        && !signed.contains(&&statement.image)
+        && steps.iter().any(|step| sends_image(step, &statement.image))
+}
+
+/// Whether an object is sent that names this image.
+fn sends_image(step: &TriedStep<'_>, image: &ImageName) -> bool {
+    let mut texts = step.sent.iter().map(|object| object.to_string());
+    texts.any(|text| {
+        placeholder_names(&text)
+            .filter_map(image_of)
+            .any(|one| one == *image)
+    })
 }
 
 /// Whether the policy is for some repositories alone.

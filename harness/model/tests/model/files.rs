@@ -21,8 +21,9 @@ steps:
   - id: look
     do: { get: namespace/$(namespace) }
     expect: allowed
+leaves-out: { workload: nobody makes one, pod-changed: nobody changes it }
 ";
-const NAMESPACE: &str = "apiVersion: v1\nkind: Namespace\nmetadata: {name: $(namespace)}\n";
+const NAMESPACE: &str = "apiVersion: v1\nkind: Namespace\nmetadata: {name: $(namespace), labels: {pod-security.kubernetes.io/enforce: baseline}}\n";
 const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, image: $(image:probe)}]}\n";
 
 fn folder(scenario: &str) -> TempDir {

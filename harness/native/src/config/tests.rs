@@ -67,6 +67,42 @@ fn a_node_has_a_runtime_and_an_api_server_alone_has_none() {
     assert_eq!(none, ["etcd", "kube-apiserver", "kube-controller-manager"]);
 }
 
+/// The lint knows processes by the names that the model gives them, and feature gates of the
+/// releases in its table.
+#[test]
+fn the_model_knows_every_process_and_every_release() {
+    let usual = ClusterSpec::default();
+    let whole = ClusterSpec {
+        nodes: 3,
+        enforce_network_policy: true,
+        kms: ["a".to_owned()].into(),
+        install: [
+            AddonInstall::usual_version(&registry::ADDON),
+            AddonInstall::usual_version(&sigstore::ADDON),
+        ]
+        .into(),
+        ..usual.clone()
+    };
+    let nodeless = usual.without_node();
+    for cluster in [usual, whole, nodeless] {
+        let mut processes = all(&cluster);
+        processes.extend(with(&cluster, |blueprint| blueprint.enforcer_processes()));
+        let names = |lasting_alone: bool| {
+            let named = processes.iter().filter(|one| !lasting_alone || !one.ends);
+            named.map(|one| one.name.clone()).collect()
+        };
+        assert_eq!(model::lasting_processes(&cluster), names(true));
+        assert_eq!(model::logged_processes(&cluster), names(false));
+    }
+    let pinned = components::pinned_components().iter();
+    let releases: std::collections::BTreeSet<&str> = pinned
+        .filter(|one| one.name == "kubernetes")
+        .filter_map(|one| one.version.rsplit_once('.'))
+        .map(|(release, _)| release)
+        .collect();
+    assert_eq!(releases, model::TABLED_RELEASES.into());
+}
+
 #[test]
 fn by_default_the_api_server_has_no_knob_turned_but_the_audit_log() {
     let api = args(&all(&ClusterSpec::default()), "kube-apiserver");

@@ -1,8 +1,6 @@
 //! Encryption at rest: another configuration, and stored objects written again.
 
-use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,6 +10,7 @@ use model::{
     ProcessChange, RewriteSecrets, Verdict,
 };
 use serde_json::Value;
+use tempfile::NamedTempFile;
 
 use crate::Error;
 use crate::actions::{Observation, StepContext};
@@ -210,15 +209,11 @@ fn cut_short(exchange: ApiExchange, rewrite: &RewriteSecrets) -> Observation {
 
 /// Replaces the file in one step: the API server must not read half of it.
 fn replace_file(path: &Path, text: &str) -> std::io::Result<()> {
-    let fresh = path.with_extension("new");
-    let _ = fs::remove_file(&fresh);
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&fresh)?;
-    file.write_all(text.as_bytes())?;
-    fs::rename(&fresh, path)
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut fresh = NamedTempFile::new_in(folder)?;
+    fresh.write_all(text.as_bytes())?;
+    fresh.persist(path)?;
+    Ok(())
 }
 
 #[cfg(test)]

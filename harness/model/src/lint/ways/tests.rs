@@ -34,6 +34,14 @@ const WHOLE: &str = "{apiVersion: v1, kind: Pod, metadata: {name: d},
 const KYVERNO: &str = "apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: {name: $(namespace)-plain}\n\
     spec: {rules: [{name: plain, match: {any: [{resources: {kinds: [Pod], namespaces: [$(namespace)]}}]}}]}\n";
 
+/// An image policy with this rule for bundles.
+fn image_policy(rule: &str) -> String {
+    format!(
+        "apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: {{name: $(namespace)-plain}}\n\
+         spec: {{rules: [{{name: signed, verifyImages: [{{{rule}}}]}}]}}\n"
+    )
+}
+
 /// A scenario with a policy on new Services; what it leaves out, and what else it tries.
 fn with_policy(leaves_out: &str, steps: &str) -> String {
     format!(
@@ -229,7 +237,7 @@ fn an_ineffective_world_stands_beside_one_that_holds() {
     let what = "world `weak` is ineffective, and no other world refuses what it lets in";
     assert_eq!(with(alone), [what]);
     let beside = "  held: {install: [dns], apply: [policy.yaml]}\nsteps:\n- id: create\n  do: {create: service.yaml}\n  \
-        expect-in: {bare: admitted, weak: admitted, held: {denied: {by: {policy: other}}}}\n\
+        expect-in: {bare: admitted, weak: admitted, held: {denied: {by: rbac-escalation}}}\n\
         - {id: version, do: {path: /version}, expect: allowed}\n";
     assert_eq!(with(beside), [""; 0]);
 }
@@ -323,7 +331,7 @@ fn what_did_not_help_says_what_it_helps_against() {
             .contains(&"world `weak` is ineffective, and helps against something".to_owned())
     );
     let changes = "steps:\n- id: create\n  do: {create: service.yaml}\n  \
-        expect-in: {bare: admitted, weak: {denied: {by: {policy: other}}}}\n\
+        expect-in: {bare: admitted, weak: {denied: {by: rbac-escalation}}}\n\
         - {id: version, do: {path: /version}, expect: allowed}\n";
     assert_eq!(
         with("did-not-help: something else", changes),
@@ -336,4 +344,122 @@ fn what_did_not_help_says_what_it_helps_against() {
             .iter()
             .any(|what| what.contains("cannot be ineffective"))
     );
+}
+
+/// The ways of these names that are named for images under such a rule, with these steps before a
+/// pod of `app` is made.
+fn image_ways(rule: &str, steps: &str) -> Vec<&'static str> {
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!(
+        "scenario: v2\nwhy: Because.\ninstall: [registry, kyverno]\nworlds: {{bare: {{}}, kyverno: {{apply: [kyverno.yaml]}}}}\nsteps:\n\
+         - {{id: app, do: {{build: {{image: app}}}}, expect: done}}\n- {{id: other, do: {{build: {{image: other}}}}, expect: done}}\n{steps}\
+         - {{id: pod, do: {{create: pod.yaml}}, expect-in: {{bare: admitted, kyverno: {{denied: {{by: {{kyverno: $(namespace)-plain}}}}}}}}}}\n"
+    );
+    write(folder.path(), "signing/one", &text);
+    let home = folder.path().join("signing/one");
+    fs::write(home.join("kyverno.yaml"), image_policy(rule)).unwrap();
+    let pod = POD.replace(
+        "containers: []",
+        "containers: [{name: a, image: $(image:app)}]",
+    );
+    fs::write(home.join("pod.yaml"), pod).unwrap();
+    fs::write(home.join("a.txt"), "a").unwrap();
+    fs::write(home.join("b.txt"), "b").unwrap();
+    let library = ScenarioLibrary::open(folder.path()).unwrap();
+    assert!(library.faults.is_empty(), "{:?}", library.faults);
+    let found = lint_scenario(&library.scenarios[0]);
+    let is_named = |way: &&str| {
+        let told = format!("tries `{way}`");
+        found.iter().any(|finding| finding.what.contains(&told))
+    };
+    ["second-attestation", "statement-as-signature"]
+        .into_iter()
+        .filter(is_named)
+        .collect()
+}
+
+/// A step that attests to an image, with what else is said of it.
+fn attest(id: &str, image: &str, key: &str, more: &str) -> String {
+    format!(
+        "- {{id: {id}, do: {{attest: {{image: {image}, with: {{key: {key}}}, {more}}}}}, expect: done}}\n"
+    )
+}
+
+const STATED: &str = "type: SigstoreBundle, attestations: [{type: custom}]";
+const FIRST: &str = "predicate: {file: a.txt}, type: custom";
+
+#[test]
+fn a_second_attestation_says_something_else() {
+    let with = |second: &str| {
+        let first = attest("first", "app", "release", FIRST);
+        image_ways(STATED, &[first, second.to_owned()].concat())
+    };
+    let untried = ["second-attestation"];
+    assert_eq!(with(""), untried);
+    for same in [
+        attest(
+            "second",
+            "app",
+            "release",
+            &format!("{FIRST}, format: legacy"),
+        ),
+        attest(
+            "second",
+            "other",
+            "release",
+            "predicate: {file: b.txt}, type: custom",
+        ),
+        attest(
+            "second",
+            "app",
+            "release",
+            "predicate: {file: b.txt}, type: other",
+        ),
+    ] {
+        assert_eq!(with(&same), untried, "{same}");
+    }
+    let otherwise = attest(
+        "second",
+        "app",
+        "mallory",
+        "predicate: {file: b.txt}, type: custom",
+    );
+    assert_eq!(with(&otherwise), [""; 0]);
+    // A statement that is a signature says nothing else.
+    let signature =
+        "type: SigstoreBundle, attestations: [{type: 'https://sigstore.dev/cosign/sign/v1'}]";
+    assert_eq!(image_ways(signature, ""), [""; 0]);
+}
+
+#[test]
+fn a_statement_that_counts_as_a_signature_is_named_until_it_is_tried() {
+    let untyped = "type: SigstoreBundle, attestors: []";
+    let sign = "- {id: sign, do: {sign: {image: other, with: {key: release}}}, expect: done}\n";
+    let with = |steps: &[&str]| image_ways(untyped, &steps.concat());
+    let untried = ["statement-as-signature"];
+    assert_eq!(with(&[]), untried);
+    let describe = attest("describe", "app", "release", FIRST);
+    assert_eq!(with(&[sign, &describe]), [""; 0]);
+    let sign_app = sign
+        .replace("image: other", "image: app")
+        .replace("id: sign", "id: own");
+    let legacy = attest(
+        "describe",
+        "app",
+        "release",
+        &format!("{FIRST}, format: legacy"),
+    );
+    let other_image = attest("describe", "other", "release", FIRST);
+    let stranger = attest("describe", "app", "mallory", FIRST);
+    for (why, steps) in [
+        ("nobody signs", vec![describe.as_str()]),
+        ("it is signed as well", vec![sign, &sign_app, &describe]),
+        ("the older format", vec![sign, &legacy]),
+        ("no pod has the image", vec![&sign_app, &other_image]),
+        ("somebody else states it", vec![sign, &stranger]),
+    ] {
+        assert_eq!(with(&steps), untried, "{why}");
+    }
+    assert_eq!(image_ways("type: Cosign, attestors: []", ""), [""; 0]);
+    assert_eq!(image_ways(STATED, ""), ["second-attestation"]);
 }
