@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::tried::TriedStep;
 use super::{ControlKind, HeldControl, WayRound, always};
+use crate::names::{image_of, placeholder_names};
 use crate::{Action, AttestImage, ImageName, SignatureFormat};
 
 use ControlKind::{Gatekeeper, Kyverno, PolicyController};
@@ -85,6 +86,36 @@ pub(super) static WAYS: &[WayRound] = &[
     },
 ];
 
+/// The image whose tag a step moves, if the tag was there.
+fn moved_tag<'a>(step: &TriedStep<'a>) -> Option<&'a ImageName> {
+    match &step.step.action {
+        Action::Tamper(tamper) => Some(&tamper.image),
+        Action::Copy(copy) => Some(&copy.to),
+        _ => None,
+    }
+}
+
+/// Whether a step puts an image under its tag, vouches for it, or uses it.
+fn puts_or_uses(step: &TriedStep<'_>, image: &ImageName) -> bool {
+    let put = match &step.step.action {
+        Action::Push(put) => Some(put),
+        Action::Sign(sign) => Some(&sign.image),
+        Action::Attest(attest) => Some(&attest.image),
+        _ => moved_tag(step),
+    };
+    put == Some(image) || uses_image(step, image)
+}
+
+/// Whether a step sends a pod with this image, by its tag.
+fn uses_image(step: &TriedStep<'_>, image: &ImageName) -> bool {
+    let mut images = Vec::new();
+    for object in &step.sent {
+        collect_images(object, &mut images);
+    }
+    let whole = whole_image(&format!("$(image:{}:{})", image.name, image.tag));
+    images.contains(&whole)
+}
+
 /// The type of the statement that is a signature (cosign 3).
 const SIGNATURE_TYPE: &str = "https://sigstore.dev/cosign/sign/v1";
 
@@ -159,37 +190,17 @@ fn is_only_statement(statement: &AttestImage, steps: &[TriedStep<'_>]) -> bool {
     statement.format == SignatureFormat::Bundle
         && !signed.is_empty()
         && !signed.contains(&&statement.image)
-        && steps.iter().any(|step| uses_image(step, &statement.image))
+        && steps.iter().any(|step| sends_image(step, &statement.image))
 }
 
-/// The image whose tag a step moves, if the tag was there.
-fn moved_tag<'a>(step: &TriedStep<'a>) -> Option<&'a ImageName> {
-    match &step.step.action {
-        Action::Tamper(tamper) => Some(&tamper.image),
-        Action::Copy(copy) => Some(&copy.to),
-        _ => None,
-    }
-}
-
-/// Whether a step puts an image under its tag, vouches for it, or uses it.
-fn puts_or_uses(step: &TriedStep<'_>, image: &ImageName) -> bool {
-    let put = match &step.step.action {
-        Action::Push(put) => Some(put),
-        Action::Sign(sign) => Some(&sign.image),
-        Action::Attest(attest) => Some(&attest.image),
-        _ => moved_tag(step),
-    };
-    put == Some(image) || uses_image(step, image)
-}
-
-/// Whether a step sends a pod with this image, by its tag.
-fn uses_image(step: &TriedStep<'_>, image: &ImageName) -> bool {
-    let mut images = Vec::new();
-    for object in &step.sent {
-        collect_images(object, &mut images);
-    }
-    let whole = whole_image(&format!("$(image:{}:{})", image.name, image.tag));
-    images.contains(&whole)
+/// Whether an object is sent that names this image.
+fn sends_image(step: &TriedStep<'_>, image: &ImageName) -> bool {
+    let mut texts = step.sent.iter().map(|object| object.to_string());
+    texts.any(|text| {
+        placeholder_names(&text)
+            .filter_map(image_of)
+            .any(|one| one == *image)
+    })
 }
 
 /// Whether the policy is for some repositories alone.

@@ -237,7 +237,7 @@ fn an_ineffective_world_stands_beside_one_that_holds() {
     let what = "world `weak` is ineffective, and no other world refuses what it lets in";
     assert_eq!(with(alone), [what]);
     let beside = "  held: {install: [dns], apply: [policy.yaml]}\nsteps:\n- id: create\n  do: {create: service.yaml}\n  \
-        expect-in: {bare: admitted, weak: admitted, held: {denied: {by: node-restriction}}}\n\
+        expect-in: {bare: admitted, weak: admitted, held: {denied: {by: rbac-escalation}}}\n\
         - {id: version, do: {path: /version}, expect: allowed}\n";
     assert_eq!(with(beside), [""; 0]);
 }
@@ -310,6 +310,40 @@ fn the_group_that_kyverno_leaves_out_is_named_until_a_member_asks() {
     assert!(is_named(""));
     assert!(is_named("developers"));
     assert!(!is_named("\"system:nodes\""));
+}
+
+#[test]
+fn what_did_not_help_says_what_it_helps_against() {
+    let with = |weak: &str, other: &str| {
+        said(&format!(
+            "scenario: v2\nwhy: Because.\nworlds:\n  bare: {{}}\n  weak: {{apply: [policy.yaml], {weak}}}\n{other}"
+        ))
+    };
+    let steps = "steps:\n- {id: create, do: {create: service.yaml}, expect: admitted}\n";
+    // Unlike what is ineffective, it needs no world beside it that refuses.
+    assert_eq!(with("did-not-help: something else", steps), [""; 0]);
+    assert_eq!(
+        with("did-not-help: ' '", steps),
+        ["world `weak` did not help, and does not say what it is for"]
+    );
+    assert!(
+        with("did-not-help: something else, ineffective: true", steps)
+            .contains(&"world `weak` is ineffective, and helps against something".to_owned())
+    );
+    let changes = "steps:\n- id: create\n  do: {create: service.yaml}\n  \
+        expect-in: {bare: admitted, weak: {denied: {by: rbac-escalation}}}\n\
+        - {id: version, do: {path: /version}, expect: allowed}\n";
+    assert_eq!(
+        with("did-not-help: something else", changes),
+        ["world `weak` is declared not to help here, yet changes a cell"]
+    );
+    let bare =
+        format!("scenario: v2\nwhy: Because.\nworlds:\n  bare: {{did-not-help: it}}\n{steps}");
+    assert!(
+        said(&bare)
+            .iter()
+            .any(|what| what.contains("cannot be ineffective"))
+    );
 }
 
 /// The ways of these names that are named for images under such a rule, with these steps before a
@@ -428,38 +462,4 @@ fn a_statement_that_counts_as_a_signature_is_named_until_it_is_tried() {
     }
     assert_eq!(image_ways("type: Cosign, attestors: []", ""), [""; 0]);
     assert_eq!(image_ways(STATED, ""), ["second-attestation"]);
-}
-
-#[test]
-fn what_did_not_help_says_what_it_helps_against() {
-    let with = |weak: &str, other: &str| {
-        said(&format!(
-            "scenario: v2\nwhy: Because.\nworlds:\n  bare: {{}}\n  weak: {{apply: [policy.yaml], {weak}}}\n{other}"
-        ))
-    };
-    let steps = "steps:\n- {id: create, do: {create: service.yaml}, expect: admitted}\n";
-    // Unlike what is ineffective, it needs no world beside it that refuses.
-    assert_eq!(with("did-not-help: something else", steps), [""; 0]);
-    assert_eq!(
-        with("did-not-help: ' '", steps),
-        ["world `weak` did not help, and does not say what it is for"]
-    );
-    assert!(
-        with("did-not-help: something else, ineffective: true", steps)
-            .contains(&"world `weak` is ineffective, and helps against something".to_owned())
-    );
-    let changes = "steps:\n- id: create\n  do: {create: service.yaml}\n  \
-        expect-in: {bare: admitted, weak: {denied: {by: {policy: other}}}}\n\
-        - {id: version, do: {path: /version}, expect: allowed}\n";
-    assert_eq!(
-        with("did-not-help: something else", changes),
-        ["world `weak` is declared not to help here, yet changes a cell"]
-    );
-    let bare =
-        format!("scenario: v2\nwhy: Because.\nworlds:\n  bare: {{did-not-help: it}}\n{steps}");
-    assert!(
-        said(&bare)
-            .iter()
-            .any(|what| what.contains("cannot be ineffective"))
-    );
 }
