@@ -7,13 +7,14 @@ use regex::Regex;
 use crate::dependencies::{code, members};
 
 /// The prerequisites of the README, what Debian holds essential (`find`, `nohup`, `unshare`), what
-/// `gauntlet doctor` asks for by name (`ip`, `pkg-config`), and what only Debian has (`apt-get`).
-const PROGRAMS: [&str; 8] = [
+/// `gauntlet doctor` asks for by name (`ip`, `nft`, `pkg-config`), and what only Debian has (`apt-get`).
+const PROGRAMS: [&str; 9] = [
     "apt-get",
     "find",
     "git",
     "go",
     "ip",
+    "nft",
     "nohup",
     "pkg-config",
     "unshare",

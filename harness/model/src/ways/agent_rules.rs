@@ -6,7 +6,7 @@ use super::tried::TriedStep;
 use crate::{Action, ObservedRecord};
 
 /// Arguments by which an end keeps others out (`probe manager --help`, `probe agent --help`).
-const GUARDS: [&str; 5] = [
+const GUARD_FLAGS: [&str; 5] = [
     "--password-file",
     "--agent-authority",
     "--verify-msg-id",
@@ -15,13 +15,13 @@ const GUARDS: [&str; 5] = [
 ];
 
 /// The program that forges messages of agents.
-const FORGER: &str = "agent-forge";
+const FORGER_PROGRAM: &str = "agent-forge";
 
 /// Whether an object runs an agent or a manager that keeps others out.
 pub(super) fn is_of_agents(object: &Value) -> bool {
     let runs = |role| program_arguments(object, role);
     let all = runs("agent").into_iter().chain(runs("manager"));
-    all.flatten().any(|word| GUARDS.contains(&word))
+    all.flatten().any(|word| GUARD_FLAGS.contains(&word))
 }
 
 /// Whether a step tries to get through to a manager: as an agent, or with forged messages.
@@ -40,7 +40,7 @@ pub(super) fn forged_message<'a>(step: &TriedStep<'a>) -> Option<&'a str> {
     let Action::Exec { command, .. } = &step.step.action else {
         return None;
     };
-    let at = command.iter().position(|word| word == FORGER)?;
+    let at = command.iter().position(|word| word == FORGER_PROGRAM)?;
     command.get(at + 1).map(String::as_str)
 }
 

@@ -35,7 +35,7 @@ const AUDITED_DOORS: [(&str, &[&str]); 4] = [
 const TWIN_GROUPS: [(&str, [&str; 2]); 1] = [("events", ["", "events.k8s.io"])];
 
 /// A kind of objects that no rule names.
-const UNNAMED: (&str, &str) = ("example.test", "widgets");
+const UNNAMED_RESOURCE: (&str, &str) = ("example.test", "widgets");
 
 pub(super) static WAYS: &[WayRound] = &[
     // kubernetes.io, "Auditing", "Audit policy": "the first matching rule sets the audit level".
@@ -71,7 +71,7 @@ pub(super) static WAYS: &[WayRound] = &[
         is_open: |control| {
             policies(control).any(|policy| {
                 let named = policy.named_resources().into_iter();
-                named.chain([UNNAMED]).any(|(group, plural)| {
+                named.chain([UNNAMED_RESOURCE]).any(|(group, plural)| {
                     let recorded = |verb: &&str| {
                         policy.records(&AuditedRequest::by_stranger(verb, group, plural))
                     };
@@ -175,7 +175,7 @@ pub(super) static WAYS: &[WayRound] = &[
         about: "objects of a kind that no rule names, custom ones included",
         is_open: |control| {
             policies(control).any(|policy| {
-                let (group, plural) = UNNAMED;
+                let (group, plural) = UNNAMED_RESOURCE;
                 let asked = AuditedRequest::by_stranger("create", group, plural);
                 !policy.records(&asked)
             })

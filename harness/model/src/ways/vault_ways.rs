@@ -15,7 +15,7 @@ pub(super) static WAYS: &[WayRound] = &[
         name: "account-in-any-namespace",
         kinds: &[Vault],
         about: "somebody makes a ServiceAccount of the name in a namespace of his own",
-        is_open: |control| has_role(control, |role| is_any(role, NAMESPACES)),
+        is_open: |control| has_role(control, |role| is_any(role, BOUND_NAMESPACES)),
         is_tried: |_, steps| {
             let mut elsewhere = steps.iter().filter(|step| step.step.namespace.is_some());
             elsewhere.any(|step| {
@@ -29,7 +29,7 @@ pub(super) static WAYS: &[WayRound] = &[
         name: "any-account-of-the-namespace",
         kinds: &[Vault],
         about: "another ServiceAccount of the same namespace logs in",
-        is_open: |control| has_role(control, |role| is_any(role, NAMES)),
+        is_open: |control| has_role(control, |role| is_any(role, BOUND_NAMES)),
         is_tried: |_, steps| named_accounts(steps).len() > 1,
     },
     // The same page: `audience`.
@@ -84,8 +84,8 @@ pub(super) static WAYS: &[WayRound] = &[
     },
 ];
 
-const NAMES: &str = "bound_service_account_names";
-const NAMESPACES: &str = "bound_service_account_namespaces";
+const BOUND_NAMES: &str = "bound_service_account_names";
+const BOUND_NAMESPACES: &str = "bound_service_account_namespaces";
 
 fn has_role(control: &HeldControl<'_>, is_it: fn(&VaultRole) -> bool) -> bool {
     written_roles(&control.steps).values().any(is_it)

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use crate::ways::test_scenario::untried_ways;
 
-const MOUNTED: &str = "{apiVersion: v1, kind: Pod, metadata: {name: m}, spec: {volumes: [{name: v, image: {reference: a}}], containers: []}}";
+const MOUNTED_IMAGE: &str = "{apiVersion: v1, kind: Pod, metadata: {name: m}, spec: {volumes: [{name: v, image: {reference: a}}], containers: []}}";
 
 fn pod(image: &str) -> String {
     format!(
@@ -21,7 +21,7 @@ fn missed(pattern: &str, steps: &[&str]) -> BTreeSet<String> {
         ("policy.yaml", policy.as_str()),
         ("own.yaml", own.as_str()),
         ("foreign.yaml", foreign.as_str()),
-        ("mounted.yaml", MOUNTED),
+        ("mounted.yaml", MOUNTED_IMAGE),
     ];
     let head = "install: [registry]\nworlds: {bare: {}, held: {install: [policy-controller], apply: [policy.yaml]}}";
     untried_ways(head, &[&[refused][..], steps].concat(), &files)

@@ -2,10 +2,10 @@ use std::collections::BTreeSet;
 
 use crate::ways::test_scenario::{assert_each_tries_its_own, untried_ways};
 
-const OTHER: &str = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: other}, spec: {podSelector: {}}}";
-const HOST: &str =
+const OTHER_POLICY: &str = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: other}, spec: {podSelector: {}}}";
+const HOST_POD: &str =
     "{apiVersion: v1, kind: Pod, metadata: {name: h}, spec: {hostNetwork: true, containers: []}}";
-const BLOCKED: &str = "{id: blocked, do: {reach: {from: app, to: 'tcp://$(pod-ip:web):80'}}, expect-in: {bare: reached, held: {blocked: {at: connect}}}}";
+const BLOCKED_STEP: &str = "{id: blocked, do: {reach: {from: app, to: 'tcp://$(pod-ip:web):80'}}, expect-in: {bare: reached, held: {blocked: {at: connect}}}}";
 
 /// What is missed where a policy of this spec stops a connection.
 fn missed(spec: &str, cluster: &str, steps: &[&str]) -> BTreeSet<String> {
@@ -14,20 +14,20 @@ fn missed(spec: &str, cluster: &str, steps: &[&str]) -> BTreeSet<String> {
     );
     let files = [
         ("policy.yaml", policy.as_str()),
-        ("other.yaml", OTHER),
-        ("host.yaml", HOST),
+        ("other.yaml", OTHER_POLICY),
+        ("host.yaml", HOST_POD),
     ];
     let head = format!(
         "cluster: {{enforce-network-policy: true{cluster}}}\nworlds: {{bare: {{}}, held: {{apply: [policy.yaml]}}}}"
     );
-    untried_ways(&head, &[&[BLOCKED][..], steps].concat(), &files)
+    untried_ways(&head, &[&[BLOCKED_STEP][..], steps].concat(), &files)
 }
 
-const WHOLE: &str = "{podSelector: {matchLabels: {app: web}}, ingress: [{from: [{namespaceSelector: {matchLabels: {team: a}}}], ports: [{port: 80}]}]}";
+const WHOLE_RULE: &str = "{podSelector: {matchLabels: {app: web}}, ingress: [{from: [{namespaceSelector: {matchLabels: {team: a}}}], ports: [{port: 80}]}]}";
 
 #[test]
 fn each_way_round_a_policy_is_tried_by_its_own_step() {
-    let missed = |steps: &[&str]| missed(WHOLE, "", steps);
+    let missed = |steps: &[&str]| missed(WHOLE_RULE, "", steps);
     assert_each_tries_its_own(
         &missed,
         &[
@@ -90,7 +90,7 @@ fn a_block_is_of_one_family() {
 
 #[test]
 fn what_is_open_when_a_policy_comes_is_looked_at() {
-    let open = |steps: &[&str]| missed(WHOLE, "", steps).contains("open-before");
+    let open = |steps: &[&str]| missed(WHOLE_RULE, "", steps).contains("open-before");
     let comes = "{id: comes, do: {create: other.yaml}, expect: admitted}";
     let opens = "{id: opens, do: {open-connection: {from: app, to: 'tcp://$(pod-ip:web):80', name: held}}, expect: reached}";
     assert!(!open(&[]));

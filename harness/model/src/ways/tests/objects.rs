@@ -2,14 +2,16 @@ use std::collections::BTreeSet;
 
 use crate::ways::test_scenario::untried_ways;
 
-const DEPLOYMENT: &str = "{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {}}";
-const OLDER: &str =
+const SOME_DEPLOYMENT: &str =
+    "{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {}}";
+const OLDER_VERSION: &str =
     "{apiVersion: apps/v1beta1, kind: Deployment, metadata: {name: older}, spec: {}}";
-const GENERATED: &str =
+const GENERATED_NAME: &str =
     "{apiVersion: apps/v1, kind: Deployment, metadata: {generateName: web-}, spec: {}}";
-const SET: &str = "{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: web}, spec: {}}";
-const LIMIT: &str = "{apiVersion: v1, kind: ConfigMap, metadata: {name: limit}}";
-const ADMIN: &str = "apiVersion: rbac.authorization.k8s.io/v1
+const STATEFUL_SET: &str =
+    "{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: web}, spec: {}}";
+const LIMIT_MAP: &str = "{apiVersion: v1, kind: ConfigMap, metadata: {name: limit}}";
+const ADMIN_ROLE: &str = "apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata: {name: some}
 rules: [{apiGroups: [admissionregistration.k8s.io], resources: [validatingadmissionpolicies], verbs: [delete]}]
@@ -37,12 +39,12 @@ fn missed(operations: &str, spec: &str, apply: &str, steps: &[&str]) -> BTreeSet
     );
     let files = [
         ("policy.yaml", policy.as_str()),
-        ("deployment.yaml", DEPLOYMENT),
-        ("older.yaml", OLDER),
-        ("generated.yaml", GENERATED),
-        ("set.yaml", SET),
-        ("limit.yaml", LIMIT),
-        ("admin.yaml", ADMIN),
+        ("deployment.yaml", SOME_DEPLOYMENT),
+        ("older.yaml", OLDER_VERSION),
+        ("generated.yaml", GENERATED_NAME),
+        ("set.yaml", STATEFUL_SET),
+        ("limit.yaml", LIMIT_MAP),
+        ("admin.yaml", ADMIN_ROLE),
     ];
     let head = format!("worlds: {{bare: {{}}, held: {{apply: [policy.yaml{apply}]}}}}");
     untried_ways(&head, &[&[refused.as_str()][..], steps].concat(), &files)
@@ -57,15 +59,15 @@ fn assert_way(way: &str, operations: &str, spec: &str, apply: &str, step: &str) 
     );
 }
 
-const BOTH: &str = "[CREATE, UPDATE]";
+const BOTH_VERBS: &str = "[CREATE, UPDATE]";
 
 #[test]
 fn each_way_round_a_policy_is_tried_by_its_own_step() {
-    let plain = missed(BOTH, "", "", &[]);
+    let plain = missed(BOTH_VERBS, "", "", &[]);
     assert_eq!(plain, BTreeSet::from(["other-workload".to_owned()]));
     let step = |action: &str| format!("{{id: tries, do: {action}, expect: admitted}}");
     for (way, operations, spec, apply, action) in [
-        ("other-workload", BOTH, "", "", "{create: set.yaml}"),
+        ("other-workload", BOTH_VERBS, "", "", "{create: set.yaml}"),
         (
             "born-with-it",
             "[UPDATE]",
@@ -89,49 +91,49 @@ fn each_way_round_a_policy_is_tried_by_its_own_step() {
         ),
         (
             "subresource",
-            BOTH,
+            BOTH_VERBS,
             ", validations: [{expression: object.spec.replicas < 2}]",
             "",
             "{scale: {target: deployment/web, replicas: 9}}",
         ),
         (
             "other-api-version",
-            BOTH,
+            BOTH_VERBS,
             ", matchPolicy: Exact",
             "",
             "{create: older.yaml}",
         ),
         (
             "opt-out-label",
-            BOTH,
+            BOTH_VERBS,
             ", objectSelector: {matchLabels: {guarded: 'yes'}}",
             "",
             "{label: {target: deployment/web, set: {guarded: null}}}",
         ),
         (
             "expression-error",
-            BOTH,
+            BOTH_VERBS,
             ", failurePolicy: Ignore",
             "",
             "{create: deployment.yaml}",
         ),
         (
             "own-parameters",
-            BOTH,
+            BOTH_VERBS,
             ", paramKind: {apiVersion: v1, kind: ConfigMap}",
             "",
             "{update: limit.yaml}",
         ),
         (
             "generated-name",
-            BOTH,
+            BOTH_VERBS,
             ", validations: [{expression: \"request.name == 'a'\"}]",
             "",
             "{create: generated.yaml}",
         ),
         (
             "change-the-rule",
-            BOTH,
+            BOTH_VERBS,
             "",
             ", admin.yaml",
             "{delete: validatingadmissionpolicy/guard}",
@@ -145,7 +147,7 @@ fn each_way_round_a_policy_is_tried_by_its_own_step() {
 #[test]
 fn the_name_of_a_namespace_is_no_label_that_is_set() {
     let by = |label: &str| format!(", namespaceSelector: {{matchLabels: {{{label}: a}}}}");
-    let open = |label: &str| missed(BOTH, &by(label), "", &[]).contains("opt-out-label");
+    let open = |label: &str| missed(BOTH_VERBS, &by(label), "", &[]).contains("opt-out-label");
     assert!(open("team"));
     assert!(!open("kubernetes.io/metadata.name"));
 }

@@ -2,8 +2,8 @@ use std::collections::BTreeSet;
 
 use crate::ways::test_scenario::{assert_each_tries_its_own, untried_ways};
 
-const NAMESPACE: &str = "{apiVersion: v1, kind: Namespace, metadata: {name: $(namespace), labels: {pod-security.kubernetes.io/enforce: LEVEL}}}";
-const TENANT: &str = "apiVersion: rbac.authorization.k8s.io/v1
+const NAMESPACE_TEXT: &str = "{apiVersion: v1, kind: Namespace, metadata: {name: $(namespace), labels: {pod-security.kubernetes.io/enforce: LEVEL}}}";
+const TENANT_RIGHTS: &str = "apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata: {name: tenant}
 rules: [{apiGroups: [''], resources: [namespaces], verbs: [patch]}]
@@ -14,24 +14,25 @@ metadata: {name: tenant}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: tenant}
 ";
 const HOST_PATH: &str = "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {volumes: [{name: v, hostPath: {path: /}}], containers: []}}";
-const PRIVILEGED: &str = "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{name: a, securityContext: {privileged: true}}]}}";
-const INIT: &str = "{apiVersion: v1, kind: Pod, metadata: {name: i}, spec: {initContainers: [{name: i}], containers: []}}";
-const DEPLOYMENT: &str = "{apiVersion: apps/v1, kind: Deployment, metadata: {name: d}, spec: {}}";
-const VOLUME: &str = "{apiVersion: v1, kind: PersistentVolume, metadata: {name: v}, spec: {}}";
-const CONTAINER: &str = "{name: c}";
+const PRIVILEGED_POD: &str = "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{name: a, securityContext: {privileged: true}}]}}";
+const INIT_POD: &str = "{apiVersion: v1, kind: Pod, metadata: {name: i}, spec: {initContainers: [{name: i}], containers: []}}";
+const SOME_DEPLOYMENT: &str =
+    "{apiVersion: apps/v1, kind: Deployment, metadata: {name: d}, spec: {}}";
+const SOME_VOLUME: &str = "{apiVersion: v1, kind: PersistentVolume, metadata: {name: v}, spec: {}}";
+const SOME_CONTAINER: &str = "{name: c}";
 
 /// What is missed where a level of Pod Security refuses this pod.
 fn missed(level: &str, pod: &str, steps: &[&str]) -> BTreeSet<String> {
-    let namespace = NAMESPACE.replace("LEVEL", level);
+    let namespace = NAMESPACE_TEXT.replace("LEVEL", level);
     let refused = "{id: refused, do: {create: pod.yaml}, expect-in: {bare: admitted, held: {denied: {by: pod-security}}}}";
     let files = [
         ("namespace.yaml", namespace.as_str()),
-        ("tenant.yaml", TENANT),
+        ("tenant.yaml", TENANT_RIGHTS),
         ("pod.yaml", pod),
-        ("init.yaml", INIT),
-        ("deployment.yaml", DEPLOYMENT),
-        ("volume.yaml", VOLUME),
-        ("container.yaml", CONTAINER),
+        ("init.yaml", INIT_POD),
+        ("deployment.yaml", SOME_DEPLOYMENT),
+        ("volume.yaml", SOME_VOLUME),
+        ("container.yaml", SOME_CONTAINER),
     ];
     let apply = if steps.contains(&"{tenant: is-here}") {
         "[namespace.yaml, tenant.yaml]"
@@ -104,7 +105,7 @@ fn a_level_that_asks_nothing_of_containers_leaves_their_lists_alone() {
     let whole_pod = missed("baseline", HOST_PATH, &[]);
     assert!(!whole_pod.contains("init-container") && !whole_pod.contains("ephemeral-container"));
     assert!(whole_pod.contains("other-volume"));
-    let one_container = missed("baseline", PRIVILEGED, &[]);
+    let one_container = missed("baseline", PRIVILEGED_POD, &[]);
     assert!(
         one_container.contains("init-container") && one_container.contains("ephemeral-container")
     );

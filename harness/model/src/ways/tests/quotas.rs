@@ -2,8 +2,8 @@ use std::collections::BTreeSet;
 
 use crate::ways::test_scenario::untried_ways;
 
-const POD: &str = "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: []}}";
-const ROLE: &str = "apiVersion: rbac.authorization.k8s.io/v1
+const SOME_POD: &str = "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: []}}";
+const SOME_ROLE: &str = "apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata: {name: tenant}
 rules: [{apiGroups: [''], resources: [resourcequotas], verbs: [VERB]}]
@@ -18,11 +18,11 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: tenant}
 fn missed(spec: &str, verb: &str, steps: &[&str]) -> BTreeSet<String> {
     let quota =
         format!("{{apiVersion: v1, kind: ResourceQuota, metadata: {{name: few}}, spec: {spec}}}");
-    let role = ROLE.replace("VERB", verb);
+    let role = SOME_ROLE.replace("VERB", verb);
     let files = [
         ("quota.yaml", quota.as_str()),
         ("role.yaml", role.as_str()),
-        ("pod.yaml", POD),
+        ("pod.yaml", SOME_POD),
     ];
     let refused = "{id: refused, do: {create: pod.yaml}, expect-in: {bare: admitted, held: {denied: {by: {quota: few}}}}}";
     let head = "worlds: {bare: {apply: [role.yaml]}, held: {apply: [role.yaml, quota.yaml]}}";

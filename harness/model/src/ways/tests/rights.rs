@@ -2,8 +2,8 @@ use std::collections::BTreeSet;
 
 use crate::ways::test_scenario::untried_ways;
 
-const POD: &str = "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: []}}";
-const ROLE: &str =
+const SOME_POD: &str = "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: []}}";
+const SOME_ROLE: &str =
     "{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: a}, rules: []}";
 
 /// What is missed where jane is refused, while a role grants her this in the whole cluster.
@@ -18,8 +18,8 @@ fn missed(granted: &str, refused: &str, steps: &[&str]) -> BTreeSet<String> {
     );
     let files = [
         ("some.yaml", role.as_str()),
-        ("pod.yaml", POD),
-        ("role.yaml", ROLE),
+        ("pod.yaml", SOME_POD),
+        ("role.yaml", SOME_ROLE),
     ];
     let head = "worlds: {bare: {}, held: {apply: [some.yaml]}}";
     untried_ways(head, &[&[refused.as_str()][..], steps].concat(), &files)
