@@ -121,4 +121,6 @@ pub use storage::{
 pub use tool::{ToolTask, read_tool};
 pub use unfit::{Unfit, read_unfit};
 pub use ways::{ControlKind, HeldControl, TriedStep, WayRound, way_round, ways_round};
-pub use wire::{ConnectionTry, HeldConnection, HoldConnection, read_probe, target_pod};
+pub use wire::{
+    ConnectionTry, HeldConnection, HoldConnection, read_probe, target_pod, target_service,
+};

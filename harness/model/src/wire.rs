@@ -77,10 +77,19 @@ impl From<AttemptStage> for ConnectionStage {
 /// The pod whose own address a target is: the name in its `$(pod-ip:NAME)` or `[$(pod-ipv6:NAME)]`.
 #[must_use]
 pub fn target_pod(to: &str) -> Option<&str> {
+    target_name(to, ["$(pod-ip:", "[$(pod-ipv6:"])
+}
+
+/// The Service whose address is the target of a connection, as its placeholder names it.
+#[must_use]
+pub fn target_service(to: &str) -> Option<&str> {
+    target_name(to, ["$(service-ip:", "[$(service-ipv6:"])
+}
+
+/// The name in the placeholder that a target's host begins with.
+fn target_name<'a>(to: &'a str, placeholders: [&str; 2]) -> Option<&'a str> {
     let (_, host) = to.split_once("://")?;
-    let rest = host
-        .strip_prefix("$(pod-ip:")
-        .or_else(|| host.strip_prefix("[$(pod-ipv6:"))?;
+    let rest = placeholders.iter().find_map(|one| host.strip_prefix(one))?;
     rest.split_once(')').map(|(name, _)| name)
 }
 
@@ -112,5 +121,11 @@ mod tests {
         assert_eq!(target_pod("udp://[$(pod-ipv6:web)]:53"), Some("web"));
         assert_eq!(target_pod("tcp://web:80"), None);
         assert_eq!(target_pod("dns://web@$(pod-ip:dns)"), None);
+        assert_eq!(
+            target_service("tcp://$(service-ip:default/kubernetes):443"),
+            Some("default/kubernetes")
+        );
+        assert_eq!(target_service("udp://[$(service-ipv6:db)]:53"), Some("db"));
+        assert_eq!(target_service("tcp://$(pod-ip:web):80"), None);
     }
 }

@@ -145,7 +145,7 @@ mod tests {
             {"chain": {"name": "service-I3R5RXEX-default/front/tcp/web"}},
             rule("service-I3R5RXEX-default/front/tcp/web", &many),
             rule("endpoint-SYHUGAL6-shop/db/tcp/__10.244.1.4/5432", &json!({"addr": "10.244.1.4", "port": 5432})),
-            {"rule": {"chain": "external-I3R5RXEX-default/front/tcp/web", "expr": [{"goto": {"target": "x"}}]}},
+            rule("external-I3R5RXEX-default/other/tcp/web", &json!({"addr": "10.244.1.9", "port": 80})),
         ]});
         let mut read = BTreeMap::new();
         add_endpoints(&table, &mut read);

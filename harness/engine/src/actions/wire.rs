@@ -6,13 +6,15 @@
 //! long each takes.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::stream;
-use model::{Action, FigureName, HeldConnection, HoldConnection, read_probe, target_pod};
+use model::{
+    Action, FigureName, HeldConnection, HoldConnection, read_probe, target_pod, target_service,
+};
 use probe_protocol::{
     FaultReason, HoldRule, ProbeAnswer, ProbeReport, ProbeRequest, ReachRequest, STAGE_TIMEOUT,
 };
@@ -55,15 +57,20 @@ pub(crate) async fn reach_all(
     for step in steps {
         attempts.push((step, fill_attempt(world, step).await));
     }
-    let meets_services = steps.iter().any(|step| match step.action {
-        Action::Reach(wire) => target_pod(&wire.to).is_none(),
-        _ => false,
-    });
+    let meets_services = steps.iter().any(meets_service);
+    let services = if meets_services {
+        known_services(world, steps).await
+    } else {
+        Ok(true)
+    };
+    for (_, attempt) in attempts.iter_mut().filter(|(step, _)| meets_service(step)) {
+        heed_services(attempt, &services);
+    }
     let mut pods = BTreeMap::new();
     for step in steps {
         let namespace = world.namespace_of(step);
         if let Entry::Vacant(unknown) = pods.entry(namespace) {
-            unknown.insert(known_pods(world, step, meets_services).await);
+            unknown.insert(known_pods(world, step).await);
         }
     }
     let (world, pods) = (&*world, &pods);
@@ -95,16 +102,10 @@ async fn fill_attempt(
     world.learn_for(step).await?;
     world.wait_until_expired(step.action).await?;
     let server = target_pod(&wire.to).filter(|_| !wire.no_listener);
-    // Nobody tells there when a node knows a Service.
-    let is_told = target_pod(&wire.to).is_some() || world.run.cluster.host_access().is_some();
     Ok(WireAttempt {
         from: (world.namespace_of(step), world.fill_text(&wire.from)),
         to: world.fill_text(&wire.to),
-        holds: if is_told {
-            step.holds
-        } else {
-            step.holds.until_services_are_known()
-        },
+        holds: step.holds,
         server: server.map(|pod| split_name(pod, world.namespace())),
     })
 }
@@ -135,7 +136,10 @@ pub(super) async fn open_held(
     cx: &StepContext<'_, '_>,
     hold: &HoldConnection,
 ) -> Result<Observation, Error> {
-    let pods = known_pods(cx.world, &cx.step, target_pod(&hold.to).is_none()).await?;
+    if meets_service(&cx.step) {
+        known_services(cx.world, std::slice::from_ref(&cx.step)).await?;
+    }
+    let pods = known_pods(cx.world, &cx.step).await?;
     let (to, name, pod) = (
         cx.fill_text(&hold.to),
         cx.fill_text(&hold.name),
@@ -157,7 +161,7 @@ pub(super) async fn use_held(
     cx: &StepContext<'_, '_>,
     held: &HeldConnection,
 ) -> Result<Observation, Error> {
-    known_pods(cx.world, &cx.step, false).await?;
+    known_pods(cx.world, &cx.step).await?;
     let from = cx
         .world
         .probe_pod(&cx.namespace(), &cx.fill_text(&held.from))
@@ -253,24 +257,57 @@ async fn answers_itself(
     )))
 }
 
-/// The pods of the world and of the step, once the enforcer of policies knows them as they are, and
-/// every node the Services before them, where they are met.
-async fn known_pods(
-    world: &LiveWorld<'_>,
-    step: &StepRequest<'_>,
-    meets_services: bool,
-) -> Result<Vec<Value>, Error> {
+/// Whether a step tries something else than a pod's own address: a Service may stand behind it.
+fn meets_service(step: &StepRequest<'_>) -> bool {
+    wire_target(step).is_some_and(|to| target_pod(to).is_none())
+}
+
+/// Waits until every node knows the Services that these steps can meet: those of the world, and
+/// those that they name. Says whether that could be told of all.
+async fn known_services(world: &LiveWorld<'_>, steps: &[StepRequest<'_>]) -> Result<bool, Error> {
+    let Some(host_access) = world.run.cluster.host_access() else {
+        return Ok(false);
+    };
+    let named = steps
+        .iter()
+        .filter_map(|step| target_service(wire_target(step)?))
+        .map(|name| split_name(name, world.namespace()).0);
+    let own = steps.iter().map(|step| world.namespace_of(step));
+    let all: BTreeSet<String> = named
+        .chain(own)
+        .chain(world.namespaces.all().iter().cloned())
+        .collect();
+    let all: Vec<String> = all.into_iter().collect();
+    world.wait_for_services(host_access, &all).await
+}
+
+/// Where a step's connection goes to.
+fn wire_target<'a>(step: &StepRequest<'a>) -> Option<&'a str> {
+    match step.action {
+        Action::Reach(wire) => Some(&wire.to),
+        Action::OpenConnection(hold) => Some(&hold.to),
+        _ => None,
+    }
+}
+
+/// Where nobody tells whether the nodes know a Service, a block has to last.
+fn heed_services(attempt: &mut Result<WireAttempt, Error>, services: &Result<bool, Error>) {
+    match (services, attempt.as_mut()) {
+        (Ok(true), _) | (_, Err(_)) => {}
+        (Ok(false), Ok(attempt)) => attempt.holds = attempt.holds.until_services_are_known(),
+        (Err(why), Ok(_)) => *attempt = Err(why.clone()),
+    }
+}
+
+/// The pods of the world and of the step, once the enforcer of policies knows them as they are.
+async fn known_pods(world: &LiveWorld<'_>, step: &StepRequest<'_>) -> Result<Vec<Value>, Error> {
     let mut namespaces = world.namespaces.all().to_vec();
     let asked = world.namespace_of(step);
     if !namespaces.contains(&asked) {
         namespaces.push(asked);
     }
-    let host_access = world.run.cluster.host_access();
-    if let (true, Some(host_access)) = (meets_services, host_access) {
-        world.wait_for_services(host_access, &namespaces).await?;
-    }
     let pods = world.pods_in(&namespaces).await?;
-    if let Some(host_access) = host_access
+    if let Some(host_access) = world.run.cluster.host_access()
         && host_access.network_policy()?.is_some()
     {
         are_enforced(host_access, &world.waiter, pods.iter().collect()).await?;

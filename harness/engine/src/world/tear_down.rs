@@ -98,7 +98,6 @@ impl LiveWorld<'_> {
                 .flatten(),
         );
         left.extend(unfound);
-        left.extend(self.end_followers().await);
         let mut forgotten = if is_wide {
             self.wait_until_forgotten().await
         } else {
@@ -119,6 +118,7 @@ impl LiveWorld<'_> {
                 Ok(())
             };
         }
+        left.extend(self.end_followers().await);
         left.extend(forgotten.err().map(|why| why.in_one_line()));
         // In a box a namespace stays, and what waits for its end with it: no other world notices it
         // by its name.

@@ -6,8 +6,11 @@ use serde_json::{Value, json};
 use crate::Error;
 use crate::discovery::ApiResource;
 
-/// Whether a quota of this spec counts an object of this kind. A scope is for pods; other objects
-/// are in none.
+/// The one scope that is not for pods.
+const CLAIM_SCOPE: &str = "VolumeAttributesClass";
+
+/// Whether a quota of this spec counts an object of this kind. A scope is for pods, but for one for
+/// claims; other objects are in none.
 ///
 /// # Errors
 /// When a scope is not known.
@@ -21,8 +24,15 @@ pub(super) fn matches_scopes(
     let selected = spec["scopeSelector"]["matchExpressions"].as_array();
     let selected = selected.into_iter().flatten().cloned();
     for scope in plain.chain(selected) {
-        let is_of_pods = counted.group.is_empty() && counted.plural == "pods";
-        if !is_in_scope(item, &scope)? || !is_of_pods {
+        let is_of_claims = scope["scopeName"] == CLAIM_SCOPE;
+        let is_in = match (counted.group.as_str(), counted.plural.as_str()) {
+            ("", "pods") => !is_of_claims && is_in_scope(item, &scope)?,
+            ("", "persistentvolumeclaims") if is_of_claims => {
+                return Err(unknown_scope(CLAIM_SCOPE));
+            }
+            _ => false,
+        };
+        if !is_in {
             return Ok(false);
         }
     }
@@ -39,12 +49,14 @@ fn is_in_scope(pod: &Value, scope: &Value) -> Result<bool, Error> {
         "NotBestEffort" => !is_best_effort,
         "PriorityClass" => is_of_class(pod, scope)?,
         "CrossNamespacePodAffinity" => looks_at_other_namespaces(&pod["spec"]["affinity"]),
-        other => {
-            return Err(Error::unsupported(format!(
-                "it is not known what a quota of the scope {other} counts"
-            )));
-        }
+        other => return Err(unknown_scope(other)),
     })
+}
+
+fn unknown_scope(scope: &str) -> Error {
+    Error::unsupported(format!(
+        "it is not known what a quota of the scope {scope} counts"
+    ))
 }
 
 fn is_of_class(pod: &Value, scope: &Value) -> Result<bool, Error> {
@@ -123,8 +135,12 @@ mod tests {
     #[test]
     fn what_is_not_known_is_said_and_other_kinds_are_in_no_scope() {
         let pods = ApiResource::guess_resource("v1", "Pod");
-        let unknown = json!({"scopes": ["VolumeAttributesClass"]});
+        let unknown = json!({"scopes": ["Tomorrow"]});
         assert!(matches_scopes(&unknown, &pods, &json!({})).is_err());
+        let of_claims = json!({"scopes": [CLAIM_SCOPE]});
+        let claims = ApiResource::guess_resource("v1", "PersistentVolumeClaim");
+        assert!(matches_scopes(&of_claims, &claims, &json!({})).is_err());
+        assert!(!matches_scopes(&of_claims, &pods, &json!({})).unwrap());
         let services = ApiResource::guess_resource("v1", "Service");
         let scoped = json!({"scopes": ["NotTerminating"]});
         assert!(!matches_scopes(&scoped, &services, &json!({})).unwrap());

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
 
 use super::pod_resources::{pod_limits, pod_requests};
 use super::quantity::ExactQuantity;
@@ -13,6 +15,11 @@ use crate::discovery::ApiResource;
 
 /// What a class of storage is told by in a quota's key.
 const CLASS_SUFFIX: &str = ".storageclass.storage.k8s.io/";
+
+/// What pods ask for through a class of devices, whichever way they ask.
+const DEVICE_CLASS_PREFIX: &str = "requests.deviceclass.resource.kubernetes.io/";
+
+const PLAIN_RESOURCES: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
 
 /// What is used, by the quota's keys.
 type UsageByKey = BTreeMap<String, ExactQuantity>;
@@ -27,6 +34,14 @@ pub(super) fn compare_usage(
     counted: &ApiResource,
     items: &[Value],
 ) -> Result<Option<String>, Error> {
+    let hard = quota["spec"]["hard"].as_object().into_iter().flatten();
+    let mut keys = hard
+        .map(|(key, _)| key)
+        .filter(|key| is_counted(key, counted))
+        .peekable();
+    if keys.peek().is_none() {
+        return Ok(None);
+    }
     let mut used = UsageByKey::new();
     for item in items {
         if matches_scopes(&quota["spec"], counted, item)? {
@@ -36,8 +51,12 @@ pub(super) fn compare_usage(
             }
         }
     }
-    let hard = quota["spec"]["hard"].as_object().into_iter().flatten();
-    for (key, _) in hard.filter(|(key, _)| is_counted(key, counted)) {
+    for key in keys {
+        if key.starts_with(DEVICE_CLASS_PREFIX) {
+            return Err(Error::unsupported(format!(
+                "it is not known what a quota counts under {key}"
+            )));
+        }
         let told = &quota["status"]["used"][key];
         let there = used.get(key).copied().unwrap_or_default();
         if ExactQuantity::read(told) != Some(there) {
@@ -58,14 +77,30 @@ fn is_counted(key: &str, counted: &ApiResource) -> bool {
         ("", "persistentvolumeclaims") => is_storage || key == plural,
         ("", "services") => key == plural || key.starts_with("services."),
         ("", "pods") => {
-            let prefixes = ["requests.", "limits.", "hugepages-"];
-            let is_summed = prefixes.iter().any(|prefix| key.starts_with(prefix))
-                || ["cpu", "memory", "ephemeral-storage"].contains(&key);
+            let is_summed = is_plain_resource(key)
+                || key
+                    .strip_prefix("limits.")
+                    .is_some_and(|name| PLAIN_RESOURCES.contains(&name))
+                || key
+                    .strip_prefix("requests.")
+                    .is_some_and(|name| is_plain_resource(name) || is_extended_resource(name))
+                || key.starts_with(DEVICE_CLASS_PREFIX);
             key == plural || is_summed && !is_storage
         }
         ("", _) => key == plural,
         _ => false,
     }
+}
+
+/// Whether a quota takes this name alone for what is requested.
+fn is_plain_resource(name: &str) -> bool {
+    PLAIN_RESOURCES.contains(&name) || name.starts_with("hugepages-")
+}
+
+/// Whether this is a resource of somebody's own: a quota sums what is requested of it, and never
+/// its limits (kubernetes 1.36 `pkg/quota/v1/evaluator/core/pods.go`, `podResourcePrefixes`).
+fn is_extended_resource(name: &str) -> bool {
+    name.contains('/') && !name.contains("kubernetes.io/")
 }
 
 fn count_key(counted: &ApiResource) -> String {
@@ -90,18 +125,16 @@ fn item_usage(counted: &ApiResource, item: &Value) -> Result<UsageByKey, Error> 
     Ok(usage)
 }
 
-/// One that has ended is counted as an object, and charged with nothing.
+/// One that has ended, or whose time to end is up, is counted as an object, and charged with
+/// nothing.
 fn charge_pod(usage: &mut UsageByKey, pod: &Value) -> Result<(), Error> {
-    if matches!(
-        pod["status"]["phase"].as_str(),
-        Some("Succeeded" | "Failed")
-    ) {
+    let phase = pod["status"]["phase"].as_str();
+    if matches!(phase, Some("Succeeded" | "Failed")) || is_overdue(pod, OffsetDateTime::now_utc()) {
         return Ok(());
     }
     usage.insert("pods".into(), ExactQuantity::from_count(1));
     for (name, amount) in pod_requests(pod)? {
-        let is_plain = ["cpu", "memory", "ephemeral-storage"].contains(&name.as_str())
-            || name.starts_with("hugepages-");
+        let is_plain = is_plain_resource(&name);
         usage.insert(format!("requests.{name}"), amount);
         if is_plain {
             usage.insert(name, amount);
@@ -111,6 +144,17 @@ fn charge_pod(usage: &mut UsageByKey, pod: &Value) -> Result<(), Error> {
         usage.insert(format!("limits.{name}"), amount);
     }
     Ok(())
+}
+
+/// Whether a pod should have ended by now, as its quota sees it: its grace period after the time at
+/// which it is to be gone (`QuotaV1Pod`).
+fn is_overdue(pod: &Value, now: OffsetDateTime) -> bool {
+    let metadata = &pod["metadata"];
+    let end = metadata["deletionTimestamp"].as_str();
+    let end = end.and_then(|text| OffsetDateTime::parse(text, &Rfc3339).ok());
+    let grace = metadata["deletionGracePeriodSeconds"].as_i64();
+    end.zip(grace)
+        .is_some_and(|(end, grace)| now > end + Duration::seconds(grace))
 }
 
 fn charge_claim(usage: &mut UsageByKey, claim: &Value) -> Result<(), Error> {
@@ -187,6 +231,43 @@ mod tests {
     }
 
     const PODS: (&str, &str) = ("v1", "Pod");
+
+    /// kubernetes 1.36 has no such key in the status of either quota.
+    #[test]
+    fn keys_that_nothing_counts_are_not_compared() {
+        let limits = json!({"hard": {"limits.example.test/gpu": "1"}});
+        let asks = pod(json!({"example.test/gpu": "1"}), "Running");
+        assert_eq!(
+            told(limits, json!({}), PODS, std::slice::from_ref(&asks)),
+            None
+        );
+        let requests = json!({"hard": {"requests.example.test/gpu": "1"}});
+        let used = json!({"requests.example.test/gpu": "1"});
+        assert_eq!(
+            told(requests.clone(), used, PODS, std::slice::from_ref(&asks)),
+            None
+        );
+        assert!(told(requests, json!({}), PODS, &[asks]).is_some());
+        let claims = json!({
+            "hard": {"requests.storage": "1Gi"},
+            "scopeSelector": {"matchExpressions": [{"scopeName": "VolumeAttributesClass", "operator": "Exists"}]},
+        });
+        let map = json!({"metadata": {"name": "a"}});
+        assert_eq!(told(claims, json!({}), ("v1", "ConfigMap"), &[map]), None);
+    }
+
+    #[test]
+    fn a_pod_whose_time_is_up_is_charged_with_nothing() {
+        let mut stuck = pod(json!({"cpu": "1"}), "Running");
+        let spec = json!({"hard": {"pods": "5", "count/pods": "5"}});
+        stuck["metadata"] =
+            json!({"deletionTimestamp": "2026-11-30T00:00:00Z", "deletionGracePeriodSeconds": 30});
+        let used = json!({"pods": "0", "count/pods": "1"});
+        assert_eq!(told(spec, used, PODS, std::slice::from_ref(&stuck)), None);
+        let at = |text: &str| OffsetDateTime::parse(text, &Rfc3339).unwrap();
+        assert!(is_overdue(&stuck, at("2026-11-30T00:00:31Z")));
+        assert!(!is_overdue(&stuck, at("2026-11-30T00:00:30Z")));
+    }
 
     fn pod(requests: Value, phase: &str) -> Value {
         json!({
