@@ -6,6 +6,7 @@ mod cluster_words;
 mod containers;
 mod deniers;
 mod files;
+mod generated;
 mod identities;
 mod images;
 mod keys;
