@@ -2,6 +2,7 @@
 
 mod absent;
 mod answers;
+mod asked;
 mod cluster_words;
 mod containers;
 mod deniers;
