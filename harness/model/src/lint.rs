@@ -2,10 +2,12 @@
 
 mod absent;
 mod answers;
+mod asked;
 mod cluster_words;
 mod containers;
 mod deniers;
 mod files;
+mod generated;
 mod identities;
 mod images;
 mod keys;

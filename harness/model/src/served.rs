@@ -214,9 +214,11 @@ pub(crate) fn is_runtime_api(name: &str) -> bool {
     runtime_apis().any(|one| one == version)
 }
 
-/// What can stand there, but for single resources.
+/// What can stand there, but for single resources. With a version that names no group the API
+/// server ends at its start (`ParseGroupVersions`, the same file).
 pub(crate) fn runtime_apis() -> impl Iterator<Item = &'static str> {
-    MANY_APIS.into_iter().chain(API_VERSIONS)
+    let versions = API_VERSIONS.into_iter().filter(|one| one.contains('/'));
+    MANY_APIS.into_iter().chain(versions)
 }
 
 /// The subresources of a resource, in the plural: of the API server's own, and otherwise what a
@@ -289,7 +291,7 @@ mod tests {
     fn an_api_is_all_of_a_kind_a_version_or_a_resource_of_one() {
         for name in [
             "api/all",
-            "v1",
+            "apps/v1",
             "admissionregistration.k8s.io/v1beta1",
             "resource.k8s.io/v1beta1/deviceclasses",
         ] {
@@ -297,6 +299,7 @@ mod tests {
         }
         for name in [
             "api/al",
+            "v1",
             "v2",
             "admissionregistration/v1beta1",
             "admissionregistration.k8s.io",
@@ -306,6 +309,11 @@ mod tests {
         ] {
             assert!(!is_runtime_api(name), "{name}");
         }
+    }
+
+    #[test]
+    fn no_version_without_a_group_is_suggested() {
+        assert!(runtime_apis().all(|one| one.contains('/')));
     }
 
     #[test]

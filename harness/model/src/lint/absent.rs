@@ -69,8 +69,9 @@ const USUAL_CODES: [u16; 25] = [
 /// The codes that HTTP knows at all.
 const ANY_CODE: std::ops::RangeInclusive<u16> = 100..=599;
 
-/// How the keys of the API server's own annotations begin (kubernetes.io, "Audit Annotations").
-const ANNOTATION_KEYS: [&str; 18] = [
+/// How the keys of the API server's own annotations begin (kubernetes.io, "Audit Annotations", and
+/// kubernetes 1.36 `plugin/pkg/admission/imagepolicy`, `apiserver/pkg/util/x509metrics`).
+const ANNOTATION_KEYS: [&str; 21] = [
     "apiserver.latency.k8s.io/",
     "authentication.k8s.io/legacy-token",
     "authentication.k8s.io/stale-token",
@@ -80,8 +81,11 @@ const ANNOTATION_KEYS: [&str; 18] = [
     "failed-open.mutating.webhook.admission.k8s.io/round_",
     "failed-open.mutation.webhook.admission.k8s.io/round_",
     "failed-open.validating.webhook.admission.k8s.io/round_",
+    "imagepolicywebhook.image-policy.k8s.io/",
+    "insecure-sha1.invalid-cert.kubernetes.io/",
     "k8s.io/deprecated",
     "k8s.io/removed-release",
+    "missing-san.invalid-cert.kubernetes.io/",
     "mutation.webhook.admission.k8s.io/round_",
     "patch.webhook.admission.k8s.io/round_",
     "pod-security.kubernetes.io/audit-violations",

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{FindingPlace, LintNotes};
-use crate::{Action, CanaryMatch, LeakPlace, ObservedRecord, ScenarioStep, object_kind_called};
+use crate::{Action, CanaryMatch, LeakPlace, ObservedRecord, ScenarioStep};
 
 /// The lists of a pod's containers. Where no container is named, only the first counts.
 const CONTAINER_LISTS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
@@ -28,15 +28,12 @@ impl LintNotes<'_> {
         }
     }
 
+    /// The end of every kind is waited for where a quota may count it.
     fn check_ending(&mut self, step: &ScenarioStep) {
-        let takes_its_time = match &step.action {
-            Action::Delete(target) | Action::DeleteCollection(target) => {
-                object_kind_called(&target.kind)
-                    .is_some_and(|kind| ["Namespace", "Pod"].contains(&kind.kind))
-            }
-            Action::Evict(_) => true,
-            _ => false,
-        };
+        let takes_its_time = matches!(
+            step.action,
+            Action::Delete(_) | Action::DeleteCollection(_) | Action::Evict(_)
+        );
         if step.while_it_ends && !takes_its_time {
             self.add_finding(
                 FindingPlace::Step(step),
@@ -44,16 +41,15 @@ impl LintNotes<'_> {
                     "step `{}` deletes nothing that takes its time to end",
                     step.id
                 ),
-                "leave `while-it-ends` out: it is for namespaces and pods that are deleted",
+                "leave `while-it-ends` out: it is for what is deleted or evicted",
             );
         }
     }
 
     fn check_container(&mut self, step: &ScenarioStep, pod: &str, container: &str) {
-        let pods = self.pods_called(pod);
-        let lacks_it = |pod: &&Value| !container_names(pod, &CONTAINER_LISTS).contains(container);
-        let lacking = pods.iter().any(lacks_it);
-        if !lacking || self.is_added(container) {
+        let pods = self.pods_called(step, pod);
+        let has_it = |pod: &&Value| container_names(pod, &CONTAINER_LISTS).contains(container);
+        if pods.is_empty() || pods.iter().any(has_it) || self.is_added(container) {
             return;
         }
         let all: BTreeSet<&str> = pods
@@ -72,7 +68,7 @@ impl LintNotes<'_> {
 
     /// The API server does not choose among several.
     fn check_only_container(&mut self, step: &ScenarioStep, pod: &str) {
-        let pods = self.pods_called(pod);
+        let pods = self.pods_called(step, pod);
         let names = pods
             .iter()
             .map(|pod| container_names(pod, &CONTAINER_LISTS[..1]))
@@ -90,9 +86,21 @@ impl LintNotes<'_> {
         }
     }
 
-    /// The pods of this name among the scenario's manifests.
-    fn pods_called(&self, name: &str) -> Vec<&Value> {
-        let all = self.loaded.manifests.values().flatten();
+    /// The pods of this name in what the worlds that take a step apply and send.
+    fn pods_called(&self, step: &ScenarioStep, name: &str) -> Vec<&Value> {
+        let scenario = &self.loaded.scenario;
+        let takes_it = |world: &&String| scenario.steps_in(world).any(|one| one.id == step.id);
+        let worlds = scenario.worlds.keys().filter(takes_it);
+        let files: BTreeSet<&str> = worlds
+            .flat_map(|world| {
+                let applied = scenario.worlds[world].apply.iter().map(String::as_str);
+                let sent = scenario.steps_in(world);
+                applied.chain(sent.flat_map(|one| one.action.facts().reads))
+            })
+            .collect();
+        let manifests = self.loaded.manifests.iter();
+        let own = manifests.filter(|(file, _)| files.contains(file.as_str()));
+        let all = own.flat_map(|(_, all)| all);
         all.filter(|one| one.kind() == "Pod" && one.name() == name)
             .map(|one| &one.object)
             .collect()
@@ -161,17 +169,28 @@ mod tests {
         initContainers: [{name: first, image: a}]}\n---\n\
         apiVersion: v1\nkind: Pod\nmetadata: {name: two}\nspec: {containers: [{name: app, image: a}, {name: side, image: a}]}\n";
 
+    /// Pods of the same names, with a container more and one less.
+    const OTHER_PODS: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: one}\nspec: {containers: [{name: app, image: a}, {name: extra, image: a}]}\n---\n\
+        apiVersion: v1\nkind: Pod\nmetadata: {name: two}\nspec: {containers: [{name: app, image: a}]}\n";
+
     fn findings(step: &str) -> Vec<String> {
+        findings_in("{bare: {apply: [pods.yaml]}}", step)
+    }
+
+    fn findings_in(worlds: &str, step: &str) -> Vec<String> {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("pods/one");
         fs::create_dir_all(&dir).unwrap();
         let text = format!(
-            "scenario: v2\nwhy: Because.\nworlds: {{bare: {{apply: [pods.yaml]}}}}\nsteps:\n\
+            "scenario: v2\nwhy: Because.\nworlds: {worlds}\nsteps:\n\
              - {{id: debug, do: {{ephemeral-container: {{pod: one, with: debug.yaml}}}}, expect: admitted}}\n\
              - {{id: read, expect: allowed, {step}}}\n"
         );
         fs::write(dir.join("scenario.yaml"), text).unwrap();
         fs::write(dir.join("pods.yaml"), PODS).unwrap();
+        if worlds.contains("others.yaml") {
+            fs::write(dir.join("others.yaml"), OTHER_PODS).unwrap();
+        }
         fs::write(dir.join("debug.yaml"), "{name: debug, image: a}").unwrap();
         let library = ScenarioLibrary::open(folder.path()).unwrap();
         assert!(library.faults.is_empty(), "{:?}", library.faults);
@@ -208,6 +227,25 @@ mod tests {
     }
 
     #[test]
+    fn a_container_is_looked_for_where_the_step_is_taken() {
+        let extra = "container: extra, do: {get: pod/one/log}";
+        let two = "do: {get: pod/two/log}";
+        let named = "step `read` names the container `extra`, which pod `one` does not have";
+        let unnamed =
+            "pod `two` has the containers `app`, `side`, and step `read` names none of them";
+        let both = "{bare: {apply: [pods.yaml]}, more: {apply: [others.yaml]}}";
+        assert!(!findings_in(both, extra).contains(&named.to_owned()));
+        assert!(findings_in(both, two).contains(&unnamed.to_owned()));
+        let apart =
+            "{bare: {apply: [pods.yaml], skip-steps: [read]}, more: {apply: [others.yaml]}}";
+        assert!(!findings_in(apart, two).contains(&unnamed.to_owned()));
+        let other =
+            "{bare: {apply: [pods.yaml]}, more: {apply: [others.yaml], skip-steps: [read]}}";
+        assert!(findings_in(other, extra).contains(&named.to_owned()));
+        assert!(findings_in(other, two).contains(&unnamed.to_owned()));
+    }
+
+    #[test]
     fn keys_that_do_nothing_are_found() {
         assert_eq!(
             findings("container: app, do: {get: pod/two}"),
@@ -217,10 +255,15 @@ mod tests {
             findings("while-it-ends: true, do: {get: pod/one}"),
             ["step `read` deletes nothing that takes its time to end"]
         );
-        let deleted = findings("while-it-ends: true, do: {delete: secret/one}");
-        let told = "step `read` deletes nothing that takes its time to end".to_owned();
-        assert!(deleted.contains(&told), "{deleted:?}");
-        let namespace = findings("while-it-ends: true, do: {delete: namespace/one}");
-        assert!(!namespace.contains(&told), "{namespace:?}");
+        for step in [
+            "do: {delete: secret/one}",
+            "do: {delete: namespace/one}",
+            "do: {delete-collection: configmap/one}",
+            "do: {evict: one}",
+        ] {
+            let deleted = findings(&format!("while-it-ends: true, {step}"));
+            let told = "step `read` deletes nothing that takes its time to end".to_owned();
+            assert!(!deleted.contains(&told), "{deleted:?}");
+        }
     }
 }

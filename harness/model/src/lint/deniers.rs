@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::generated::{generated_names, makes_object};
 use super::{FindingPlace, LintNotes};
 use crate::addons::{kyverno, policy_controller};
 use crate::served::is_usual_plugin;
@@ -121,7 +122,8 @@ impl<'a> MadeControls<'a> {
             Refuser::Webhook(name) | Refuser::FailingClosed(name) => self.missing_webhook(by, name),
             Refuser::DisruptionBudget => {
                 let kind = "PodDisruptionBudget";
-                let is_there = self.names_of(&[kind]).next().is_some();
+                let is_there =
+                    self.names_of(&[kind]).next().is_some() || self.is_generated(&[kind], None);
                 (!is_there).then(|| Self::missing_control(by, kind))
             }
             Refuser::PodSecurity => {
@@ -201,8 +203,15 @@ impl<'a> MadeControls<'a> {
         kinds: &[&str],
         is_made: impl Fn(&str) -> bool,
     ) -> Option<DenierFault> {
-        let known: Vec<&str> = self.names_of(kinds).collect();
-        let is_there = known.contains(&name) || self.said.contains(name) || is_made(name);
+        let generated = self.objects.iter().copied().flat_map(|object| {
+            let of_kind = move |kind| generated_names(object, kind);
+            kinds.iter().copied().flat_map(of_kind)
+        });
+        let known: Vec<&str> = self.names_of(kinds).chain(generated).collect();
+        let is_there = known.contains(&name)
+            || self.said.contains(name)
+            || self.is_generated(kinds, Some(name))
+            || is_made(name);
         (!is_there).then(|| DenierFault {
             word: name.to_owned(),
             by: by.to_string(),
@@ -262,6 +271,12 @@ impl<'a> MadeControls<'a> {
             })
     }
 
+    /// Whether a policy makes one of these kinds.
+    fn is_generated(&self, kinds: &[&str], name: Option<&str>) -> bool {
+        let mut objects = self.objects.iter();
+        objects.any(|object| makes_object(object, kinds, name))
+    }
+
     fn names_of(&self, kinds: &[&str]) -> impl Iterator<Item = &'a str> {
         let is_it = |object: &&&Value| {
             let kind = object["kind"].as_str().unwrap_or_default();
@@ -276,12 +291,13 @@ impl<'a> MadeControls<'a> {
         named.into_iter()
     }
 
+    /// Whether something says this. A JSON patch has `~1` for `/` in its paths.
     fn mentions(&self, text: &str) -> bool {
         self.said.contains(text)
             || self
                 .objects
                 .iter()
-                .any(|one| one.to_string().contains(text))
+                .any(|one| one.to_string().replace("~1", "/").contains(text))
     }
 
     fn configures(&self, plugin: &str) -> bool {

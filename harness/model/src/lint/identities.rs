@@ -1,5 +1,6 @@
 //! Who asks: what a request can carry as it is written.
 
+use super::generated::{generated_names, makes_object};
 use super::{FindingPlace, LintNotes, NAME_HINT};
 use crate::scope::NAMESPACE_MARK;
 use crate::spelling::suggest_word;
@@ -7,6 +8,8 @@ use crate::{Action, ImpersonateHeaders, ObjectManifest, ScenarioStep, StepIdenti
 
 /// The ServiceAccount that every namespace has.
 pub(super) const DEFAULT_ACCOUNT: &str = "default";
+
+const ACCOUNT_KIND: &str = "ServiceAccount";
 
 impl LintNotes<'_> {
     pub(super) fn check_identities(&mut self) {
@@ -62,12 +65,20 @@ impl LintNotes<'_> {
             return;
         }
         let manifests = self.loaded.manifests.values().flatten();
-        let accounts = manifests.filter(|one| one.kind() == "ServiceAccount");
+        let accounts = manifests.clone().filter(|one| one.kind() == ACCOUNT_KIND);
+        let generated = manifests
+            .clone()
+            .flat_map(|one| generated_names(&one.object, ACCOUNT_KIND));
         let known: Vec<&str> = accounts
             .map(ObjectManifest::name)
             .chain([DEFAULT_ACCOUNT])
+            .chain(generated)
             .collect();
-        if !known.contains(&name.as_str()) && !name.is_empty() {
+        let is_made = known.contains(&name.as_str())
+            || manifests
+                .clone()
+                .any(|one| makes_object(&one.object, &[ACCOUNT_KIND], Some(name)));
+        if !is_made && !name.is_empty() {
             let what = format!(
                 "step `{}` asks as the ServiceAccount `{name}`, which nothing makes",
                 step.id
@@ -191,12 +202,16 @@ mod tests {
         let dir = folder.path().join("rbac/one");
         fs::create_dir_all(&dir).unwrap();
         let text = format!(
-            "scenario: v2\nwhy: Because.\nworlds: {{bare: {{apply: [account.yaml]}}}}\nsteps:\n- id: one\n  as: {identity}\n  \
+            "scenario: v2\nwhy: Because.\nworlds: {{bare: {{install: [kyverno, kyverno-controllers], apply: [account.yaml, made.yaml]}}}}\nsteps:\n- id: one\n  as: {identity}\n  \
              do: {{{action}}}\n  expect: allowed\n"
         );
         fs::write(dir.join("scenario.yaml"), text).unwrap();
         let account = "{apiVersion: v1, kind: ServiceAccount, metadata: {name: robot}}";
         fs::write(dir.join("account.yaml"), account).unwrap();
+        let made = "{apiVersion: kyverno.io/v1, kind: Policy, metadata: {name: makes}, spec: {rules: [{name: a, \
+                    match: {any: [{resources: {kinds: [Pod]}}]}, generate: {apiVersion: v1, kind: ServiceAccount, name: courier}}, \
+                    {name: b, match: {any: [{resources: {kinds: [Pod]}}]}, generate: {apiVersion: v1, kind: ConfigMap, name: postman}}]}}";
+        fs::write(dir.join("made.yaml"), made).unwrap();
         let library = ScenarioLibrary::open(folder.path()).unwrap();
         assert!(library.faults.is_empty(), "{:?}", library.faults);
         lint_scenario(&library.scenarios[0])
@@ -244,6 +259,12 @@ mod tests {
 
     #[test]
     fn an_account_that_nothing_makes_is_refused() {
+        let found = findings("{serviceaccount: {name: postman}}", "path: /version");
+        assert!(
+            found[0]
+                .what
+                .ends_with("ServiceAccount `postman`, which nothing makes")
+        );
         let found = findings("{serviceaccount: {name: robt}}", "path: /version");
         assert_eq!(found.len(), 1, "{found:#?}");
         let told = "step `one` asks as the ServiceAccount `robt`, which nothing makes";
@@ -258,6 +279,7 @@ mod tests {
             "{user: {name: \"system:node:$(node)\", impersonate: {user: joe}}}",
             "{serviceaccount: {name: robot, namespace: $(namespace)-other}}",
             "{serviceaccount: {name: default}}",
+            "{serviceaccount: {name: courier}}",
             "{serviceaccount: {name: anything, namespace: kube-system}}",
             "anonymous",
         ] {

@@ -75,6 +75,15 @@ const CONTROLLER_ACCOUNTS: [&str; 43] = [
     "validatingadmissionpolicy-status-controller",
 ];
 
+/// The namespaces of addons that have one, with ServiceAccounts of their own.
+const ADDON_NAMESPACES: [(&str, &str); 5] = [
+    ("external-secrets", "external-secrets"),
+    ("gatekeeper", "gatekeeper-system"),
+    ("kyverno", "kyverno"),
+    ("policy-controller", "cosign-system"),
+    ("vault", "vault"),
+];
+
 impl LintNotes<'_> {
     /// A user that no step asks as is never recorded, and `absent` would be believed.
     pub(super) fn check_recorded_users(&mut self, step: &ScenarioStep) {
@@ -135,6 +144,9 @@ impl LintNotes<'_> {
         if namespace == SYSTEM_NAMESPACE && CONTROLLER_ACCOUNTS.contains(&name) {
             return true;
         }
+        if self.is_of_addon(namespace) {
+            return true;
+        }
         let steps = self.loaded.scenario.steps.iter();
         let asks = |identity: &StepIdentity| matches!(identity, StepIdentity::Serviceaccount { name: one, .. } if one == name);
         let requests = |action: &Action| matches!(action, Action::Token { serviceaccount, .. } if serviceaccount == name);
@@ -146,6 +158,16 @@ impl LintNotes<'_> {
                 .any(asks)
             || steps.map(|step| &step.action).any(requests)
             || manifests.any(|one| one.kind() == "ServiceAccount" && one.name() == name)
+    }
+
+    /// Whether this is the namespace of an addon that a world installs.
+    fn is_of_addon(&self, namespace: &str) -> bool {
+        let scenario = &self.loaded.scenario;
+        let mut installs = scenario
+            .worlds
+            .values()
+            .flat_map(|world| scenario.world_installs(world));
+        installs.any(|one| ADDON_NAMESPACES.contains(&(one.addon().name, namespace)))
     }
 
     fn suggest_user(&self, user: &str) -> String {
@@ -181,7 +203,7 @@ mod tests {
         let dir = folder.path().join("audit/one");
         fs::create_dir_all(&dir).unwrap();
         let text = format!(
-            "scenario: v2\nwhy: Because.\nworlds: {{bare: {{apply: [account.yaml]}}}}\nsteps:\n\
+            "scenario: v2\nwhy: Because.\nworlds: {{bare: {{install: [kyverno], apply: [account.yaml]}}}}\nsteps:\n\
              - {{id: first, as: {{user: {{name: jane}}}}, do: {{path: /version}}, expect: allowed}}\n- id: one\n  \
              do: {{look-for: {{audit: {{{look}}}}}}}\n  expect: {expect}\n"
         );
@@ -208,6 +230,10 @@ mod tests {
             ),
             (
                 "user: 'system:serviceaccount:$(namespace):robt'",
+                "name a component, ",
+            ),
+            (
+                "user: 'system:serviceaccount:gatekeeper-system:gatekeeper-admin'",
                 "name a component, ",
             ),
             ("user: 'system:node:nod-1'", "name a component, "),
@@ -239,8 +265,9 @@ mod tests {
             ),
             (
                 "user: 'system:serviceaccount:kyverno:kyverno-admission-controller'",
-                "found",
+                "absent",
             ),
+            ("user: 'system:serviceaccount:vault:vault'", "found"),
         ] {
             assert_eq!(findings(look, expect), [], "{look}");
         }

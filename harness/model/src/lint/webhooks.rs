@@ -38,32 +38,34 @@ impl LintNotes<'_> {
         else {
             return;
         };
+        let requests = self.requests_of(step);
+        let meets = |hook: &Value, asked: Option<&Value>| {
+            requests
+                .iter()
+                .any(|one| one.meets_rules(hook) && one.meets_selectors(hook, asked))
+        };
         let rival = match by {
             Refuser::FailingClosed(name) | Refuser::Webhook(name) => {
                 let named = hooks.iter().find(|one| one.hook["name"] == **name);
+                let named = named
+                    .filter(|one| requests.iter().any(|request| request.meets_rules(one.hook)));
                 named.and_then(|named| {
                     hooks
                         .iter()
                         .filter(|one| !std::ptr::eq(*one, named))
-                        .find(|one| may_meet(one.hook, named.hook))
+                        .find(|one| meets(one.hook, Some(named.hook)))
                 })
             }
-            Refuser::Engine { .. } => {
-                let requests = self.requests_of(step);
-                hooks.iter().find(|one| {
-                    requests
-                        .iter()
-                        .any(|(operation, plural)| is_asked(one.hook, operation, plural))
-                })
-            }
+            Refuser::Engine { policy, .. } if self.verifies_images(policy) => None,
+            Refuser::Engine { .. } => hooks.iter().find(|one| meets(one.hook, None)),
             _ => None,
         };
+        let rival = rival.map(|rival| rival.hook["name"].as_str().unwrap_or_default().to_owned());
         if let Some(rival) = rival {
-            let name = rival.hook["name"].as_str().unwrap_or_default();
             self.add_finding(
                 FindingPlace::Step(step),
                 format!(
-                    "step `{}` is refused by {by} in `{world}`, and by webhook `{name}` as well: which of them is named is chance",
+                    "step `{}` is refused by {by} in `{world}`, and by webhook `{rival}` as well: which of them is named is chance",
                     step.id
                 ),
                 "the API server asks them at a time, and tells of the first: give them other rules, or worlds of their own",
@@ -71,19 +73,14 @@ impl LintNotes<'_> {
         }
     }
 
-    /// The requests that a step has the API server admit: operation, and resource in the plural.
-    fn requests_of(&self, step: &ScenarioStep) -> Vec<(&'static str, String)> {
-        let sent = |file: &str, operation: &'static str| {
-            let sent = self.loaded.manifests.get(file).into_iter().flatten();
-            sent.map(|one| (operation, plural_name(one.kind())))
-                .collect()
-        };
-        match &step.action {
-            Action::Create(file) | Action::Apply(file) => sent(file, "CREATE"),
-            Action::Update(file) => sent(file, "UPDATE"),
-            Action::WaitRunning(_) => vec![("CREATE", "pods".into())],
-            _ => Vec::new(),
-        }
+    /// Whether one of Kyverno's policies refuses in the mutating pass: what it says of images is
+    /// asked there, before any validating webhook.
+    fn verifies_images(&self, policies: &str) -> bool {
+        let manifests = self.loaded.manifests.values().flatten();
+        let rules = manifests
+            .filter(|one| policies.split(", ").any(|name| name == one.name()))
+            .filter_map(|one| one.object["spec"]["rules"].as_array());
+        rules.flatten().any(|rule| !rule["verifyImages"].is_null())
     }
 }
 
@@ -132,68 +129,10 @@ fn is_configuration(target: &ObjectTarget) -> bool {
     plural_name(kind) == plural_name(CONFIGURATION_KIND) || kind == plural_name(CONFIGURATION_KIND)
 }
 
-/// Whether a request can be that both webhooks are asked about.
-fn may_meet(one: &Value, other: &Value) -> bool {
-    let selectors = ["namespaceSelector", "objectSelector"];
-    let are_apart = selectors.iter().any(|selector| {
-        let labels = one[*selector]["matchLabels"].as_object();
-        labels.into_iter().flatten().any(|(key, value)| {
-            let theirs = &other[*selector]["matchLabels"][key];
-            !theirs.is_null() && theirs != value
-        })
-    });
-    !are_apart
-        && rules_of(one).any(|rule| rules_of(other).any(|theirs| rules_overlap(rule, theirs)))
-}
-
-fn rules_of(hook: &Value) -> impl Iterator<Item = &Value> {
-    hook["rules"].as_array().into_iter().flatten()
-}
-
-fn rules_overlap(one: &Value, other: &Value) -> bool {
-    let words = |rule: &Value, key: &str| -> Vec<String> {
-        let words = rule[key].as_array().into_iter().flatten();
-        let words = words.filter_map(Value::as_str);
-        words.map(str::to_owned).collect()
-    };
-    ["apiGroups", "operations", "resources"].iter().all(|key| {
-        let theirs = words(other, key);
-        words(one, key)
-            .iter()
-            .any(|word| theirs.iter().any(|their| words_meet(word, their)))
-    })
-}
-
-/// `*` stands for any word, and among resources for none with a subresource.
-fn words_meet(one: &str, other: &str) -> bool {
-    let covers = |wide: &str, narrow: &str| {
-        wide == narrow
-            || wide == "*/*"
-            || wide == "*" && !narrow.contains('/')
-            || wide
-                .strip_suffix("/*")
-                .is_some_and(|whole| narrow.split('/').next() == Some(whole))
-    };
-    covers(one, other) || covers(other, one)
-}
-
-/// Whether a webhook is asked about this request, as far as its rules say.
-fn is_asked(hook: &Value, operation: &str, plural: &str) -> bool {
-    let names = |rule: &Value, key: &str, wanted: &str| {
-        let mut words = rule[key].as_array().into_iter().flatten();
-        words.any(|word| word.as_str().is_some_and(|word| words_meet(word, wanted)))
-    };
-    rules_of(hook)
-        .any(|rule| names(rule, "operations", operation) && names(rule, "resources", plural))
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
 
-    use serde_json::json;
-
-    use super::*;
     use crate::{ScenarioLibrary, lint_scenario};
 
     fn hook(name: &str, resources: &str, more: &str) -> String {
@@ -204,15 +143,45 @@ mod tests {
 
     /// What is found of two webhooks of one world, of which a step names the first.
     fn findings(one: &str, other: &str, between: &str) -> usize {
+        let by = "{failing-closed: one.test}";
+        findings_by(
+            by,
+            "apply: [one.yaml, other.yaml]",
+            [one, other],
+            between,
+            "",
+        )
+    }
+
+    /// What is found of a policy of Kyverno whose rule has this, beside a webhook.
+    fn found_of_engine(rule: &str, other: &str) -> usize {
+        let world = "install: [kyverno], apply: [policy.yaml, other.yaml]";
+        findings_by("{kyverno: team}", world, [other, other], "", rule)
+    }
+
+    fn findings_by(
+        by: &str,
+        world: &str,
+        [one, other]: [&str; 2],
+        between: &str,
+        rule: &str,
+    ) -> usize {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("admission/one");
         fs::create_dir_all(&dir).unwrap();
         let text = format!(
-            "scenario: v2\nwhy: Because.\nworlds: {{bare: {{}}, shut: {{apply: [one.yaml, other.yaml]}}}}\nsteps:\n\
-             {between}- {{id: make, do: {{create: pod.yaml}}, expect-in: {{bare: admitted, shut: {{denied: {{by: {{failing-closed: one.test}}}}}}}}}}\n"
+            "scenario: v2\nwhy: Because.\nworlds: {{bare: {{}}, shut: {{{world}}}}}\nsteps:\n\
+             {between}- {{id: make, do: {{create: pod.yaml}}, expect-in: {{bare: admitted, shut: {{denied: {{by: {by}}}}}}}}}\n"
         );
         fs::write(dir.join("scenario.yaml"), text).unwrap();
-        for (name, hook) in [("one", one), ("other", other)] {
+        let policy = format!(
+            "{{apiVersion: kyverno.io/v1, kind: ClusterPolicy, metadata: {{name: team}}, spec: {{rules: [{{name: a{rule}}}]}}}}"
+        );
+        if world.contains("policy.yaml") {
+            fs::write(dir.join("policy.yaml"), policy).unwrap();
+        }
+        let hooks = [("one", one), ("other", other)];
+        for (name, hook) in hooks.into_iter().filter(|(name, _)| world.contains(name)) {
             let text = format!(
                 "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingWebhookConfiguration\nmetadata: {{name: {name}}}\nwebhooks: [{hook}]\n"
             );
@@ -220,7 +189,7 @@ mod tests {
         }
         fs::write(
             dir.join("pod.yaml"),
-            "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n",
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: a, labels: {app: web}}\n",
         )
         .unwrap();
         let library = ScenarioLibrary::open(folder.path()).unwrap();
@@ -244,6 +213,7 @@ mod tests {
     #[test]
     fn those_of_other_namespaces_never_meet() {
         let of = |name: &str, place: &str| {
+            let place = place.replace('a', "$(namespace)");
             let selector = format!(
                 ", namespaceSelector: {{matchLabels: {{kubernetes.io/metadata.name: {place}}}}}"
             );
@@ -264,11 +234,55 @@ mod tests {
     }
 
     #[test]
-    fn words_stand_for_others() {
-        assert!(words_meet("*", "pods") && words_meet("pods/*", "pods/exec"));
-        assert!(words_meet("*/*", "pods/exec") && words_meet("pods", "pods"));
-        assert!(!words_meet("*", "pods/exec") && !words_meet("pods", "pods/exec"));
-        let hook = json!({"rules": [{"operations": ["CREATE"], "resources": ["pods"]}]});
-        assert!(is_asked(&hook, "CREATE", "pods") && !is_asked(&hook, "UPDATE", "pods"));
+    fn the_request_of_the_step_has_to_meet_both() {
+        let both = |resources: &str| {
+            findings(
+                &hook("one", resources, ""),
+                &hook("other", resources, ""),
+                "",
+            )
+        };
+        assert_eq!(both("pods, secrets"), 1);
+        assert_eq!(both("secrets"), 0);
+        let one = hook("one", "pods, secrets", "");
+        assert_eq!(findings(&one, &hook("other", "secrets", ""), ""), 0);
+        let apps = hook("other", "pods", "").replace("'*'", "apps");
+        assert_eq!(findings(&one, &apps, ""), 0);
+        let updates = hook("other", "pods", "").replace("CREATE", "UPDATE");
+        assert_eq!(findings(&one, &updates, ""), 0);
+    }
+
+    #[test]
+    fn what_may_or_may_not_meet_is_left_alone() {
+        let one = hook("one", "pods", "");
+        for more in [
+            ", namespaceSelector: {matchLabels: {team: a}}",
+            ", namespaceSelector: {matchExpressions: [{key: team, operator: Exists}]}",
+            ", objectSelector: {matchLabels: {app: other}}",
+            ", matchConditions: [{name: a, expression: 'request.name == \"b\"'}]",
+        ] {
+            let other = hook("other", "pods", more);
+            assert_eq!(findings(&one, &other, ""), 0, "{more}");
+            assert_eq!(found_of_engine("", &other), 0, "{more}");
+            let same = hook("one", "pods", more);
+            assert_eq!(findings(&same, &other, ""), 1, "{more}");
+        }
+        let seen = hook(
+            "other",
+            "pods",
+            ", objectSelector: {matchLabels: {app: web}}",
+        );
+        assert_eq!(findings(&one, &seen, ""), 1);
+    }
+
+    #[test]
+    fn an_engine_refuses_beside_a_webhook_and_after_its_look_at_images() {
+        let other = hook("other", "pods", "");
+        assert_eq!(found_of_engine("", &other), 1);
+        assert_eq!(
+            found_of_engine(", verifyImages: [{imageReferences: ['*']}]", &other),
+            0
+        );
+        assert_eq!(found_of_engine("", &other.replace("'*'", "apps")), 0);
     }
 }

@@ -55,6 +55,11 @@ fn a_word_that_is_written_nowhere_else_is_refused_where_it_is_absent() {
             "did you mean `authorization.k8s.io/decision`? ",
         ),
         (
+            "audit: {annotations: {imagepolicywebhok.image-policy.k8s.io/: ''}}",
+            "the annotation `imagepolicywebhok.image-policy.k8s.io/`, which nothing",
+            "did you mean `imagepolicywebhook.image-policy.k8s.io/`? ",
+        ),
+        (
             "audit: {annotations: {authorization.k8s.io/decision: forbit}}",
             "the annotation's text `forbit`, found in no world",
             "add a world",
@@ -105,6 +110,18 @@ fn what_is_written_or_found_is_left_alone() {
         ("audit: {contains: $(namespace)-x}", "absent"),
         (
             "audit: {annotations: {authorization.k8s.io/decision: ''}}",
+            "absent",
+        ),
+        (
+            "audit: {annotations: {imagepolicywebhook.image-policy.k8s.io/failed-open: ''}}",
+            "absent",
+        ),
+        (
+            "audit: {annotations: {missing-san.invalid-cert.kubernetes.io/a.test: ''}}",
+            "absent",
+        ),
+        (
+            "audit: {annotations: {insecure-sha1.invalid-cert.kubernetes.io/a.test: ''}}",
             "absent",
         ),
         ("audit: {annotations: {settings/colour: red}}", "absent"),

@@ -2,7 +2,18 @@ use std::fs;
 
 use crate::{LintFinding, ScenarioLibrary, lint_scenario};
 
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 9] = [
+    (
+        "made.yaml",
+        "{apiVersion: kyverno.io/v1, kind: ClusterPolicy, metadata: {name: makes}, spec: {rules: [\
+         {name: a, generate: {kind: ResourceQuota, name: pods-of-team}}, {name: b, generate: {kind: PodDisruptionBudget, name: b}}, \
+         {name: c, generate: {kind: ValidatingAdmissionPolicy, name: team-labels}}]}}",
+    ),
+    (
+        "patched.yaml",
+        "{apiVersion: kyverno.io/v1, kind: ClusterPolicy, metadata: {name: patches}, spec: {rules: [{name: a, \
+         mutate: {patchesJson6902: '- {op: add, path: /metadata/labels/pod-security.kubernetes.io~1enforce, value: baseline}'}}]}}",
+    ),
     (
         "policy.yaml",
         "{apiVersion: admissionregistration.k8s.io/v1, kind: ValidatingAdmissionPolicy, metadata: {name: labels-$(namespace)}, spec: {}}",
@@ -109,6 +120,24 @@ fn a_refuser_that_is_not_there_is_refused() {
             "did you mean `memory`? ",
         ),
         (
+            "install: [kyverno], apply: [made.yaml]",
+            "{quota: pods-of-taem}",
+            "quota pods-of-taem in world `held`, where nothing makes it",
+            "did you mean `pods-of-team`? ",
+        ),
+        (
+            "install: [kyverno], apply: [made.yaml]",
+            "{policy: pods-of-team}",
+            "policy pods-of-team in world `held`, where nothing makes it",
+            "apply it there, ",
+        ),
+        (
+            "install: [kyverno], apply: [made.yaml]",
+            "pod-security",
+            "pod-security in world `held`, where nothing makes a `pod-security.kubernetes.io/enforce`",
+            "apply it there, ",
+        ),
+        (
             "apply: [quota.yaml]",
             "pod-security",
             "pod-security in world `held`, where nothing makes a `pod-security.kubernetes.io/enforce`",
@@ -159,6 +188,19 @@ fn a_refuser_that_is_there_is_left_alone() {
             "{webhook: validate-policy.kyverno.svc}",
         ),
         ("apply: [quota.yaml]", "{quota: memory}"),
+        (
+            "install: [kyverno], apply: [made.yaml]",
+            "{quota: pods-of-team}",
+        ),
+        (
+            "install: [kyverno], apply: [made.yaml]",
+            "{policy: team-labels}",
+        ),
+        (
+            "install: [kyverno], apply: [made.yaml]",
+            "disruption-budget",
+        ),
+        ("install: [kyverno], apply: [patched.yaml]", "pod-security"),
         ("apply: [namespace.yaml]", "pod-security"),
         ("apply: [budget.yaml]", "disruption-budget"),
         (
