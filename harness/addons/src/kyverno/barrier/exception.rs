@@ -121,7 +121,7 @@ mod tests {
     fn an_exception_is_from_the_sentinel_alone() {
         for kind in EXCEPTIONS {
             let policy = kind.policy("gauntlet-sentinel", "c-1");
-            let exception = kind.exception("gauntlet-sentinel", "c-1").to_string();
+            let exception = kind.exception("gauntlet-sentinel", "c-1")["spec"].to_string();
             assert_eq!(policy["metadata"]["name"], "c-1");
             assert!(
                 exception.contains("\"c-1\"") && !exception.contains('*'),
