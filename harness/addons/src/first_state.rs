@@ -173,6 +173,30 @@ pub(crate) mod tests {
         }
     }
 
+    /// The lint takes the accounts of these namespaces as ones that are there.
+    #[test]
+    fn pods_run_in_the_namespace_that_their_addon_brings() {
+        let parts: BTreeSet<&str> = LIVE_ADDONS.iter().map(|live| live.addon.name).collect();
+        for beside in [BTreeSet::new(), parts] {
+            let material = ObjectInputs {
+                data: PathBuf::from("/nonexistent"),
+                beside,
+            };
+            for live in LIVE_ADDONS {
+                let pods = live.pods.as_ref();
+                let pods = pods.map_or(&[][..], |pods| (pods.workload.pods)(&material));
+                // What is in a namespace that a cluster has from the beginning brings none.
+                let places: BTreeSet<&str> = pods
+                    .iter()
+                    .filter_map(|place| Some(place.split_once('/')?.0))
+                    .filter(|place| *place != "kube-system")
+                    .collect();
+                let brought: BTreeSet<&str> = live.addon.namespace.into_iter().collect();
+                assert_eq!(places, brought, "{}", live.addon.name);
+            }
+        }
+    }
+
     /// Those whose objects are made from texts alone.
     fn from_texts() -> impl Iterator<Item = (&'static str, &'static AddonWorkload, Vec<Value>)> {
         let all = LIVE_ADDONS

@@ -3,6 +3,7 @@
 
 mod history;
 mod judge;
+mod ownership;
 mod said;
 mod workload;
 
@@ -20,6 +21,7 @@ use crate::wait::{ConditionWait, WaitLook};
 use crate::world::LiveWorld;
 use history::is_passing_job;
 use judge::judge_workload;
+pub(crate) use ownership::{controller_of, owned_collections, owners_of, takes_pods_along};
 pub(crate) use workload::makes_pods;
 
 /// A busy machine starts dozens of pods at a time, and says for each of them that it is not up yet.

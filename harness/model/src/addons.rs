@@ -57,6 +57,8 @@ pub struct PureAddon {
     pub part_of: Option<&'static PureAddon>,
     /// Whether it runs as pods, so that its cluster needs a node.
     pub needs_node: bool,
+    /// The namespace that it brings, with ServiceAccounts of its own.
+    pub namespace: Option<&'static str>,
     /// Whether it asks registries about images while a request is decided.
     pub asks_registries: bool,
     /// Whether its objects are put in force one by one: it acts on each the moment it is there, and

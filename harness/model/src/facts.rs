@@ -25,6 +25,8 @@ pub struct ActionFacts<'a> {
     pub needs: BTreeSet<Capability>,
     /// The image that it is about.
     pub image: Option<&'a ImageName>,
+    /// The target of the connection that it opens.
+    pub connects_to: Option<&'a str>,
     /// What its answer may change to by itself.
     pub settles: AnswerSettling,
     /// Whether it starts an API server again.
@@ -75,6 +77,7 @@ impl Action {
     pub fn facts(&self) -> ActionFacts<'_> {
         let (mut reads, mut texts, mut needs) = (Vec::new(), Vec::new(), Vec::new());
         let (mut image, mut settles) = (None, AnswerSettling::AtOnce);
+        let mut connects_to = None;
         let mut starts_api_server = false;
         let mut tells_of_everybody = false;
         let writes = match self {
@@ -209,12 +212,15 @@ impl Action {
             Self::Reach(reach) => {
                 needs = vec![A_NODE];
                 settles = AnswerSettling::OnTheWire(reach.within);
+                connects_to = Some(reach.to.as_str());
                 ActionWrites::Nothing
             }
-            Self::OpenConnection(_)
-            | Self::CheckConnection(_)
-            | Self::CheckAgent(_)
-            | Self::CheckDelivery(_) => {
+            Self::OpenConnection(hold) => {
+                needs = vec![A_NODE];
+                connects_to = Some(hold.to.as_str());
+                ActionWrites::Nothing
+            }
+            Self::CheckConnection(_) | Self::CheckAgent(_) | Self::CheckDelivery(_) => {
                 needs = vec![A_NODE];
                 ActionWrites::Nothing
             }
@@ -243,6 +249,7 @@ impl Action {
             writes,
             needs: needs.into_iter().collect(),
             image,
+            connects_to,
             settles,
             starts_api_server,
             tells_of_everybody,

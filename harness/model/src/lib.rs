@@ -53,6 +53,7 @@ mod served;
 mod shape;
 mod spelling;
 mod storage;
+mod system_users;
 mod tool;
 mod unfit;
 mod ways;

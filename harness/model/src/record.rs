@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::ObjectTarget;
 use crate::node::NodeMatch;
+use crate::scope::NAMESPACE_MARK;
 use crate::storage::CanaryMatch;
+use crate::system_users::{ACCOUNT_PREFIX, ANONYMOUS_USER, SYSTEM_PREFIX};
 
 /// Where to look, and for what.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -70,18 +72,18 @@ pub struct AuditMatch {
 }
 
 impl AuditMatch {
-    /// Whether a component of Kubernetes is looked for: it asks when it comes to it, and not before
-    /// a step has its answer.
+    /// Whether somebody is looked for who asks when he comes to it, and not before a step has its
+    /// answer: a component, a node, a controller, an addon. The accounts of the world are whom steps
+    /// ask as.
+    #[must_use]
     pub fn is_of_component(&self) -> bool {
-        const COMPONENTS: [&str; 3] = [
-            "system:serviceaccount:kube-system:",
-            "system:kube-",
-            "system:node:",
-        ];
-        let users = [&self.user, &self.impersonated].into_iter().flatten();
-        users
-            .into_iter()
-            .any(|user| COMPONENTS.iter().any(|prefix| user.starts_with(prefix)))
+        let users = [&self.user, &self.impersonated];
+        users.into_iter().flatten().any(|user| {
+            let account = user.strip_prefix(ACCOUNT_PREFIX);
+            user.starts_with(SYSTEM_PREFIX)
+                && user != ANONYMOUS_USER
+                && account.is_none_or(|account| !account.starts_with(NAMESPACE_MARK))
+        })
     }
 }
 
@@ -132,4 +134,35 @@ pub struct FieldMatch {
     /// that does not exist is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub equals: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_no_user_of_a_step_asks_in_his_own_time() {
+        let looks_for = |user: &str| AuditMatch {
+            user: Some(user.to_owned()),
+            ..AuditMatch::default()
+        };
+        for component in [
+            "system:serviceaccount:kube-system:endpointslice-controller",
+            "system:serviceaccount:kyverno:kyverno-background-controller",
+            "system:apiserver",
+            "system:kube-scheduler",
+            "system:node:$(node)",
+        ] {
+            assert!(looks_for(component).is_of_component(), "{component}");
+        }
+        for asker in [
+            "jane",
+            "system:anonymous",
+            "system:serviceaccount:$(namespace):app",
+            "system:serviceaccount:$(namespace)-b:app",
+        ] {
+            assert!(!looks_for(asker).is_of_component(), "{asker}");
+        }
+        assert!(!AuditMatch::default().is_of_component());
+    }
 }

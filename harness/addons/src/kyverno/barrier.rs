@@ -48,6 +48,32 @@ enum PolicyContent {
 }
 
 impl PolicyContent {
+    /// The kind with this content that is for the whole cluster.
+    fn cluster_kind(self) -> PolicyType {
+        let [
+            rules,
+            _,
+            images,
+            _,
+            validations,
+            _,
+            mutations,
+            _,
+            generations,
+            _,
+            deletions,
+            _,
+        ] = KINDS;
+        match self {
+            Self::Rules => rules,
+            Self::Images => images,
+            Self::Validations => validations,
+            Self::Mutations => mutations,
+            Self::Generations => generations,
+            Self::Deletions => deletions,
+        }
+    }
+
     fn version(self) -> &'static str {
         match self {
             Self::Rules => "kyverno.io/v1",
@@ -362,6 +388,17 @@ mod tests {
             .map(|(name, status)| json!({"type": name, "status": status}))
             .collect();
         json!({"status": {"conditionStatus": {"ready": false, "conditions": conditions}}})
+    }
+
+    #[test]
+    fn each_content_has_a_kind_for_the_whole_cluster() {
+        for kind in KINDS {
+            let whole = kind.content.cluster_kind();
+            assert!(
+                whole.content == kind.content && !whole.namespaced,
+                "{kind:?}"
+            );
+        }
     }
 
     #[test]

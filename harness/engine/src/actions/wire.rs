@@ -259,7 +259,8 @@ async fn answers_itself(
 
 /// Whether a step tries something else than a pod's own address: a Service may stand behind it.
 fn meets_service(step: &StepRequest<'_>) -> bool {
-    wire_target(step).is_some_and(|to| target_pod(to).is_none())
+    let to = step.action.facts().connects_to;
+    to.is_some_and(|to| target_pod(to).is_none())
 }
 
 /// Waits until every node knows the Services that these steps can meet: those of the world, and
@@ -270,7 +271,7 @@ async fn known_services(world: &LiveWorld<'_>, steps: &[StepRequest<'_>]) -> Res
     };
     let named = steps
         .iter()
-        .filter_map(|step| target_service(wire_target(step)?))
+        .filter_map(|step| target_service(step.action.facts().connects_to?))
         .map(|name| split_name(name, world.namespace()).0);
     let own = steps.iter().map(|step| world.namespace_of(step));
     let all: BTreeSet<String> = named
@@ -279,15 +280,6 @@ async fn known_services(world: &LiveWorld<'_>, steps: &[StepRequest<'_>]) -> Res
         .collect();
     let all: Vec<String> = all.into_iter().collect();
     world.wait_for_services(host_access, &all).await
-}
-
-/// Where a step's connection goes to.
-fn wire_target<'a>(step: &StepRequest<'a>) -> Option<&'a str> {
-    match step.action {
-        Action::Reach(wire) => Some(&wire.to),
-        Action::OpenConnection(hold) => Some(&hold.to),
-        _ => None,
-    }
 }
 
 /// Where nobody tells whether the nodes know a Service, a block has to last.

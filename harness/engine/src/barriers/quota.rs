@@ -25,8 +25,9 @@ use super::sentinels::{SentinelObjects, in_force_wait, not_yet};
 use super::status::own_status;
 use crate::Error;
 use crate::discovery::{ApiResource, find_object};
+use crate::started::takes_pods_along;
 use crate::wait::{ConditionWait, WaitLook, WaitReporter};
-use orphans::{takes_pods_along, wait_for_orphans};
+use orphans::wait_for_orphans;
 use usage::compare_usage;
 
 /// How long the controller may take to count again.

@@ -5,7 +5,8 @@ use api::{ApiCall, percent_encode};
 use model::{ApiReply, ReplyBody};
 use serde_json::Value;
 
-use super::workload::{Workload, WorkloadKind, is_controlled};
+use super::ownership::is_controlled;
+use super::workload::{Workload, WorkloadKind};
 use crate::Error;
 use crate::discovery::ApiResource;
 use crate::pods::find_condition;

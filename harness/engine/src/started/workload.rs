@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::ownership::is_controlled;
 use crate::Error;
 use crate::discovery::ApiResource;
 use crate::pods::{find_condition, is_ending};
@@ -237,15 +238,6 @@ impl Workload {
     }
 }
 
-/// Whether `owner` is the controller of `object`.
-pub(super) fn is_controlled(object: &Value, owner: &Value) -> bool {
-    let owners = object["metadata"]["ownerReferences"].as_array();
-    owners
-        .into_iter()
-        .flatten()
-        .any(|one| one["controller"] == true && one["uid"] == owner["metadata"]["uid"])
-}
-
 fn is_of_revision(pod: &Value, revision: &Value) -> bool {
     let hash = &pod["metadata"]["labels"]["controller-revision-hash"];
     hash.is_string() && hash == revision
@@ -373,14 +365,5 @@ mod tests {
             ),
             1
         );
-    }
-
-    #[test]
-    fn only_the_controller_owns() {
-        let mut pod = owned("a", "d", json!({}));
-        let owner = |uid: &str| json!({"metadata": {"uid": uid}});
-        assert!(is_controlled(&pod, &owner("d")) && !is_controlled(&pod, &owner("e")));
-        pod["metadata"]["ownerReferences"][0]["controller"] = json!(false);
-        assert!(!is_controlled(&pod, &owner("d")));
     }
 }

@@ -12,17 +12,10 @@ use serde_json::Value;
 use super::LiveWorld;
 use crate::Error;
 use crate::discovery::ApiResource;
-use crate::started::makes_pods;
+use crate::started::{owned_collections, owners_of, takes_pods_along};
 
 /// How long the pods of a workload may take to end once it was deleted.
 const FOLLOWERS_END_WITHIN: Duration = Duration::from_secs(60);
-
-/// What a controller makes for an object, by the plural: makers of pods, and pods.
-const FOLLOWING_KINDS: [&str; 3] = [
-    "/apis/apps/v1/namespaces/{}/replicasets",
-    "/apis/batch/v1/namespaces/{}/jobs",
-    "/api/v1/namespaces/{}/pods",
-];
 
 /// What follows from a world's objects elsewhere.
 #[derive(Clone, Debug, Default)]
@@ -44,7 +37,7 @@ impl LiveWorld<'_> {
         namespace: &str,
     ) -> Result<(), Error> {
         let is_elsewhere = resource.namespaced && !self.namespaces.has(namespace);
-        if is_elsewhere && (makes_pods(resource) || resource.kind == "CronJob") {
+        if is_elsewhere && takes_pods_along(resource) {
             self.note_followers().await?;
         }
         Ok(())
@@ -62,8 +55,7 @@ impl LiveWorld<'_> {
             if makers.count() == 0 {
                 continue;
             }
-            for kind in FOLLOWING_KINDS {
-                let collection = kind.replace("{}", &percent_encode(&namespace));
+            for collection in owned_collections(&namespace) {
                 for item in self.items_at(&collection).await? {
                     if is_owned(&item, &found.uids) {
                         found.uids.insert(uid_of(&item));
@@ -175,18 +167,12 @@ fn path_in(collection: &str, item: &Value) -> String {
     format!("{collection}/{name}")
 }
 
-/// Whether controllers make something for objects of this kind.
+/// Whether controllers make something for an object.
 fn makes_others(object: &Value) -> bool {
-    [
-        "CronJob",
-        "DaemonSet",
-        "Deployment",
-        "Job",
-        "ReplicaSet",
-        "ReplicationController",
-        "StatefulSet",
-    ]
-    .contains(&text(&object["kind"]))
+    takes_pods_along(&ApiResource::guess_resource(
+        text(&object["apiVersion"]),
+        text(&object["kind"]),
+    ))
 }
 
 fn is_set(object: &Value) -> bool {
@@ -195,11 +181,7 @@ fn is_set(object: &Value) -> bool {
 
 /// Whether one of these owns an object.
 fn is_owned(object: &Value, uids: &BTreeSet<String>) -> bool {
-    let owners = object["metadata"]["ownerReferences"].as_array();
-    owners
-        .into_iter()
-        .flatten()
-        .any(|owner| uids.contains(text(&owner["uid"])))
+    owners_of(object).any(|owner| uids.contains(text(&owner["uid"])))
 }
 
 /// Whether a StatefulSet made this claim for a pod of its: by its name, the labels that it got, and

@@ -12,6 +12,7 @@ pub static ADDON: PureAddon = PureAddon {
     }],
     part_of: None,
     needs_node: true,
+    namespace: None,
     asks_registries: false,
     one_by_one: false,
     second_try: None,

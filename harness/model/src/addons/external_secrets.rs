@@ -21,6 +21,7 @@ pub static ADDON: PureAddon = PureAddon {
     }],
     part_of: None,
     needs_node: true,
+    namespace: Some("external-secrets"),
     asks_registries: false,
     one_by_one: true,
     // What fails, be it that two of its caches have not heard the same yet, is tried again after a

@@ -26,6 +26,7 @@ pub static ADDON: PureAddon = PureAddon {
     }],
     part_of: None,
     needs_node: true,
+    namespace: Some("gatekeeper-system"),
     asks_registries: false,
     // A template makes the kind of the constraints that follow.
     one_by_one: true,

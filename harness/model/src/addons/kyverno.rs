@@ -32,6 +32,28 @@ const CEL_EXCEPTION_ISOLATION: KindIsolation = KindIsolation::Stated(ReachRule(|
     excepts_only_ours("policyRefs", "name", exception)
 }));
 
+/// What each part of Kyverno is that is installed beside it: programs and settings of one component.
+pub(super) const KYVERNO_PART: PureAddon = PureAddon {
+    name: "",
+    about: "",
+    versions: &[AddonVersion {
+        version: "1.19.1",
+        components: &["kyverno-1.19.1"],
+    }],
+    part_of: Some(&ADDON),
+    needs_node: true,
+    namespace: None,
+    asks_registries: false,
+    one_by_one: false,
+    second_try: None,
+    milestones: &[],
+    kinds: &[],
+    without_barrier: &[],
+    denials: &[],
+    settle_message: None,
+    unserved: None,
+};
+
 /// Kyverno.
 pub static ADDON: PureAddon = PureAddon {
     name: "kyverno",
@@ -42,6 +64,7 @@ pub static ADDON: PureAddon = PureAddon {
     }],
     part_of: None,
     needs_node: true,
+    namespace: Some("kyverno"),
     asks_registries: true,
     one_by_one: false,
     second_try: None,

@@ -10,6 +10,7 @@ pub static ADDON: PureAddon = PureAddon {
     versions: REGISTRY_VERSIONS,
     part_of: None,
     needs_node: false,
+    namespace: None,
     asks_registries: false,
     one_by_one: false,
     second_try: None,

@@ -26,6 +26,7 @@ pub static ADDON: PureAddon = PureAddon {
     }],
     part_of: None,
     needs_node: true,
+    namespace: Some("cosign-system"),
     asks_registries: true,
     one_by_one: false,
     second_try: None,

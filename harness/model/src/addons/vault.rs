@@ -14,6 +14,7 @@ pub static ADDON: PureAddon = PureAddon {
     }],
     part_of: None,
     needs_node: true,
+    namespace: Some("vault"),
     asks_registries: false,
     one_by_one: false,
     second_try: None,

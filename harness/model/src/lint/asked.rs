@@ -40,7 +40,45 @@ impl LintNotes<'_> {
             Action::WaitRunning(_) => vec![pod_request(&["CREATE"], "pods", place)],
             Action::Evict(_) => vec![pod_request(&["CREATE"], "pods/eviction", place)],
             Action::Exec { .. } => vec![pod_request(&["CONNECT"], "pods/exec", place)],
-            _ => Vec::new(),
+            // Changes of which it is not told here what is sent.
+            Action::Scale { .. }
+            | Action::EphemeralContainer { .. }
+            | Action::Bind { .. }
+            | Action::Token { .. }
+            | Action::Rotate(_)
+            | Action::CreateSecrets(_)
+            | Action::RewriteSecrets(_) => Vec::new(),
+            // What webhooks are not asked about.
+            Action::Get(_)
+            | Action::List { .. }
+            | Action::Path(_)
+            | Action::LookFor(_)
+            | Action::Reach(_)
+            | Action::OpenConnection(_)
+            | Action::CheckConnection(_)
+            | Action::CheckAgent(_)
+            | Action::CheckDelivery(_)
+            | Action::CheckPropagation(_)
+            | Action::CheckSecrets
+            | Action::Build(_)
+            | Action::Push(_)
+            | Action::Copy(_)
+            | Action::Tamper(_)
+            | Action::Corrupt(_)
+            | Action::Sbom(_)
+            | Action::Attach(_)
+            | Action::Sign(_)
+            | Action::Attest(_)
+            | Action::Verify(_)
+            | Action::Scan(_)
+            | Action::ReadEtcdValue(_)
+            | Action::CopyEtcdValue(_)
+            | Action::SetEncryption(_)
+            | Action::Process(_)
+            | Action::Node(_)
+            | Action::Kms(_)
+            | Action::Snapshot(_)
+            | Action::Restore(_) => Vec::new(),
         }
     }
 }

@@ -5,22 +5,19 @@ use std::collections::BTreeSet;
 use super::identities::{DEFAULT_ACCOUNT, identity_parts};
 use super::{FindingPlace, LintNotes};
 use crate::spelling::suggest_word;
+use crate::system_users::{ACCOUNT_PREFIX, ANONYMOUS_USER, NODE_PREFIX, SYSTEM_PREFIX};
 use crate::{Action, AuditMatch, ObservedRecord, ScenarioStep, StepIdentity};
 
 /// The user of the administrator in a box.
 const ADMINISTRATOR_NAME: &str = "admin";
 
-/// Users of Kubernetes itself, ServiceAccounts among them.
-const SYSTEM_PREFIX: &str = "system:";
-const NODE_PREFIX: &str = "system:node:";
-const ACCOUNT_PREFIX: &str = "system:serviceaccount:";
 const SYSTEM_NAMESPACE: &str = "kube-system";
 
 /// Users that are neither nodes nor ServiceAccounts (kubernetes 1.36
 /// `apiserver/pkg/authentication/user/user.go`, and the certificates of a box).
 const SYSTEM_USERS: [&str; 6] = [
     "system:admin",
-    "system:anonymous",
+    ANONYMOUS_USER,
     "system:apiserver",
     "system:kube-controller-manager",
     "system:kube-proxy",
@@ -73,15 +70,6 @@ const CONTROLLER_ACCOUNTS: [&str; 43] = [
     "ttl-after-finished-controller",
     "ttl-controller",
     "validatingadmissionpolicy-status-controller",
-];
-
-/// The namespaces of addons that have one, with ServiceAccounts of their own.
-const ADDON_NAMESPACES: [(&str, &str); 5] = [
-    ("external-secrets", "external-secrets"),
-    ("gatekeeper", "gatekeeper-system"),
-    ("kyverno", "kyverno"),
-    ("policy-controller", "cosign-system"),
-    ("vault", "vault"),
 ];
 
 impl LintNotes<'_> {
@@ -167,7 +155,7 @@ impl LintNotes<'_> {
             .worlds
             .values()
             .flat_map(|world| scenario.world_installs(world));
-        installs.any(|one| ADDON_NAMESPACES.contains(&(one.addon().name, namespace)))
+        installs.any(|one| one.addon().namespace == Some(namespace))
     }
 
     fn suggest_user(&self, user: &str) -> String {

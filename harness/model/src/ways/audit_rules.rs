@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use super::tried::TriedStep;
+use crate::system_users::{ACCOUNT_PREFIX, AUTHENTICATED_GROUP, account_groups};
 use crate::{
     Action, AuditMatch, ObservedRecord, ScenarioStep, StepIdentity, object_kinds, plural_name,
 };
@@ -34,7 +35,7 @@ impl AuditedUser {
     pub(super) fn stranger() -> Self {
         Self::Known {
             name: "somebody whom no rule names".into(),
-            groups: vec!["system:authenticated".into()],
+            groups: vec![AUTHENTICATED_GROUP.into()],
         }
     }
 }
@@ -287,11 +288,11 @@ pub(super) fn looked_for<'a>(steps: &'a [TriedStep<'a>]) -> impl Iterator<Item =
 
 /// The groups of a user: those that a step gives him, and those that come with his name.
 fn groups_of(name: &str, steps: &[TriedStep<'_>]) -> Vec<String> {
-    let mut all = vec!["system:authenticated".to_owned()];
-    if let Some(account) = name.strip_prefix("system:serviceaccount:") {
-        let namespace = account.split(':').next().unwrap_or_default();
-        all.push("system:serviceaccounts".into());
-        all.push(format!("system:serviceaccounts:{namespace}"));
+    let mut all = vec![AUTHENTICATED_GROUP.to_owned()];
+    if let Some(account) = name.strip_prefix(ACCOUNT_PREFIX) {
+        all.extend(account_groups(
+            account.split(':').next().unwrap_or_default(),
+        ));
     }
     for step in steps {
         if let Some(StepIdentity::User {

@@ -195,7 +195,17 @@ fn held_control<'a>(
         ControlKind::Encryption => !configurations.is_empty(),
         // They need no object.
         ControlKind::NodeRestriction | ControlKind::AdmissionPlugin | ControlKind::Vault => true,
-        _ => !objects.is_empty(),
+        ControlKind::AdmissionPolicy
+        | ControlKind::Webhook
+        | ControlKind::Kyverno
+        | ControlKind::PolicyController
+        | ControlKind::Gatekeeper
+        | ControlKind::Rbac
+        | ControlKind::NetworkPolicy
+        | ControlKind::Quota
+        | ControlKind::Audit
+        | ControlKind::ExternalSecrets
+        | ControlKind::AgentManager => !objects.is_empty(),
     };
     is_there.then(|| HeldControl {
         kind,

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::HeldControl;
 use super::tried::TriedStep;
+use crate::system_users::{ACCOUNT_PREFIX, ANONYMOUS_USER, account_groups};
 use crate::{ImpersonateHeaders, StepIdentity};
 
 /// Accounts by which controllers make pods (kubernetes 1.36
@@ -78,7 +79,7 @@ fn asking_user(step: &TriedStep<'_>) -> AskingUser {
         Some(StepIdentity::Serviceaccount {
             name, namespace, ..
         }) => account_user(namespace.as_deref().unwrap_or("$(namespace)"), name),
-        Some(StepIdentity::Anonymous) => known_user("system:anonymous", &[]),
+        Some(StepIdentity::Anonymous) => known_user(ANONYMOUS_USER, &[]),
         None => known_user("the administrator", &["system:masters".to_owned()]),
     }
 }
@@ -92,11 +93,8 @@ fn known_user(name: &str, groups: &[String]) -> AskingUser {
 
 fn account_user(namespace: &str, name: &str) -> AskingUser {
     AskingUser {
-        name: format!("system:serviceaccount:{namespace}:{name}"),
-        groups: vec![
-            "system:serviceaccounts".into(),
-            format!("system:serviceaccounts:{namespace}"),
-        ],
+        name: format!("{ACCOUNT_PREFIX}{namespace}:{name}"),
+        groups: account_groups(namespace).to_vec(),
     }
 }
 

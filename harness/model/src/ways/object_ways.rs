@@ -10,12 +10,12 @@ use super::object_rules::{
 use super::right_ways::grants;
 use super::tried::{ChangeVerb, TriedStep, is_workload_kind, kind_of};
 use super::{ControlKind, WayRound};
+use crate::system_users::NODES_GROUP;
 use crate::{Action, StepIdentity};
 
 use ControlKind::{AdmissionPolicy, Kyverno, PodSecurity, PolicyController, Webhook};
 
 const REQUEST_RULES: &[ControlKind] = &[AdmissionPolicy, Webhook];
-const NODES_GROUP: &str = "system:nodes";
 const LEVEL_LABEL: &str = "pod-security.kubernetes.io/enforce";
 
 pub(super) static WAYS: &[WayRound] = &[

@@ -3,12 +3,10 @@
 
 use super::tried::{ChangeVerb, TriedStep, plain_kind};
 use super::{ControlKind, HeldControl, WayRound, always};
+use crate::system_users::{NODE_PREFIX, NODES_GROUP};
 use crate::{Action, Answer, Plugin, Refuser, StepIdentity};
 
 use ControlKind::{AdmissionPlugin, NodeRestriction};
-
-const NODES_GROUP: &str = "system:nodes";
-const NODE_NAME: &str = "system:node:";
 
 pub(super) static WAYS: &[WayRound] = &[
     // kubernetes 1.36 `plugin/pkg/admission/noderestriction/admission.go`, `admitNode`: status keeps
@@ -67,7 +65,8 @@ pub(super) static WAYS: &[WayRound] = &[
         is_tried: |_, steps| {
             steps.iter().any(|step| match &step.step.identity {
                 Some(StepIdentity::User { name, groups, .. }) => {
-                    groups.iter().any(|group| group == NODES_GROUP) && !name.starts_with(NODE_NAME)
+                    groups.iter().any(|group| group == NODES_GROUP)
+                        && !name.starts_with(NODE_PREFIX)
                 }
                 Some(StepIdentity::Serviceaccount { .. } | StepIdentity::Anonymous) | None => false,
             })
@@ -163,7 +162,7 @@ fn by_kubelets<'s, 'a>(
     steps: &'s [TriedStep<'a>],
 ) -> impl Iterator<Item = (&'a str, &'s TriedStep<'a>)> {
     steps.iter().filter_map(|step| match &step.step.identity {
-        Some(StepIdentity::User { name, .. }) => Some((name.strip_prefix(NODE_NAME)?, step)),
+        Some(StepIdentity::User { name, .. }) => Some((name.strip_prefix(NODE_PREFIX)?, step)),
         Some(StepIdentity::Serviceaccount { .. } | StepIdentity::Anonymous) | None => None,
     })
 }

@@ -38,7 +38,17 @@ impl StoppedStep<'_, '_> {
             ControlKind::ExternalSecrets => self.is_kept_by_operator(),
             ControlKind::Vault => self.is_kept_by_vault(),
             ControlKind::AgentManager => return self.is_kept_from_manager(),
-            _ => self.is_refused_by(kind),
+            ControlKind::PodSecurity
+            | ControlKind::AdmissionPolicy
+            | ControlKind::Webhook
+            | ControlKind::Kyverno
+            | ControlKind::PolicyController
+            | ControlKind::Gatekeeper
+            | ControlKind::Rbac
+            | ControlKind::NetworkPolicy
+            | ControlKind::Quota
+            | ControlKind::NodeRestriction
+            | ControlKind::AdmissionPlugin => self.is_refused_by(kind),
         };
         is_stopped && (is_everywhere(kind) || self.passes_elsewhere())
     }

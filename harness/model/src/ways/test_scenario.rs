@@ -5,6 +5,22 @@ use std::fs;
 
 use crate::{ScenarioLibrary, lint_scenario};
 
+/// A Role that allows this, and its binding.
+pub(super) fn tenant_role(verb: &str, plural: &str) -> String {
+    format!(
+        "apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {{name: tenant}}
+rules: [{{apiGroups: [''], resources: [{plural}], verbs: [{verb}]}}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {{name: tenant}}
+roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: Role, name: tenant}}
+"
+    )
+}
+
 /// The ways that the lint misses in a scenario with these worlds, steps and files.
 pub(super) fn untried_ways(head: &str, steps: &[&str], files: &[(&str, &str)]) -> BTreeSet<String> {
     let folder = tempfile::tempdir().unwrap();

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use wait::WaitLook;
 
 use super::sentinel::{match_constraints, matched_resources, sentinel_policy};
-use super::{KINDS, PolicyContent, PolicyType};
+use super::{PolicyContent, PolicyType};
 use crate::Error;
 use crate::barrier::{BarrierSite, WrittenObject, not_yet, within_barrier_time};
 
@@ -113,8 +113,7 @@ pub(in crate::kyverno) fn trigger(name: &str) -> Value {
 
 /// A ClusterPolicy that generates a ConfigMap for the one of its own name, which is there.
 pub(in crate::kyverno) fn generating_cluster_policy(namespace: &str, name: &str) -> Value {
-    let [cluster_policy, ..] = KINDS;
-    generating_rules(cluster_policy, namespace, name)
+    generating_rules(PolicyContent::Rules.cluster_kind(), namespace, name)
 }
 
 fn generating_rules(kind: PolicyType, namespace: &str, name: &str) -> Value {
@@ -171,7 +170,7 @@ mod tests {
         let generates = rules(json!({"generate": {}}));
         let changes = rules(json!({"mutate": {"targets": []}}));
         let validates = rules(json!({"mutate": {"foreach": []}}));
-        let [kind, ..] = KINDS;
+        let kind = PolicyContent::Rules.cluster_kind();
         let concerns = |now: Option<&Value>, past: &Value| {
             concerns_background(kind, &[written(now)], &[written(Some(past))])
         };

@@ -7,8 +7,8 @@ use futures::FutureExt;
 use serde_json::{Value, json};
 use wait::WaitLook;
 
-use super::PolicyType;
 use super::sentinel::match_constraints;
+use super::{PolicyContent, PolicyType};
 use crate::Error;
 use crate::barrier::{BarrierSite, SENTINEL_LABEL, within_barrier_time};
 
@@ -51,12 +51,7 @@ pub(super) fn deleting(kind: PolicyType, namespace: &str, name: &str) -> Value {
 
 /// The policy of the trial.
 pub(in crate::kyverno) fn deleting_policy(namespace: &str, name: &str) -> Value {
-    let kind = PolicyType {
-        kind: "DeletingPolicy",
-        content: super::PolicyContent::Deletions,
-        plural: "deletingpolicies",
-        namespaced: false,
-    };
+    let kind = PolicyContent::Deletions.cluster_kind();
     super::sentinel::sentinel_policy(kind, namespace, name, deleting(kind, namespace, name))
 }
 

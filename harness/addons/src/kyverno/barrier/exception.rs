@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use wait::WaitLook;
 
 use super::sentinel::{refusing_rule, rules_spec, sentinel_policy, validating};
-use super::{KINDS, PolicyContent, PolicyType};
+use super::{PolicyContent, PolicyType};
 use crate::Error;
 use crate::barrier::{BarrierSite, WrittenObject, not_yet, refused_by, within_barrier_time};
 
@@ -46,10 +46,7 @@ impl ExceptionType {
 
     /// The kind of policy of the sentinel.
     fn policy_type(self) -> PolicyType {
-        let [first, ..] = KINDS;
-        let mut kinds = KINDS.into_iter();
-        let found = kinds.find(|kind| kind.content == self.policies && !kind.namespaced);
-        found.unwrap_or(first)
+        self.policies.cluster_kind()
     }
 
     fn policy(self, namespace: &str, name: &str) -> Value {
@@ -59,7 +56,11 @@ impl ExceptionType {
                 let leases = json!({"kinds": ["Lease"], "namespaces": [namespace]});
                 rules_spec(&refusing_rule(name, &leases))
             }
-            _ => validating(kind, namespace, name),
+            PolicyContent::Images
+            | PolicyContent::Validations
+            | PolicyContent::Mutations
+            | PolicyContent::Generations
+            | PolicyContent::Deletions => validating(kind, namespace, name),
         };
         sentinel_policy(kind, namespace, name, spec)
     }

@@ -63,7 +63,10 @@ fn asks_for_it(kind: PolicyType, object: &Value) -> bool {
             !kind.namespaced && spec["autogen"]["validatingAdmissionPolicy"]["enabled"] == true
         }
         // The lint refuses a mutating policy that asks for one; the others cannot.
-        _ => false,
+        PolicyContent::Images
+        | PolicyContent::Mutations
+        | PolicyContent::Generations
+        | PolicyContent::Deletions => false,
     }
 }
 
@@ -83,7 +86,12 @@ async fn wait_until_gone(
 ) -> Result<(), Error> {
     let stem = match kind.content {
         PolicyContent::Rules => "cpol",
-        _ => "vpol",
+        PolicyContent::Validations => "vpol",
+        // None becomes one.
+        PolicyContent::Images
+        | PolicyContent::Mutations
+        | PolicyContent::Generations
+        | PolicyContent::Deletions => return Ok(()),
     };
     let what = format!("the admission policy {stem}-{name} to be gone");
     let list = format!("{POLICIES}?fieldSelector=metadata.name%3D{stem}-{name}");

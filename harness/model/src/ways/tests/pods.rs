@@ -1,18 +1,8 @@
 use std::collections::BTreeSet;
 
-use crate::ways::test_scenario::{assert_each_tries_its_own, untried_ways};
+use crate::ways::test_scenario::{assert_each_tries_its_own, tenant_role, untried_ways};
 
 const NAMESPACE_TEXT: &str = "{apiVersion: v1, kind: Namespace, metadata: {name: $(namespace), labels: {pod-security.kubernetes.io/enforce: LEVEL}}}";
-const TENANT_RIGHTS: &str = "apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: {name: tenant}
-rules: [{apiGroups: [''], resources: [namespaces], verbs: [patch]}]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: {name: tenant}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: tenant}
-";
 const HOST_PATH: &str = "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {volumes: [{name: v, hostPath: {path: /}}], containers: []}}";
 const PRIVILEGED_POD: &str = "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{name: a, securityContext: {privileged: true}}]}}";
 const INIT_POD: &str = "{apiVersion: v1, kind: Pod, metadata: {name: i}, spec: {initContainers: [{name: i}], containers: []}}";
@@ -24,10 +14,11 @@ const SOME_CONTAINER: &str = "{name: c}";
 /// What is missed where a level of Pod Security refuses this pod.
 fn missed(level: &str, pod: &str, steps: &[&str]) -> BTreeSet<String> {
     let namespace = NAMESPACE_TEXT.replace("LEVEL", level);
+    let tenant = tenant_role("patch", "namespaces");
     let refused = "{id: refused, do: {create: pod.yaml}, expect-in: {bare: admitted, held: {denied: {by: pod-security}}}}";
     let files = [
         ("namespace.yaml", namespace.as_str()),
-        ("tenant.yaml", TENANT_RIGHTS),
+        ("tenant.yaml", tenant.as_str()),
         ("pod.yaml", pod),
         ("init.yaml", INIT_POD),
         ("deployment.yaml", SOME_DEPLOYMENT),

@@ -1,24 +1,14 @@
 use std::collections::BTreeSet;
 
-use crate::ways::test_scenario::untried_ways;
+use crate::ways::test_scenario::{tenant_role, untried_ways};
 
 const SOME_POD: &str = "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: []}}";
-const SOME_ROLE: &str = "apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: {name: tenant}
-rules: [{apiGroups: [''], resources: [resourcequotas], verbs: [VERB]}]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: {name: tenant}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: tenant}
-";
 
 /// What is missed where a quota of this spec refuses a pod, and a tenant has this verb on quotas.
 fn missed(spec: &str, verb: &str, steps: &[&str]) -> BTreeSet<String> {
     let quota =
         format!("{{apiVersion: v1, kind: ResourceQuota, metadata: {{name: few}}, spec: {spec}}}");
-    let role = SOME_ROLE.replace("VERB", verb);
+    let role = tenant_role(verb, "resourcequotas");
     let files = [
         ("quota.yaml", quota.as_str()),
         ("role.yaml", role.as_str()),
