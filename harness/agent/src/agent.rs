@@ -12,6 +12,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub(crate) use config::LEAST_PATIENCE;
 pub use config::{AgentConfig, AgentTimes, LiveEvents, ProduceFrom, ResolveName};
 pub use state::{AgentActivity, AttemptStage, ConnectionStatus};
 

@@ -143,20 +143,26 @@ pub struct AgentTimes {
     pub state: Duration,
 }
 
+/// The least of [`AgentTimes::receive`], [`AgentTimes::no_ack`] and the manager's `overtake` when times
+/// are multiplied.
+pub(crate) const LEAST_PATIENCE: Duration = Duration::from_secs(10);
+
 impl AgentTimes {
     /// Every time multiplied, the kernel's own for a connection (127 s) included; how often
-    /// something is tried stays.
+    /// something is tried stays. How long a silent manager is borne with is not less than
+    /// [`LEAST_PATIENCE`]: on a busy machine, one that works can be silent for seconds.
     #[must_use]
     pub fn scaled_by(self, by: f64) -> Self {
         let of =
             |time: Duration| Duration::try_from_secs_f64(time.as_secs_f64() * by).unwrap_or(time);
+        let patience = |time: Duration| of(time).max(LEAST_PATIENCE.min(time));
         Self {
             connect: Some(of(self.connect.unwrap_or(Duration::from_secs(127)))),
-            receive: of(self.receive),
+            receive: patience(self.receive),
             retry: of(self.retry),
             max_retries: self.max_retries,
             notify: of(self.notify),
-            no_ack: of(self.no_ack),
+            no_ack: patience(self.no_ack),
             enrol_step: of(self.enrol_step),
             enrol_most: of(self.enrol_most),
             after_enrolment: of(self.after_enrolment),
@@ -187,5 +193,27 @@ impl Default for AgentTimes {
             rescan: Duration::from_secs(64),
             state: Duration::from_secs(5),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faster_times_leave_patience_for_a_busy_machine_and_slower_ones_do_not_shorten_any() {
+        let fast = AgentTimes::default().scaled_by(0.05);
+        assert_eq!(
+            (fast.receive, fast.no_ack),
+            (LEAST_PATIENCE, LEAST_PATIENCE)
+        );
+        assert_eq!(fast.retry, Duration::from_millis(500));
+        let slow = AgentTimes::default().scaled_by(2.0);
+        assert_eq!(slow.no_ack, Duration::from_secs(120));
+        let short = AgentTimes {
+            no_ack: Duration::from_secs(4),
+            ..AgentTimes::default()
+        };
+        assert_eq!(short.scaled_by(0.05).no_ack, Duration::from_secs(4));
     }
 }

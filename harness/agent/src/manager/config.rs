@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::agent::LEAST_PATIENCE;
 use crate::{AgentVersion, TlsFiles};
 
 /// A manager's configuration; the defaults are the shipped ones.
@@ -64,7 +65,8 @@ impl ManagerConfig {
                 after_registration_time: of(after_registration_time),
                 ..self.force
             },
-            overtake: of(self.overtake),
+            // An agent that works can be silent for seconds, on a busy machine.
+            overtake: of(self.overtake).max(LEAST_PATIENCE.min(self.overtake)),
             disconnected_after: of(self.disconnected_after),
             key_update: of(self.key_update),
             ..self
