@@ -19,6 +19,7 @@ use tokio::process::Command;
 use tokio::sync::Semaphore;
 use wait::TimedOut;
 
+pub(crate) use authority::LeafKey;
 pub(crate) use material::SigningMaterial;
 
 /// No tool needs longer.

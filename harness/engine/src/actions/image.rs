@@ -5,6 +5,7 @@ mod once;
 mod own;
 mod requests;
 mod sbom;
+mod short_lived;
 mod sign;
 mod verify;
 

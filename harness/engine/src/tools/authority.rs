@@ -21,10 +21,24 @@ pub(crate) const CLUSTER_ISSUER: &str = "https://kubernetes.default.svc";
 /// An authority for short-lived certificates.
 pub(crate) struct ShortLivedAuthority(CertifiedIssuer<'static, KeyPair>);
 
-/// A certificate and its key (PKCS #8), PEM.
+/// The key of a short-lived certificate.
+pub(crate) struct LeafKey(KeyPair);
+
+impl LeafKey {
+    pub(crate) fn generate() -> Result<Self, Error> {
+        KeyPair::generate().map(Self).map_err(cannot_make)
+    }
+
+    /// PKCS #8, PEM.
+    pub(crate) fn pem(&self) -> String {
+        self.0.serialize_pem()
+    }
+}
+
+/// A certificate, PEM, and its last second.
 pub(crate) struct LeafCertificate {
     pub(crate) certificate: String,
-    pub(crate) key: String,
+    pub(crate) not_after: OffsetDateTime,
 }
 
 impl ShortLivedAuthority {
@@ -41,11 +55,18 @@ impl ShortLivedAuthority {
     }
 
     /// A certificate for this subject (a URI) that expires after this many seconds.
-    pub(crate) fn issue_leaf(&self, subject: &str, seconds: i64) -> Result<LeafCertificate, Error> {
+    pub(crate) fn issue_leaf(
+        &self,
+        key: &LeafKey,
+        subject: &str,
+        seconds: i64,
+    ) -> Result<LeafCertificate, Error> {
         let now = OffsetDateTime::now_utc();
         let mut leaf = CertificateParams::default();
         leaf.not_before = now - Duration::seconds(1);
-        leaf.not_after = now + Duration::seconds(seconds);
+        // A certificate knows whole seconds.
+        let not_after = (now + Duration::seconds(seconds)).truncate_to_second();
+        leaf.not_after = not_after;
         leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning];
         leaf.subject_alt_names = vec![SanType::URI(subject.try_into().map_err(cannot_make)?)];
@@ -58,11 +79,10 @@ impl ShortLivedAuthority {
             .map(|(id, text)| CustomExtension::from_oid_content(id, text))
             .collect();
         leaf.use_authority_key_identifier_extension = true;
-        let key = KeyPair::generate().map_err(cannot_make)?;
-        let certificate = leaf.signed_by(&key, &self.0).map_err(cannot_make)?.pem();
+        let certificate = leaf.signed_by(&key.0, &self.0).map_err(cannot_make)?.pem();
         Ok(LeafCertificate {
             certificate,
-            key: key.serialize_pem(),
+            not_after,
         })
     }
 }

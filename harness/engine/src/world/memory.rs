@@ -21,8 +21,10 @@ pub(crate) struct StepMemory {
     images: HashMap<ImageName, Arc<OciImage>>,
     /// How many signatures of each kind it has had that are made once for all.
     orders: HashMap<SigningOrder, usize>,
-    /// When the last short-lived certificate expires.
+    /// When the short-lived certificate expires that was made last.
     pub(crate) certificate_end: Option<OffsetDateTime>,
+    /// When all of them have expired, until that was waited for.
+    pub(crate) all_expired: Option<OffsetDateTime>,
     /// How many Secrets `create-secrets` has made.
     pub(crate) filled: u16,
     /// Whether its API server goes on trying to open what is stored: it was not ready when it was

@@ -5,26 +5,17 @@ use std::path::{Path, PathBuf};
 use api::TokenRequest;
 use cluster::HostAccess;
 use model::{
-    Action, AttestImage, ImageName, ImageSigner, SignImage, SignatureFormat, StatementPredicate,
-    ToolTask, TrustedRoot,
+    Answer, AttestImage, ImageName, ImageSigner, SignImage, SignatureFormat, StatementPredicate,
+    ToolTask, TrustedRoot, Verdict,
 };
-use time::{Duration, OffsetDateTime};
 
 use super::once::SigningTask;
+use super::short_lived::SHORT_LIVED_SECONDS;
 use crate::Error;
 use crate::actions::{Observation, StepContext};
-use crate::tools::{self, ToolCall, token};
-use crate::wait::{ConditionWait, WaitLook};
+use crate::tools::{self, token};
 use crate::workshop::{SignedStatement, SigningOrder};
 use crate::world::LiveWorld;
-
-/// How long a certificate lasts that is to be over soon, in seconds: enough to sign with it, on a
-/// busy machine, too.
-const SHORT_LIVED_SECONDS: i64 = 15;
-
-const EXPIRES_WITHIN: std::time::Duration = std::time::Duration::from_secs(30);
-
-const POLL_INTERVAL: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// The audience that Fulcio asks of a token.
 const SIGSTORE_AUDIENCE: &str = "sigstore";
@@ -58,35 +49,22 @@ pub(in crate::actions) async fn sign_image(
     cx: &mut StepContext<'_, '_>,
     sign: &SignImage,
 ) -> Result<Observation, Error> {
-    let services = SigningServices::from_signer(&sign.with, sign.log, sign.timestamp);
-    let mut args = vec!["sign".to_owned(), "-y".into()];
-    args.extend(
-        cx.world
-            .signer_flags(&sign.with, services, sign.format)
-            .await?,
-    );
-    let reference = cx.world.by_digest(&sign.image)?;
-    args.push(reference.clone());
-    let order = cx
-        .world
-        .signing_order(&sign.with, services, sign.format, &reference, None)
-        .await?;
-    let tried = cx
-        .world
-        .sign_once(
-            cx.world
-                .signing_task(ToolTask::CosignSign, args, &sign.image, order),
-        )
-        .await?;
-    cx.world.note_end(&sign.with);
-    Ok(tried)
+    let wanted = WantedSignature {
+        tool: ToolTask::CosignSign,
+        words: vec!["sign".to_owned(), "-y".into()],
+        image: &sign.image,
+        with: &sign.with,
+        services: SigningServices::from_signer(&sign.with, sign.log, sign.timestamp),
+        format: sign.format,
+        statement: None,
+    };
+    cx.world.make_signature(&wanted).await
 }
 
 pub(in crate::actions) async fn attest_image(
     cx: &mut StepContext<'_, '_>,
     attest: &AttestImage,
 ) -> Result<Observation, Error> {
-    let services = SigningServices::from_signer(&attest.with, attest.log, attest.timestamp);
     let folder = cx.world.world_folder()?;
     let text = match &attest.predicate {
         StatementPredicate::File(file) => {
@@ -101,40 +79,81 @@ pub(in crate::actions) async fn attest_image(
     let file = folder.join(format!("{}.predicate", cx.step.id));
     let predicate = artifact::digest(text.as_bytes());
     tools::write_file(&file, text)?;
-    let mut args = vec![
-        "attest".to_owned(),
-        "-y".into(),
-        "--type".into(),
-        attest.kind.clone(),
-    ];
-    args.extend(["--predicate".to_owned(), cx.world.folder_inside(&file)?]);
-    args.extend(
-        cx.world
-            .signer_flags(&attest.with, services, attest.format)
-            .await?,
-    );
-    let reference = cx.world.by_digest(&attest.image)?;
-    args.push(reference.clone());
-    let statement = Some(SignedStatement {
-        kind: attest.kind.clone(),
-        predicate,
-    });
-    let order = cx
-        .world
-        .signing_order(&attest.with, services, attest.format, &reference, statement)
-        .await?;
-    let tried = cx
-        .world
-        .sign_once(
-            cx.world
-                .signing_task(ToolTask::CosignAttest, args, &attest.image, order),
-        )
-        .await?;
-    cx.world.note_end(&attest.with);
-    Ok(tried)
+    let file = cx.world.folder_inside(&file)?;
+    let words = ["attest", "-y", "--type", &attest.kind, "--predicate", &file];
+    let wanted = WantedSignature {
+        tool: ToolTask::CosignAttest,
+        words: words.map(str::to_owned).to_vec(),
+        image: &attest.image,
+        with: &attest.with,
+        services: SigningServices::from_signer(&attest.with, attest.log, attest.timestamp),
+        format: attest.format,
+        statement: Some(SignedStatement {
+            kind: attest.kind.clone(),
+            predicate,
+        }),
+    };
+    cx.world.make_signature(&wanted).await
+}
+
+/// A signature of an image, or of a statement on it.
+struct WantedSignature<'a> {
+    tool: ToolTask,
+    /// The tool's command and its own flags.
+    words: Vec<String>,
+    image: &'a ImageName,
+    with: &'a ImageSigner,
+    services: SigningServices,
+    format: SignatureFormat,
+    statement: Option<SignedStatement>,
 }
 
 impl LiveWorld<'_> {
+    /// Signs. Where the machine was too busy to do so while a short-lived certificate lasted, and
+    /// that was refused, it signs once more, with one that lasts longer.
+    async fn make_signature(&mut self, wanted: &WantedSignature<'_>) -> Result<Observation, Error> {
+        let [usual, longer] = SHORT_LIVED_SECONDS;
+        let tried = self.try_signature(wanted, usual).await?;
+        if !self.has_expired(wanted.with) {
+            return Ok(tried);
+        }
+        let tried = match tried.verdict == Verdict::from(Answer::Done) {
+            true => tried,
+            false => self.try_signature(wanted, longer).await?,
+        };
+        match self.has_expired(wanted.with) {
+            // Nobody knows whether it was signed before that.
+            true => Err(Error::cannot_make(
+                "a short-lived certificate expired while it was signed with: this machine is too busy",
+            )),
+            false => Ok(tried),
+        }
+    }
+
+    async fn try_signature(
+        &mut self,
+        wanted: &WantedSignature<'_>,
+        seconds: i64,
+    ) -> Result<Observation, Error> {
+        let &WantedSignature {
+            with,
+            services,
+            format,
+            ..
+        } = wanted;
+        let mut args = wanted.words.clone();
+        args.extend(self.service_flags(services, format).await?);
+        args.extend(self.signer_flags(with, seconds).await?);
+        let reference = self.by_digest(wanted.image)?;
+        args.push(reference.clone());
+        let statement = wanted.statement.clone();
+        let order = self
+            .signing_order(with, services, format, &reference, statement)
+            .await?;
+        let task = self.signing_task(wanted.tool, args, wanted.image, order);
+        self.sign_once(task).await
+    }
+
     /// What goes into a signature, where nothing but a key and the image does.
     async fn signing_order(
         &mut self,
@@ -192,76 +211,49 @@ impl LiveWorld<'_> {
         }
     }
 
-    /// Records when a short-lived certificate expires.
-    fn note_end(&mut self, with: &ImageSigner) {
-        if let ImageSigner::ShortLived(_) = with {
-            self.memory.certificate_end =
-                Some(OffsetDateTime::now_utc() + Duration::seconds(SHORT_LIVED_SECONDS + 1));
-        }
-    }
-
-    /// Waits until short-lived certificates have expired: once, and not while more is being signed.
-    pub(crate) async fn wait_until_expired(&mut self, action: &Action) -> Result<(), Error> {
-        let makes = matches!(
-            action,
-            Action::Build(_)
-                | Action::Push(_)
-                | Action::Copy(_)
-                | Action::Sign(_)
-                | Action::Attest(_)
-        );
-        let Some(over) = self.memory.certificate_end.filter(|_| !makes) else {
-            return Ok(());
-        };
-        let wait = ConditionWait {
-            what: "the certificate to expire",
-            within: EXPIRES_WITHIN,
-            every: POLL_INTERVAL,
-        };
-        let look = async || match OffsetDateTime::now_utc() {
-            now if now > over => WaitLook::Ready(()),
-            now => WaitLook::NotYet(format!("{} more seconds", (over - now).whole_seconds())),
-        };
-        self.waiter.wait_until(wait, look).await?;
-        self.memory.certificate_end = None;
-        Ok(())
-    }
-
-    /// The signer and its services, in cosign's flags.
+    /// The signer, in cosign's flags.
     async fn signer_flags(
         &mut self,
         with: &ImageSigner,
+        seconds: i64,
+    ) -> Result<Vec<String>, Error> {
+        match with {
+            ImageSigner::Key(name) => {
+                let (host_access, material) = (self.host_access()?, &self.run.material);
+                let file = material.key_file(host_access, name, true).await?;
+                Ok(vec!["--key".into(), file])
+            }
+            ImageSigner::Account(account) => self.token_file(account, 0).await,
+            ImageSigner::ExpiredToken(account) => {
+                self.token_file(account, -token::FAR_SECONDS).await
+            }
+            ImageSigner::FutureToken(account) => self.token_file(account, token::FAR_SECONDS).await,
+            ImageSigner::ShortLived(subject) => {
+                let subject = self.fill_text(subject);
+                self.issue_short_lived(&subject, seconds).await
+            }
+        }
+    }
+
+    /// The services that take part, in cosign's flags.
+    async fn service_flags(
+        &self,
         services: SigningServices,
         format: SignatureFormat,
     ) -> Result<Vec<String>, Error> {
-        let host_access = self.host_access()?;
-        let material = &self.run.material;
+        let (host_access, material) = (self.host_access()?, &self.run.material);
         let SigningServices {
             fulcio,
             log,
             timestamp,
         } = services;
-        let mut args = match with {
-            ImageSigner::Key(name) => vec![
-                "--key".into(),
-                material.key_file(host_access, name, true).await?,
-            ],
-            ImageSigner::Account(account) => self.token_file(account, 0).await?,
-            ImageSigner::ExpiredToken(account) => {
-                self.token_file(account, -token::FAR_SECONDS).await?
-            }
-            ImageSigner::FutureToken(account) => {
-                self.token_file(account, token::FAR_SECONDS).await?
-            }
-            ImageSigner::ShortLived(subject) => self.short_lived(&self.fill_text(subject)).await?,
-        };
         if format == SignatureFormat::Legacy {
             let flags = [
                 "--new-bundle-format=false",
                 "--use-signing-config=false",
                 "--tlog-upload=false",
             ];
-            args.extend(flags.map(str::to_owned));
+            let mut args = flags.map(str::to_owned).to_vec();
             if fulcio {
                 args.extend([
                     format!("--fulcio-url={}", HostAccess::FULCIO),
@@ -273,12 +265,10 @@ impl LiveWorld<'_> {
             );
             return Ok(args);
         }
-        args.extend([
-            "--signing-config".into(),
-            material
-                .signing_config(host_access, fulcio, log, timestamp)
-                .await?,
-        ]);
+        let config = material
+            .signing_config(host_access, fulcio, log, timestamp)
+            .await?;
+        let mut args = vec!["--signing-config".into(), config];
         if let Some(root) = material
             .trusted_root(host_access, &TrustedRoot::Box)
             .await?
@@ -315,42 +305,6 @@ impl LiveWorld<'_> {
         let file = self.world_folder()?.join(format!("{account}.token"));
         tools::write_file(&file, token)?;
         Ok(vec!["--identity-token".into(), self.folder_inside(&file)?])
-    }
-
-    /// A certificate that is soon over, with its key in cosign's own form.
-    async fn short_lived(&self, subject: &str) -> Result<Vec<String>, Error> {
-        let (host_access, folder) = (self.host_access()?, self.world_folder()?);
-        let authority = self.run.material.authority().await?;
-        let leaf = authority.issue_leaf(subject, SHORT_LIVED_SECONDS)?;
-        let at = |name: &str| folder.join(format!("short-lived.{name}"));
-        tools::write_file(&at("pem"), leaf.key)?;
-        tools::write_file(&at("crt"), leaf.certificate)?;
-        let prefix = self.folder_inside(&folder.join("short-lived"))?;
-        let args = ["import-key-pair", "-y", "--key"]
-            .map(str::to_owned)
-            .into_iter();
-        let args = args
-            .chain([
-                self.folder_inside(&at("pem"))?,
-                "--output-key-prefix".into(),
-                prefix,
-            ])
-            .collect();
-        tools::run_or_fail(
-            host_access,
-            &ToolCall {
-                program: "cosign",
-                args,
-                home: &folder,
-            },
-        )
-        .await?;
-        let flags = [("--key", "key"), ("--certificate", "crt")];
-        let mut args = Vec::new();
-        for (flag, name) in flags {
-            args.extend([flag.to_owned(), self.folder_inside(&at(name))?]);
-        }
-        Ok(args)
     }
 
     /// The world's own folder, on this side.
