@@ -12,7 +12,8 @@ mod store;
 mod table;
 mod yaml;
 
+pub use diff::changed_lines;
 pub use error::{Error, TableError};
 pub use snapshot::GoldenFile;
 pub use store::{GoldenStore, OutcomeComparison, OutcomeSource, PendingFile, first_sentence};
-pub use table::{OutcomeTable, render_outcome};
+pub use table::{OutcomeTable, render_cell, render_outcome};

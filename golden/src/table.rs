@@ -24,6 +24,14 @@ pub fn render_outcome(outcome: &RecordedOutcome) -> String {
     OutcomeTable::from_outcome(outcome).body()
 }
 
+/// What is recorded of one cell, as lines: redacted, without times.
+#[must_use]
+pub fn render_cell(cell: &OutcomeCell) -> String {
+    let mut out = String::new();
+    write_entry(&mut out, &cell_entry(cell));
+    out
+}
+
 impl OutcomeTable {
     /// The table of an outcome; worlds that were not tried are left out.
     #[must_use]

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use clap::builder::{PossibleValue, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use model::AddonInstall;
+use model::{AddonInstall, ComparedRelease};
 
 use crate::exit::ExitReason;
 
@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Run(RunArguments),
     /// Take out one control at a time: a step then has to be answered differently
     Prove(ProveArguments),
+    /// Try scenarios on two releases side by side: what does the second one decide otherwise?
+    Compare(CompareArguments),
     /// Start a box to work in, and say how to use kubectl with it
     Up(UpArguments),
     /// Take a box down
@@ -184,6 +186,29 @@ pub(crate) struct ProveArguments {
     /// Skip the worlds with all their controls: every scenario was just seen to pass
     #[arg(long)]
     pub(crate) whole_passed: bool,
+    /// Install what the machine lacks, after saying so, and build what is pinned
+    #[arg(long)]
+    pub(crate) setup: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompareArguments {
+    /// The first release: `kubernetes@1.N`, or an addon's, such as `kyverno@1.19`
+    #[arg(value_name = "OLD", value_parser = ComparedRelease::from_str)]
+    pub(crate) old: ComparedRelease,
+    /// The second release, of the same thing
+    #[arg(value_name = "NEW", value_parser = ComparedRelease::from_str)]
+    pub(crate) new: ComparedRelease,
+    #[command(flatten)]
+    pub(crate) choice: ScenarioChoice,
+    #[command(flatten)]
+    pub(crate) folders: FolderArguments,
+    /// End with 1 where a cell is decided otherwise, and with 6 where only detail differs
+    #[arg(long)]
+    pub(crate) gate: bool,
+    /// Write the comparison as JSON; `-` is standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
     /// Install what the machine lacks, after saying so, and build what is pinned
     #[arg(long)]
     pub(crate) setup: bool,

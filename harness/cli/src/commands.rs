@@ -1,6 +1,7 @@
 //! One module for each command.
 
 pub(crate) mod accept;
+pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod components;
 pub(crate) mod doctor;

@@ -38,6 +38,7 @@ fn run_command(command: Command) -> Result<ExitReason, CommandFault> {
     match command {
         Command::Run(args) => commands::run::run_scenarios(&args),
         Command::Prove(args) => commands::prove::run_prove(&args),
+        Command::Compare(args) => commands::compare::run_compare(&args),
         Command::Up(args) => commands::up::run_up(&args),
         Command::Down(args) => commands::down::run_down(&args),
         Command::List(args) => commands::list::run_list(&args),

@@ -3,6 +3,7 @@
 pub(crate) mod json;
 pub(crate) mod junit;
 pub(crate) mod machine;
+pub(crate) mod releases;
 pub(crate) mod repeat;
 pub(crate) mod table;
 pub(crate) mod text;

@@ -7,7 +7,7 @@ pub(crate) mod display;
 mod finished;
 mod hold;
 mod interrupted;
-mod outputs;
+pub(crate) mod outputs;
 mod pause;
 mod repeat;
 pub(crate) mod setup;

@@ -321,3 +321,17 @@ fn images_that_no_node_could_get_are_refused_before_a_box_is_started() {
     no_node.fails(2, &["error: `--image` is for nodes", "hint: "]);
     scratch.is_untouched();
 }
+
+#[test]
+fn what_is_no_pair_of_releases_is_not_compared() {
+    let scratch = Scratch::privileged();
+    let compare = |old: &str, new: &str, code: i32, said: &[&str]| {
+        scratch.gauntlet(&["compare", old, new]).fails(code, said);
+    };
+    let known = "kubernetes@1.36";
+    compare("kubernetes", known, 2, &["names no release"]);
+    compare(known, known, 2, &["compared with itself"]);
+    compare("kubernetes@1.99", known, 2, &["`1.99` is not pinned"]);
+    compare("gatekeeper@3.23", known, 2, &["releases of two things"]);
+    scratch.is_untouched();
+}

@@ -25,10 +25,15 @@ pub(crate) fn check_writable(args: &RunArguments) -> Result<(), CommandFault> {
             CommandFault::usage("both reports would go to the same file").hint("name two files"),
         );
     }
-    for path in asked.into_iter().filter(|path| !stdout(path)) {
-        try_writing(path).map_err(|error| unwritable_fault(path).because_of(&error))?;
+    asked.into_iter().try_for_each(|path| check_file(path))
+}
+
+/// Whether a report can be written there; `-` is standard output.
+pub(crate) fn check_file(path: &Path) -> Result<(), CommandFault> {
+    if path.as_os_str() == "-" {
+        return Ok(());
     }
-    Ok(())
+    try_writing(path).map_err(|error| unwritable_fault(path).because_of(&error))
 }
 
 /// Opens it, and leaves everything as it was.
@@ -82,13 +87,16 @@ pub(crate) fn write_reports(args: &RunArguments, report: &mut RunReport, evidenc
 }
 
 fn write_file(path: &Path, text: &str, report: &mut RunReport) {
+    report.faults.extend(write_text(path, text).err());
+}
+
+/// Writes a report whole; `-` is standard output.
+pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), CommandFault> {
     if path.as_os_str() == "-" {
         ui::print_result(text);
-    } else if let Err(error) = write_whole(path, text) {
-        report
-            .faults
-            .push(unwritable_fault(path).because_of(&error));
+        return Ok(());
     }
+    write_whole(path, text).map_err(|error| unwritable_fault(path).because_of(&error))
 }
 
 fn unwritable_fault(path: &Path) -> CommandFault {

@@ -1,0 +1,413 @@
+//! What two releases answer differently: the cells that were decided otherwise first, then those
+//! with other detail.
+
+use golden::{changed_lines, render_cell};
+use model::{CellStatus, ComparedWorld, OutcomeCell, RecordedOutcome, ReleasePair, WorldOutcome};
+use serde_json::{Value, json};
+
+use crate::commands::lint::count_scenarios;
+use crate::exit::ExitReason;
+
+/// What came of one comparison.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ReleaseReport {
+    /// The releases, as they were named.
+    pub(crate) old: String,
+    pub(crate) new: String,
+    /// The scenarios that the releases concern, by id.
+    pub(crate) scenarios: Vec<ScenarioComparison>,
+    /// What worlds left behind.
+    pub(crate) leaks: Vec<String>,
+}
+
+/// One scenario on both.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ScenarioComparison {
+    pub(crate) id: String,
+    /// How many cells answered the same on both, detail included.
+    pub(crate) same: usize,
+    /// The others, in the file's order.
+    pub(crate) cells: Vec<CellComparison>,
+}
+
+/// One cell that is not the same on both.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct CellComparison {
+    pub(crate) step: String,
+    pub(crate) world: String,
+    pub(crate) difference: CellDifference,
+}
+
+/// How a cell differs.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum CellDifference {
+    /// Another verdict.
+    Decided { old: CellAnswer, new: CellAnswer },
+    /// The same verdict with other detail, as lines with `-` and `+`.
+    Detail { verdict: String, lines: Vec<String> },
+    /// Nothing is shown of it: one of the two could not be tried, or did not answer the same twice.
+    Undecided { why: String },
+}
+
+/// What one release answered.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct CellAnswer {
+    pub(crate) verdict: String,
+    pub(crate) message: Option<String>,
+}
+
+impl ReleaseReport {
+    pub(crate) fn new(pair: &ReleasePair) -> Self {
+        Self {
+            old: pair.old().to_string(),
+            new: pair.new_release().to_string(),
+            scenarios: Vec::new(),
+            leaks: Vec::new(),
+        }
+    }
+
+    /// Adds a scenario that was tried on both.
+    pub(crate) fn add_scenario(&mut self, outcome: &RecordedOutcome, worlds: &[ComparedWorld]) {
+        let mut compared = ScenarioComparison {
+            id: outcome.id.clone(),
+            same: 0,
+            cells: Vec::new(),
+        };
+        for pair in worlds {
+            let side = |name: &String| outcome.worlds.get(name);
+            compared.add_world(&pair.world, side(&pair.old), side(&pair.new));
+        }
+        self.scenarios.push(compared);
+    }
+
+    /// How the command ends where its exit code is asked for.
+    pub(crate) fn gate(&self) -> ExitReason {
+        let cells = self.scenarios.iter().flat_map(|one| &one.cells);
+        let each = cells.map(|cell| match cell.difference {
+            CellDifference::Decided { .. } => ExitReason::Failed,
+            CellDifference::Detail { .. } => ExitReason::Differs,
+            CellDifference::Undecided { .. } => ExitReason::Broken,
+        });
+        let leaked = (!self.leaks.is_empty()).then_some(ExitReason::Leaked);
+        ExitReason::worst(each.chain(leaked))
+    }
+
+    /// How it ends otherwise: a difference is what was asked for, and no fault.
+    pub(crate) fn exit_reason(&self) -> ExitReason {
+        match self.gate() {
+            ExitReason::Failed | ExitReason::Differs => ExitReason::Passed,
+            other => other,
+        }
+    }
+
+    /// For people.
+    pub(crate) fn text(&self) -> String {
+        let mut out = String::new();
+        for one in &self.scenarios {
+            out.push_str(&one.text(&self.old, &self.new));
+        }
+        for leak in &self.leaks {
+            out.push_str(&format!("\nleft behind: {leak}\n"));
+        }
+        let count = |is: fn(&CellDifference) -> bool| {
+            let cells = self.scenarios.iter().flat_map(|one| &one.cells);
+            cells.filter(|cell| is(&cell.difference)).count()
+        };
+        let same: usize = self.scenarios.iter().map(|one| one.same).sum();
+        out.push_str(&format!(
+            "\n{} → {}, {}: {same} cells the same, {} decided otherwise, {} with other \
+             detail, {} undecided\n",
+            self.old,
+            self.new,
+            count_scenarios(self.scenarios.len(), "scenario"),
+            count(|one| matches!(one, CellDifference::Decided { .. })),
+            count(|one| matches!(one, CellDifference::Detail { .. })),
+            count(|one| matches!(one, CellDifference::Undecided { .. })),
+        ));
+        out
+    }
+
+    /// For programs; its keys are stable.
+    pub(crate) fn json(&self) -> Value {
+        json!({
+            "comparison": "v1",
+            "old": self.old,
+            "new": self.new,
+            "scenarios": self.scenarios.iter().map(ScenarioComparison::json).collect::<Vec<_>>(),
+            "leaked": self.leaks,
+        })
+    }
+}
+
+impl ScenarioComparison {
+    fn add_world(&mut self, world: &str, old: Option<&WorldOutcome>, new: Option<&WorldOutcome>) {
+        let (old, new) = match (tried_cells(old), tried_cells(new)) {
+            (Ok(old), Ok(new)) => (old, new),
+            (Err(why), _) | (_, Err(why)) => {
+                self.cells.push(CellComparison {
+                    step: String::new(),
+                    world: world.to_owned(),
+                    difference: CellDifference::Undecided { why },
+                });
+                return;
+            }
+        };
+        for (step, cell) in old {
+            let other = new.iter().find(|(other, _)| *other == step);
+            let difference = match other {
+                Some((_, other)) => cell_difference(cell, other),
+                None => Some(CellDifference::Undecided {
+                    why: "the second release did not get to it".into(),
+                }),
+            };
+            match difference {
+                None => self.same += 1,
+                Some(difference) => self.cells.push(CellComparison {
+                    step: step.to_owned(),
+                    world: world.to_owned(),
+                    difference,
+                }),
+            }
+        }
+    }
+
+    /// Nothing where all is the same.
+    fn text(&self, old_name: &str, new_name: &str) -> String {
+        if self.cells.is_empty() {
+            return String::new();
+        }
+        let rank = |cell: &&CellComparison| match cell.difference {
+            CellDifference::Decided { .. } => 0,
+            CellDifference::Undecided { .. } => 1,
+            CellDifference::Detail { .. } => 2,
+        };
+        let mut cells: Vec<&CellComparison> = self.cells.iter().collect();
+        cells.sort_by_key(rank);
+        let lines = cells.iter().map(|cell| cell.text(old_name, new_name));
+        format!("\n{}\n{}", self.id, lines.collect::<String>())
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "id": self.id,
+            "same": self.same,
+            "cells": self.cells.iter().map(CellComparison::json).collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl CellComparison {
+    fn text(&self, old_name: &str, new_name: &str) -> String {
+        let place = match self.step.as_str() {
+            "" => self.world.clone(),
+            step => format!("{step} · {}", self.world),
+        };
+        match &self.difference {
+            CellDifference::Decided { old, new } => {
+                let width = old_name.chars().count().max(new_name.chars().count());
+                let line = |name: &str, answer: &CellAnswer| {
+                    let message = answer.message.as_ref();
+                    let said = message.map(|said| format!("\n    {:width$}  {said}", ""));
+                    format!(
+                        "    {name:width$}  {}{}\n",
+                        answer.verdict,
+                        said.unwrap_or_default()
+                    )
+                };
+                format!(
+                    "  decided otherwise · {place}\n{}{}",
+                    line(old_name, old),
+                    line(new_name, new)
+                )
+            }
+            CellDifference::Undecided { why } => format!("  undecided · {place}: {why}\n"),
+            CellDifference::Detail { verdict, lines } => {
+                let lines = lines.iter().map(|line| format!("    {line}\n"));
+                format!(
+                    "  other detail · {place}: {verdict}\n{}",
+                    lines.collect::<String>()
+                )
+            }
+        }
+    }
+
+    fn json(&self) -> Value {
+        let answer = |one: &CellAnswer| json!({ "verdict": one.verdict, "message": one.message });
+        let (word, more) = match &self.difference {
+            CellDifference::Decided { old, new } => (
+                "decided-otherwise",
+                json!({ "old": answer(old), "new": answer(new) }),
+            ),
+            CellDifference::Detail { verdict, lines } => (
+                "other-detail",
+                json!({ "verdict": verdict, "lines": lines }),
+            ),
+            CellDifference::Undecided { why } => ("undecided", json!({ "why": why })),
+        };
+        json!({ "step": self.step, "world": self.world, "difference": word, "detail": more })
+    }
+}
+
+/// The cells of a world that was tried, each with its step's id.
+fn tried_cells(outcome: Option<&WorldOutcome>) -> Result<Vec<(&str, &OutcomeCell)>, String> {
+    match outcome {
+        Some(WorldOutcome::Tried(cells)) => Ok(cells
+            .iter()
+            .map(|(step, cell)| (step.as_str(), cell))
+            .collect()),
+        Some(WorldOutcome::Broken { why }) => Err(format!("the world cannot be set up: {why}")),
+        Some(WorldOutcome::Skipped { why }) => Err(format!("skipped: {why}")),
+        None => Err("it was never tried".into()),
+    }
+}
+
+/// How two answers to one step differ; nothing where they are the same.
+fn cell_difference(old: &OutcomeCell, new: &OutcomeCell) -> Option<CellDifference> {
+    for cell in [old, new] {
+        match cell.status() {
+            CellStatus::Passed | CellStatus::Failed => {}
+            CellStatus::Flaky | CellStatus::Broken => {
+                let then = cell
+                    .second
+                    .as_ref()
+                    .map(|second| format!(", then {second}"));
+                let why = format!("{}{}", cell.verdict, then.unwrap_or_default());
+                return Some(CellDifference::Undecided { why });
+            }
+        }
+    }
+    if old.verdict != new.verdict {
+        let answer = |cell: &OutcomeCell| CellAnswer {
+            verdict: cell.verdict.to_string(),
+            message: cell.detail.message.clone(),
+        };
+        return Some(CellDifference::Decided {
+            old: answer(old),
+            new: answer(new),
+        });
+    }
+    let lines = changed_lines(&render_cell(old), &render_cell(new));
+    (!lines.is_empty()).then(|| CellDifference::Detail {
+        verdict: old.verdict.to_string(),
+        lines,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{Answer, AnswerDetail, Verdict};
+
+    use super::*;
+
+    fn cell(verdict: Verdict, message: &str) -> OutcomeCell {
+        OutcomeCell {
+            intended: Answer::Admitted,
+            verdict,
+            second: None,
+            detail: AnswerDetail {
+                message: Some(message.into()),
+                ..AnswerDetail::default()
+            },
+            millis: 1.0,
+        }
+    }
+
+    fn report(old: OutcomeCell, new: OutcomeCell) -> ReleaseReport {
+        let tried = |cell| WorldOutcome::Tried([("step".to_owned(), cell)].into_iter().collect());
+        let outcome = RecordedOutcome {
+            id: "area/name".into(),
+            worlds: [
+                ("bare-old".to_owned(), tried(old)),
+                ("bare-new".to_owned(), tried(new)),
+            ]
+            .into_iter()
+            .collect(),
+        };
+        let mut report = ReleaseReport {
+            old: "kubernetes@1.35".into(),
+            new: "kubernetes@1.36".into(),
+            scenarios: Vec::new(),
+            leaks: Vec::new(),
+        };
+        report.add_scenario(
+            &outcome,
+            &[ComparedWorld {
+                world: "bare".into(),
+                old: "bare-old".into(),
+                new: "bare-new".into(),
+            }],
+        );
+        report
+    }
+
+    fn admitted(message: &str) -> OutcomeCell {
+        cell(Answer::Admitted.into(), message)
+    }
+
+    #[test]
+    fn another_verdict_comes_before_other_detail_and_what_is_not_shown_before_both() {
+        assert_eq!(
+            report(admitted("a"), admitted("a")).gate(),
+            ExitReason::Passed
+        );
+        let detail = report(admitted("a"), admitted("b"));
+        assert_eq!(detail.gate(), ExitReason::Differs);
+        assert!(
+            detail.text().contains("- message: a\n    + message: b\n"),
+            "{}",
+            detail.text()
+        );
+        let other = report(admitted("a"), cell(Answer::Running.into(), "a"));
+        assert_eq!(other.gate(), ExitReason::Failed);
+        assert_eq!(other.exit_reason(), ExitReason::Passed);
+        for shown in [
+            "decided otherwise · step · bare",
+            "kubernetes@1.36  running",
+            "1 decided",
+        ] {
+            assert!(other.text().contains(shown), "{}", other.text());
+        }
+        let broken = report(admitted("a"), cell(Verdict::broken("no reply"), "a"));
+        assert_eq!(
+            (broken.gate(), broken.exit_reason()),
+            (ExitReason::Broken, ExitReason::Broken)
+        );
+    }
+
+    #[test]
+    fn what_answers_twice_differently_shows_nothing() {
+        let mut flaky = admitted("a");
+        flaky.second = Some(Answer::Running.into());
+        let report = report(flaky, admitted("a"));
+        assert!(
+            report
+                .text()
+                .contains("undecided · step · bare: admitted, then running")
+        );
+        assert_eq!(
+            report.json()["scenarios"][0]["cells"][0]["difference"],
+            "undecided"
+        );
+    }
+
+    #[test]
+    fn a_world_that_was_not_tried_is_undecided_as_a_whole() {
+        let mut report = report(admitted("a"), admitted("a"));
+        report.scenarios.clear();
+        let skipped = WorldOutcome::Skipped {
+            why: "no node".into(),
+        };
+        let outcome = RecordedOutcome {
+            id: "area/name".into(),
+            worlds: [("bare-old".to_owned(), skipped)].into_iter().collect(),
+        };
+        let pair = ComparedWorld {
+            world: "bare".into(),
+            old: "bare-old".into(),
+            new: "bare-new".into(),
+        };
+        report.add_scenario(&outcome, &[pair]);
+        assert!(report.text().contains("undecided · bare: skipped: no node"));
+        assert_eq!(report.gate(), ExitReason::Broken);
+    }
+}
