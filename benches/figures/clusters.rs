@@ -107,6 +107,7 @@ pub(crate) async fn cells_of(
         world: world.to_owned(),
     };
     let options = RunOptions {
+        ends_at_failure: evidence.is_none(),
         evidence,
         worlds_at_once: 1,
         ..RunOptions::default()

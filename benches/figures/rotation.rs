@@ -184,6 +184,7 @@ async fn round(
         .collect();
     let options = RunOptions {
         worlds_at_once: pods,
+        ends_at_failure: true,
         ..RunOptions::default()
     };
     let outcomes = runner::try_worlds(cluster, trials, options).await;

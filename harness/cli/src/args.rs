@@ -7,7 +7,7 @@ use std::str::FromStr;
 use clap::builder::{PossibleValue, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use model::{AddonInstall, ComparedRelease};
+use model::{AddonInstall, ComparedRelease, ComparisonError};
 
 use crate::exit::ExitReason;
 
@@ -98,6 +98,20 @@ pub(crate) struct ScenarioChoice {
 }
 
 impl ScenarioChoice {
+    /// Whether it chooses anything less than all.
+    pub(crate) fn narrows(&self) -> bool {
+        let Self {
+            filter: ScenarioFilter { ids, area, exclude },
+            changed,
+            rotate,
+            built,
+        } = self;
+        [ids, area, exclude].iter().any(|words| !words.is_empty())
+            || changed.is_some()
+            || rotate.is_some()
+            || *built
+    }
+
     /// Whether it may choose none without a fault.
     pub(crate) fn may_be_empty(&self) -> bool {
         self.changed.is_some() || self.rotate.is_some()
@@ -193,16 +207,21 @@ pub(crate) struct ProveArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct CompareArguments {
-    /// The first release: `kubernetes@1.N`, or an addon's, such as `kyverno@1.19`
-    #[arg(value_name = "OLD", value_parser = ComparedRelease::from_str)]
-    pub(crate) old: ComparedRelease,
-    /// The second release, of the same thing
-    #[arg(value_name = "NEW", value_parser = ComparedRelease::from_str)]
-    pub(crate) new: ComparedRelease,
+    /// The first: a release (`kubernetes@1.N`, or an addon's, such as `kyverno@1.19`), or a folder of
+    /// policies (`./policies`)
+    #[arg(value_name = "OLD", value_parser = ComparedThing::from_str)]
+    pub(crate) old: ComparedThing,
+    /// The second: another release of the same thing, or another folder
+    #[arg(value_name = "NEW", value_parser = ComparedThing::from_str)]
+    pub(crate) new: ComparedThing,
     #[command(flatten)]
     pub(crate) choice: ScenarioChoice,
     #[command(flatten)]
     pub(crate) folders: FolderArguments,
+    /// Of folders: try these objects too, a file or a folder of manifests; can be given several
+    /// times
+    #[arg(long, value_name = "PATH")]
+    pub(crate) objects: Vec<PathBuf>,
     /// End with 1 where a cell is decided otherwise, and with 6 where only detail differs
     #[arg(long)]
     pub(crate) gate: bool,
@@ -212,6 +231,28 @@ pub(crate) struct CompareArguments {
     /// Install what the machine lacks, after saying so, and build what is pinned
     #[arg(long)]
     pub(crate) setup: bool,
+}
+
+/// One of two things to compare.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ComparedThing {
+    /// A release.
+    Release(ComparedRelease),
+    /// A folder of policies.
+    Folder(PathBuf),
+}
+
+impl FromStr for ComparedThing {
+    type Err = ComparisonError;
+
+    /// What has a slash in it, or is there, is a folder.
+    fn from_str(word: &str) -> Result<Self, ComparisonError> {
+        if word.contains('/') || PathBuf::from(word).is_dir() {
+            Ok(Self::Folder(word.into()))
+        } else {
+            ComparedRelease::from_str(word).map(Self::Release)
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -1,9 +1,9 @@
 //! What a run came to, before it is formatted.
 
+pub(crate) mod comparison;
 pub(crate) mod json;
 pub(crate) mod junit;
 pub(crate) mod machine;
-pub(crate) mod releases;
 pub(crate) mod repeat;
 pub(crate) mod table;
 pub(crate) mod text;

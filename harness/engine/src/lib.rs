@@ -59,9 +59,10 @@ pub struct WorldTrial {
 pub struct EngineOptions {
     /// Leave every world as it was after its last step.
     pub keep: bool,
-    /// The folder that gets a folder for each failure. `None` where failures are what is looked
-    /// for: they are neither documented nor looked at twice, and a world ends with its first.
+    /// The folder that gets a folder for each failure, where they are documented.
     pub evidence: Option<PathBuf>,
+    /// Failures are what is looked for: they are not looked at twice, and a world ends with its first.
+    pub ends_at_failure: bool,
     /// How many worlds of all clusters of the run do something at a time.
     pub turns: WorldTurns,
     /// What all clusters of the run share.

@@ -22,7 +22,7 @@ pub(crate) async fn try_all(
     for (index, outcome) in tried {
         outcomes[index] = Some(outcome);
     }
-    if run.options.evidence.is_some() && is_as_before {
+    if !run.options.ends_at_failure && is_as_before {
         second_look(run, trials, &mut outcomes).await;
     }
     outcomes
@@ -229,6 +229,7 @@ steps: [{id: one, namespace: NAMESPACE, do: {delete: configmap/a}, expect: admit
         let options = EngineOptions {
             keep: false,
             evidence: None,
+            ends_at_failure: true,
             turns: WorldTurns::new(2),
             workshop: Arc::default(),
             stop: StopFlag::default(),

@@ -24,7 +24,9 @@ pub enum ComparedRelease {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ComparisonError {
     /// It names no release.
-    #[error("`{word}` names no release; write `kubernetes@1.N` or `ADDON@VERSION`")]
+    #[error(
+        "`{word}` names no release, and is no folder; write `kubernetes@1.N`, `ADDON@VERSION`, or a path"
+    )]
     NoRelease {
         /// What was written.
         word: String,

@@ -56,6 +56,14 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// An object that cannot be a part of a set of policies.
+    #[error("`{}`: {fault}", path.display())]
+    Policy {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: String,
+    },
     /// A path is something else than was needed, such as a folder in a file's place.
     #[error("`{}` is {found}, not {wanted}", path.display())]
     Not {

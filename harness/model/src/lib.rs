@@ -40,6 +40,7 @@ mod origin;
 mod outcome;
 mod parse_words;
 mod plugin;
+mod policy_set;
 mod process_status;
 mod processes;
 mod read;
@@ -56,6 +57,7 @@ mod spelling;
 mod storage;
 mod system_users;
 mod tool;
+mod trials;
 mod unfit;
 mod ways;
 mod wire;
@@ -101,6 +103,7 @@ pub use nodeless::needs_no_node;
 pub use origin::AnswerOrigin;
 pub use outcome::{AnswerDetail, CellStatus, OutcomeCell, RecordedOutcome, WorldOutcome};
 pub use plugin::Plugin;
+pub use policy_set::{PolicySet, compare_policies, read_objects};
 pub use process_status::{ProcessState, ProcessStatus};
 pub use processes::{lasting_processes, logged_processes};
 pub use read::{read_message, read_reply};
@@ -122,6 +125,7 @@ pub use storage::{
     ProcessChange, RewriteSecrets, RotateSecret, StorageSeal, TransplantObject, WatchedValue,
 };
 pub use tool::{ToolTask, read_tool};
+pub use trials::{PolicyWords, TrialObject, trial_objects};
 pub use unfit::{Unfit, read_unfit};
 pub use ways::{ControlKind, HeldControl, TriedStep, WayRound, way_round, ways_round};
 pub use wire::{

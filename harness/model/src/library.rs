@@ -229,7 +229,7 @@ fn scenario_folders(dir: &Path) -> Result<Vec<String>, Error> {
 }
 
 /// The names in a folder, sorted; hidden ones are left out.
-fn sorted_entries(dir: &Path) -> Result<Vec<String>, Error> {
+pub(crate) fn sorted_entries(dir: &Path) -> Result<Vec<String>, Error> {
     let failed = |source| Error::Read {
         path: dir.to_owned(),
         source,
@@ -253,7 +253,7 @@ fn sorted_entries(dir: &Path) -> Result<Vec<String>, Error> {
 ///
 /// # Errors
 /// Everything [`Error`] has, with place and caret for what does not parse.
-fn read_manifests(path: &Path) -> Result<Vec<ObjectManifest>, Error> {
+pub(crate) fn read_manifests(path: &Path) -> Result<Vec<ObjectManifest>, Error> {
     let text = read_text(path)?;
     let documents: Vec<Value> = parse_documents(path, &text)?;
     let manifests: Vec<_> = documents

@@ -28,9 +28,10 @@ use crate::{
 pub struct RunOptions {
     /// Leave namespaces and boxes as they are after their last step.
     pub keep: bool,
-    /// The folder that gets a folder for each failure. `None` where failures are what is looked
-    /// for: they are neither documented nor looked at twice, and a world ends with its first.
+    /// The folder that gets a folder for each failure, where they are documented.
     pub evidence: Option<PathBuf>,
+    /// Failures are what is looked for: they are not looked at twice, and a world ends with its first.
+    pub ends_at_failure: bool,
     /// How many worlds do something at a time, on all clusters together.
     pub worlds_at_once: usize,
     /// Begin no further world once one is not as expected.
@@ -45,6 +46,7 @@ impl Default for RunOptions {
         Self {
             keep: false,
             evidence: None,
+            ends_at_failure: false,
             worlds_at_once: 10,
             fail_fast: false,
             pauses: None,
@@ -191,6 +193,7 @@ impl ClusterRunner {
         let RunOptions {
             keep,
             evidence,
+            ends_at_failure,
             worlds_at_once: _,
             fail_fast: _,
             pauses,
@@ -198,6 +201,7 @@ impl ClusterRunner {
         EngineOptions {
             keep,
             evidence,
+            ends_at_failure,
             turns: self.turns.clone(),
             workshop: Arc::clone(&self.workshop),
             stop: self.stop.clone(),
@@ -246,6 +250,7 @@ pub async fn try_worlds(
     let RunOptions {
         keep,
         evidence,
+        ends_at_failure,
         worlds_at_once,
         fail_fast: _,
         pauses,
@@ -253,6 +258,7 @@ pub async fn try_worlds(
     let options = EngineOptions {
         keep,
         evidence,
+        ends_at_failure,
         turns: WorldTurns::new(worlds_at_once),
         workshop: Arc::default(),
         stop,

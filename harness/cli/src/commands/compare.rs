@@ -1,38 +1,102 @@
-//! `gauntlet compare`: the same scenarios on two releases, side by side in one run.
+//! `gauntlet compare`: the same on two releases, or on two sets of policies, side by side in one run.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use ::components::kubernetes_component;
 use cluster::ClusterProvider;
-use model::{ComparedRelease, ComparedWorld, LoadedScenario, ReleasePair};
+use model::{
+    ComparedRelease, ComparedWorld, LoadedScenario, ObjectManifest, PolicySet, ReleasePair,
+    compare_policies, read_objects,
+};
 use native::BoxCache;
 use runner::{ClusterRunner, ComponentSupply, RunObserver, RunOptions, RunPlan};
 
-use crate::args::CompareArguments;
+use crate::args::{CompareArguments, ComparedThing};
 use crate::commands::lint;
 use crate::commands::run::display::RunDisplay;
 use crate::commands::run::{outputs, setup, start_runtime};
 use crate::exit::ExitReason;
 use crate::fault::CommandFault;
-use crate::report::releases::ReleaseReport;
+use crate::report::comparison::{ComparedDetail, ComparisonReport};
 use crate::{folders, interrupt, ui};
 
-/// Tries the chosen scenarios on both releases, and says what the second answers differently.
+/// Scenarios whose worlds are there twice, each with how its worlds belong together.
+type DoubledScenarios = Vec<(Arc<LoadedScenario>, Vec<ComparedWorld>)>;
+
+/// Tries the same on both, and says what the second answers differently.
 pub(crate) fn run_compare(args: &CompareArguments) -> Result<ExitReason, CommandFault> {
-    let pair = ReleasePair::new(args.old.clone(), args.new.clone())
-        .map_err(|error| CommandFault::usage(error.to_string()))?;
-    for release in [pair.old(), pair.new_release()] {
-        check_pinned(release)?;
-    }
     if let Some(path) = &args.json {
         outputs::check_file(path)?;
+    }
+    match (&args.old, &args.new) {
+        (ComparedThing::Release(old), ComparedThing::Release(new)) => {
+            compare_releases(args, old, new)
+        }
+        (ComparedThing::Folder(old), ComparedThing::Folder(new)) => compare_folders(args, old, new),
+        (ComparedThing::Release(_), ComparedThing::Folder(_))
+        | (ComparedThing::Folder(_), ComparedThing::Release(_)) => Err(CommandFault::usage(
+            "a release is not compared with a folder of policies",
+        )),
+    }
+}
+
+fn compare_releases(
+    args: &CompareArguments,
+    old: &ComparedRelease,
+    new: &ComparedRelease,
+) -> Result<ExitReason, CommandFault> {
+    let pair = ReleasePair::new(old.clone(), new.clone())
+        .map_err(|error| CommandFault::usage(error.to_string()))?;
+    [old, new].into_iter().try_for_each(check_pinned)?;
+    if !args.objects.is_empty() {
+        return Err(CommandFault::usage(
+            "objects are tried on policies; for releases, choose scenarios",
+        ));
     }
     let chosen =
         lint::readable_scenarios(&folders::find_folders(&args.folders)?, &args.choice, None)?;
     let doubled = double_all(&pair, &chosen);
+    let report = ComparisonReport::new(old.to_string(), new.to_string(), ComparedDetail::Whole);
     if doubled.is_empty() {
-        return nothing_concerned(args, &pair);
+        return nothing_concerned(args, &report);
     }
+    compare_all(args, &doubled, report)
+}
+
+/// Tries objects on two sets of policies.
+fn compare_folders(
+    args: &CompareArguments,
+    old: &Path,
+    new: &Path,
+) -> Result<ExitReason, CommandFault> {
+    if args.choice.narrows() {
+        return Err(CommandFault::usage(
+            "scenarios are tried on releases; for policies, give objects with --objects",
+        ));
+    }
+    let own: Vec<Vec<ObjectManifest>> = args
+        .objects
+        .iter()
+        .map(|path| read_objects(path))
+        .collect::<Result<_, _>>()
+        .map_err(|error| lint::unreadable_fault(&error))?;
+    let compared = PolicySet::read(old).and_then(|old| {
+        let new = PolicySet::read(new)?;
+        compare_policies(&old, &new, &own.concat())
+    });
+    let (loaded, pair) = compared.map_err(|error| lint::unreadable_fault(&error))?;
+    let name = |folder: &Path| folder.display().to_string();
+    let report = ComparisonReport::new(name(old), name(new), ComparedDetail::Decision);
+    compare_all(args, &vec![(Arc::new(loaded), vec![pair])], report)
+}
+
+/// Tries all of it in one run, both sides at the same time.
+fn compare_all(
+    args: &CompareArguments,
+    doubled: &DoubledScenarios,
+    mut report: ComparisonReport,
+) -> Result<ExitReason, CommandFault> {
     let scenarios: Vec<Arc<LoadedScenario>> = doubled
         .iter()
         .map(|(loaded, _)| Arc::clone(loaded))
@@ -47,8 +111,7 @@ pub(crate) fn run_compare(args: &CompareArguments) -> Result<ExitReason, Command
     let runner = ClusterRunner::new(boxes, RunOptions::default(), observer);
     let ran = start_runtime()?.block_on(runner.run_in_boxes(plan, &ComponentSupply::all_built()));
     display.clear();
-    let mut report = ReleaseReport::new(&pair);
-    for (tried, (_, worlds)) in ran.scenarios.iter().zip(&doubled) {
+    for (tried, (_, worlds)) in ran.scenarios.iter().zip(doubled) {
         report.add_scenario(&tried.outcome, worlds);
     }
     report.leaks = ran.leaks;
@@ -75,10 +138,7 @@ fn check_pinned(release: &ComparedRelease) -> Result<(), CommandFault> {
 }
 
 /// The scenarios that the releases concern, with each of their worlds twice.
-fn double_all(
-    pair: &ReleasePair,
-    chosen: &[LoadedScenario],
-) -> Vec<(Arc<LoadedScenario>, Vec<ComparedWorld>)> {
+fn double_all(pair: &ReleasePair, chosen: &[LoadedScenario]) -> DoubledScenarios {
     let doubled = chosen.iter().map(|loaded| pair.double_worlds(loaded));
     doubled
         .filter(|(_, worlds)| !worlds.is_empty())
@@ -89,23 +149,22 @@ fn double_all(
 /// Where scenarios were chosen by what changed, none is an answer; otherwise it is a fault.
 fn nothing_concerned(
     args: &CompareArguments,
-    pair: &ReleasePair,
+    report: &ComparisonReport,
 ) -> Result<ExitReason, CommandFault> {
     if args.choice.may_be_empty() {
-        show_report(args, &ReleaseReport::new(pair))?;
+        show_report(args, report)?;
         return Ok(ExitReason::Passed);
     }
     let fault = format!(
         "{} and {} concern none of these scenarios",
-        pair.old(),
-        pair.new_release()
+        report.old, report.new
     );
     Err(CommandFault::new(ExitReason::Nothing, fault).hint(
         "an addon concerns worlds that install it, Kubernetes those that ask for no release themselves",
     ))
 }
 
-fn show_report(args: &CompareArguments, report: &ReleaseReport) -> Result<(), CommandFault> {
+fn show_report(args: &CompareArguments, report: &ComparisonReport) -> Result<(), CommandFault> {
     let takes_output = args
         .json
         .as_ref()

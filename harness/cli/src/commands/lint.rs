@@ -98,7 +98,8 @@ fn checked_scenarios(
     Err(fault)
 }
 
-fn unreadable_fault(error: &model::Error) -> CommandFault {
+/// A file that cannot be used.
+pub(crate) fn unreadable_fault(error: &model::Error) -> CommandFault {
     let mut fault = CommandFault::usage(error.to_string());
     fault.hint = error.hint();
     if let Some(source) = std::error::Error::source(error) {

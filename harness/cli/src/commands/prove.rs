@@ -45,7 +45,10 @@ pub(crate) fn run_prove(args: &ProveArguments) -> Result<ExitReason, CommandFaul
     let observer: Arc<dyn RunObserver> = Arc::<RunDisplay>::clone(&display);
     let runner = ClusterRunner::new(
         interrupt::boxes_of_cache(&cache),
-        RunOptions::default(),
+        RunOptions {
+            ends_at_failure: true,
+            ..RunOptions::default()
+        },
         observer,
     );
     let ran = start_runtime()?.block_on(runner.run_in_boxes(plan, &ComponentSupply::all_built()));

@@ -26,7 +26,7 @@ use runner::{
 };
 use tokio::runtime::Runtime;
 
-use crate::args::{ExistingCluster, RunArguments, ScenarioChoice, ScenarioFilter};
+use crate::args::{ExistingCluster, RunArguments};
 use crate::commands::lint;
 use crate::exit::ExitReason;
 use crate::fault::CommandFault;
@@ -185,6 +185,7 @@ fn run_options(
     RunOptions {
         keep: args.keep,
         evidence: Some(evidence.path().to_owned()),
+        ends_at_failure: false,
         worlds_at_once: args.parallel.map_or(defaults.worlds_at_once, usize::from),
         fail_fast: args.fail_fast,
         pauses: args
@@ -270,14 +271,7 @@ impl RunArguments {
 
     /// Whether nothing narrows the run.
     fn is_everything(&self) -> bool {
-        let ScenarioChoice {
-            filter: ScenarioFilter { ids, area, exclude },
-            changed,
-            rotate,
-            built,
-        } = &self.choice;
-        let all = [ids, area, exclude].iter().all(|words| words.is_empty()) && self.shard.is_none();
-        all && changed.is_none() && rotate.is_none() && !built
+        !self.choice.narrows() && self.shard.is_none()
     }
 }
 

@@ -38,7 +38,7 @@ impl LiveWorld<'_> {
                     Some(_) | None => self.take_step(step).await,
                 };
                 let is_found =
-                    self.run.options.evidence.is_none() && cell.status() != CellStatus::Passed;
+                    self.run.options.ends_at_failure && cell.status() != CellStatus::Passed;
                 cells.insert(step.request.id.to_owned(), cell);
                 if is_found {
                     return WorldOutcome::Tried(cells);
@@ -283,6 +283,7 @@ steps:
         let options = EngineOptions {
             keep: false,
             evidence: None,
+            ends_at_failure: true,
             turns: WorldTurns::new(1),
             workshop: Arc::default(),
             stop: StopFlag::default(),
@@ -328,6 +329,7 @@ steps:
         let options = EngineOptions {
             keep: false,
             evidence: None,
+            ends_at_failure: true,
             turns: WorldTurns::new(1),
             workshop: Arc::default(),
             stop: StopFlag::default(),

@@ -152,6 +152,7 @@ impl Recorded {
         let options = EngineOptions {
             keep: false,
             evidence: self.second_look.then(|| gathered.path().to_owned()),
+            ends_at_failure: !self.second_look,
             turns: WorldTurns::new(1 + self.beside.len()),
             workshop: Arc::default(),
             stop: StopFlag::default(),

@@ -1,8 +1,11 @@
-//! What two releases answer differently: the cells that were decided otherwise first, then those
-//! with other detail.
+//! What two releases, or two sets of policies, answer differently: the cells that were decided
+//! otherwise first, then those with other detail.
 
 use golden::{changed_lines, render_cell};
-use model::{CellStatus, ComparedWorld, OutcomeCell, RecordedOutcome, ReleasePair, WorldOutcome};
+use model::{
+    Answer, AnswerDetail, CellStatus, ComparedWorld, OutcomeCell, RecordedOutcome, Verdict,
+    WorldOutcome,
+};
 use serde_json::{Value, json};
 
 use crate::commands::lint::count_scenarios;
@@ -10,14 +13,26 @@ use crate::exit::ExitReason;
 
 /// What came of one comparison.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct ReleaseReport {
-    /// The releases, as they were named.
+pub(crate) struct ComparisonReport {
+    /// The two, as they were named.
     pub(crate) old: String,
     pub(crate) new: String,
+    /// What counts as a difference.
+    detail: ComparedDetail,
     /// The scenarios that the releases concern, by id.
     pub(crate) scenarios: Vec<ScenarioComparison>,
     /// What worlds left behind.
     pub(crate) leaks: Vec<String>,
+}
+
+/// How closely two answers are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ComparedDetail {
+    /// All that is recorded of them.
+    Whole,
+    /// Whether the request was refused, and how the object and the warnings were changed. Another
+    /// set of policies refuses under other names and in other words.
+    Decision,
 }
 
 /// One scenario on both.
@@ -56,11 +71,12 @@ pub(crate) struct CellAnswer {
     pub(crate) message: Option<String>,
 }
 
-impl ReleaseReport {
-    pub(crate) fn new(pair: &ReleasePair) -> Self {
+impl ComparisonReport {
+    pub(crate) fn new(old: String, new: String, detail: ComparedDetail) -> Self {
         Self {
-            old: pair.old().to_string(),
-            new: pair.new_release().to_string(),
+            old,
+            new,
+            detail,
             scenarios: Vec::new(),
             leaks: Vec::new(),
         }
@@ -75,7 +91,7 @@ impl ReleaseReport {
         };
         for pair in worlds {
             let side = |name: &String| outcome.worlds.get(name);
-            compared.add_world(&pair.world, side(&pair.old), side(&pair.new));
+            compared.add_world(self.detail, &pair.world, [side(&pair.old), side(&pair.new)]);
         }
         self.scenarios.push(compared);
     }
@@ -140,7 +156,12 @@ impl ReleaseReport {
 }
 
 impl ScenarioComparison {
-    fn add_world(&mut self, world: &str, old: Option<&WorldOutcome>, new: Option<&WorldOutcome>) {
+    fn add_world(
+        &mut self,
+        detail: ComparedDetail,
+        world: &str,
+        [old, new]: [Option<&WorldOutcome>; 2],
+    ) {
         let (old, new) = match (tried_cells(old), tried_cells(new)) {
             (Ok(old), Ok(new)) => (old, new),
             (Err(why), _) | (_, Err(why)) => {
@@ -155,9 +176,9 @@ impl ScenarioComparison {
         for (step, cell) in old {
             let other = new.iter().find(|(other, _)| *other == step);
             let difference = match other {
-                Some((_, other)) => cell_difference(cell, other),
+                Some((_, other)) => cell_difference(detail, cell, other),
                 None => Some(CellDifference::Undecided {
-                    why: "the second release did not get to it".into(),
+                    why: "the second did not get to it".into(),
                 }),
             };
             match difference {
@@ -262,7 +283,11 @@ fn tried_cells(outcome: Option<&WorldOutcome>) -> Result<Vec<(&str, &OutcomeCell
 }
 
 /// How two answers to one step differ; nothing where they are the same.
-fn cell_difference(old: &OutcomeCell, new: &OutcomeCell) -> Option<CellDifference> {
+fn cell_difference(
+    detail: ComparedDetail,
+    old: &OutcomeCell,
+    new: &OutcomeCell,
+) -> Option<CellDifference> {
     for cell in [old, new] {
         match cell.status() {
             CellStatus::Passed | CellStatus::Failed => {}
@@ -276,26 +301,58 @@ fn cell_difference(old: &OutcomeCell, new: &OutcomeCell) -> Option<CellDifferenc
             }
         }
     }
-    if old.verdict != new.verdict {
+    if !same_decision(detail, &old.verdict, &new.verdict) {
         let answer = |cell: &OutcomeCell| CellAnswer {
             verdict: cell.verdict.to_string(),
-            message: cell.detail.message.clone(),
+            // Engines write several lines.
+            message: cell.detail.message.as_ref().map(|said| {
+                let words: Vec<&str> = said.split_whitespace().collect();
+                words.join(" ")
+            }),
         };
         return Some(CellDifference::Decided {
             old: answer(old),
             new: answer(new),
         });
     }
-    let lines = changed_lines(&render_cell(old), &render_cell(new));
+    let lines = changed_lines(&compared_text(detail, old), &compared_text(detail, new));
     (!lines.is_empty()).then(|| CellDifference::Detail {
         verdict: old.verdict.to_string(),
         lines,
     })
 }
 
+/// Whether two verdicts are the same decision.
+fn same_decision(detail: ComparedDetail, old: &Verdict, new: &Verdict) -> bool {
+    match (detail, old, new) {
+        (
+            ComparedDetail::Decision,
+            Verdict::Answered(Answer::Denied { .. }),
+            Verdict::Answered(Answer::Denied { .. }),
+        ) => true,
+        (ComparedDetail::Decision | ComparedDetail::Whole, old, new) => old == new,
+    }
+}
+
+/// What of an answer is compared, beside the decision.
+fn compared_text(detail: ComparedDetail, cell: &OutcomeCell) -> String {
+    match detail {
+        ComparedDetail::Whole => render_cell(cell),
+        ComparedDetail::Decision => render_cell(&OutcomeCell {
+            verdict: Answer::Done.into(),
+            detail: AnswerDetail {
+                warnings: cell.detail.warnings.clone(),
+                changed: cell.detail.changed.clone(),
+                ..AnswerDetail::default()
+            },
+            ..cell.clone()
+        }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use model::{Answer, AnswerDetail, Verdict};
+    use model::Refuser;
 
     use super::*;
 
@@ -312,7 +369,7 @@ mod tests {
         }
     }
 
-    fn report(old: OutcomeCell, new: OutcomeCell) -> ReleaseReport {
+    fn report(old: OutcomeCell, new: OutcomeCell) -> ComparisonReport {
         let tried = |cell| WorldOutcome::Tried([("step".to_owned(), cell)].into_iter().collect());
         let outcome = RecordedOutcome {
             id: "area/name".into(),
@@ -323,9 +380,10 @@ mod tests {
             .into_iter()
             .collect(),
         };
-        let mut report = ReleaseReport {
+        let mut report = ComparisonReport {
             old: "kubernetes@1.35".into(),
             new: "kubernetes@1.36".into(),
+            detail: ComparedDetail::Whole,
             scenarios: Vec::new(),
             leaks: Vec::new(),
         };
@@ -409,5 +467,28 @@ mod tests {
         report.add_scenario(&outcome, &[pair]);
         assert!(report.text().contains("undecided · bare: skipped: no node"));
         assert_eq!(report.gate(), ExitReason::Broken);
+    }
+
+    /// Another engine refuses under another name; that is the same decision. What it changes in the
+    /// object is not.
+    #[test]
+    fn sets_of_policies_are_compared_by_what_they_decide() {
+        let denied = |by: Refuser, message: &str| cell(Answer::Denied { by }.into(), message);
+        let old = denied(Refuser::PodSecurity, "a");
+        let new = denied(Refuser::NodeRestriction, "b");
+        assert!(cell_difference(ComparedDetail::Whole, &old, &new).is_some());
+        assert_eq!(cell_difference(ComparedDetail::Decision, &old, &new), None);
+        let admits = cell_difference(ComparedDetail::Decision, &old, &admitted("b"));
+        assert!(
+            matches!(admits, Some(CellDifference::Decided { .. })),
+            "{admits:?}"
+        );
+        let mut changed = admitted("a");
+        changed.detail.changed = vec!["/spec/hostPID: true -> false".into()];
+        let detail = cell_difference(ComparedDetail::Decision, &admitted("b"), &changed);
+        assert!(
+            matches!(detail, Some(CellDifference::Detail { .. })),
+            "{detail:?}"
+        );
     }
 }

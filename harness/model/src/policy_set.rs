@@ -1,0 +1,351 @@
+//! Two sets of policies on the same objects: a scenario of two worlds that nobody had to write.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::addons::unserved_wish;
+use crate::library::{parse_document, read_manifests, sorted_entries};
+use crate::{
+    ADDONS, AddonInstall, ComparedWorld, Error, LoadedScenario, ObjectManifest, PolicyWords,
+    TrialObject, object_kind, trial_objects,
+};
+
+/// What files of manifests end in.
+const MANIFEST_ENDINGS: [&str; 3] = [".yaml", ".yml", ".json"];
+
+/// What is made before its kind can be used, and what it lives in.
+const FIRST_KINDS: [&str; 3] = [
+    "Namespace",
+    "CustomResourceDefinition",
+    "ConstraintTemplate",
+];
+
+/// The policies of one folder.
+#[derive(Clone, Debug)]
+pub struct PolicySet {
+    folder: PathBuf,
+    manifests: Vec<ObjectManifest>,
+}
+
+impl PolicySet {
+    /// Reads every manifest of a folder, and of those in it.
+    ///
+    /// # Errors
+    /// What is wrong with a file, with its place, and every object of a kind of which nobody knows
+    /// when it is in force.
+    pub fn read(folder: &Path) -> Result<Self, Error> {
+        let mut manifests = read_folder(folder)?;
+        manifests.sort_by_key(|one| {
+            let first = FIRST_KINDS.iter().position(|kind| one.kind() == *kind);
+            first.unwrap_or(FIRST_KINDS.len())
+        });
+        manifests.iter().try_for_each(check_policy)?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            manifests,
+        })
+    }
+
+    /// Its folder, as it was named.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    fn objects(&self) -> impl Iterator<Item = &Value> {
+        self.manifests.iter().map(|one| &one.object)
+    }
+
+    /// What has to be installed for all of them.
+    fn installs(&self) -> BTreeSet<AddonInstall> {
+        let mut install = BTreeSet::new();
+        for object in self.objects() {
+            let (group, kind) = group_and_kind(object);
+            let serving = ADDONS.iter().filter(|addon| {
+                addon.part_of.is_none()
+                    && addon
+                        .kinds
+                        .iter()
+                        .any(|one| one.group == group && (one.kind == kind || one.kind == "*"))
+            });
+            install.extend(serving.map(|addon| AddonInstall::usual_version(addon)));
+        }
+        // Some of an addon's programs are asked for one by one.
+        for object in self.objects() {
+            for part in ADDONS.iter().filter(|addon| addon.part_of.is_some()) {
+                let mut more = install.clone();
+                more.insert(AddonInstall::usual_version(part));
+                if unserved_wish(object, &install).is_some()
+                    && unserved_wish(object, &more).is_none()
+                {
+                    install = more;
+                }
+            }
+        }
+        install
+    }
+}
+
+/// A scenario in which the objects are tried on both sets, each on a cluster that has nothing else,
+/// and how its worlds belong together. Nothing is stored: every object is tried by dry run.
+///
+/// `own` are objects to try beside those that the policies' words give.
+///
+/// # Errors
+/// When no object is left to try.
+pub fn compare_policies(
+    old: &PolicySet,
+    new: &PolicySet,
+    own: &[ObjectManifest],
+) -> Result<(LoadedScenario, ComparedWorld), Error> {
+    let words = PolicyWords::of_policies(old.objects().chain(new.objects()));
+    let mut trials = own_trials(own);
+    trials.extend(trial_objects(&words));
+    if trials.is_empty() {
+        return Err(Error::Policy {
+            path: new.folder.clone(),
+            fault: "its policies name no kind that there are objects of; give some".into(),
+        });
+    }
+    let dir = new.folder.clone();
+    let mut manifests: BTreeMap<String, Vec<ObjectManifest>> = BTreeMap::new();
+    manifests.insert("old.yaml".into(), old.manifests.clone());
+    manifests.insert("new.yaml".into(), new.manifests.clone());
+    let step = |trial: &TrialObject| {
+        json!({
+            "id": trial.name,
+            "do": { "create": format!("{}.yaml", trial.name) },
+            "dry-run": true,
+            "expect": "admitted",
+        })
+    };
+    let world = |set: &PolicySet, file: &str| {
+        let install: Vec<String> = set.installs().iter().map(ToString::to_string).collect();
+        json!({ "install": install, "apply": [file] })
+    };
+    let scenario = json!({
+        "scenario": "v2",
+        "why": "The same objects on two sets of policies.",
+        "worlds": { "old": world(old, "old.yaml"), "new": world(new, "new.yaml") },
+        "steps": trials.iter().map(step).collect::<Vec<_>>(),
+    });
+    for TrialObject { name, object } in trials {
+        let file = dir.join(format!("{name}.yaml"));
+        manifests.insert(
+            format!("{name}.yaml"),
+            vec![ObjectManifest { file, object }],
+        );
+    }
+    let text = scenario.to_string();
+    let loaded = LoadedScenario {
+        id: "compare/policies".into(),
+        scenario: parse_document(&dir, &text)?,
+        files: manifests.keys().cloned().collect(),
+        dir,
+        text,
+        manifests,
+    };
+    let pair = ComparedWorld {
+        world: "policies".into(),
+        old: "old".into(),
+        new: "new".into(),
+    };
+    Ok((loaded, pair))
+}
+
+/// The objects that a file holds, or every file of a folder.
+///
+/// # Errors
+/// What is wrong with a file, with its place.
+pub fn read_objects(path: &Path) -> Result<Vec<ObjectManifest>, Error> {
+    let objects = if path.is_dir() {
+        read_folder(path)?
+    } else {
+        read_manifests(path)?
+    };
+    objects.iter().try_for_each(check_object)?;
+    Ok(objects)
+}
+
+fn read_folder(folder: &Path) -> Result<Vec<ObjectManifest>, Error> {
+    let mut all = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for name in sorted_entries(&folder)? {
+            let path = folder.join(&name);
+            // A link can lead back to where it is.
+            if path.is_dir() && !path.is_symlink() {
+                folders.push(path);
+            } else if MANIFEST_ENDINGS.iter().any(|ending| name.ends_with(ending)) {
+                all.extend(read_manifests(&path)?);
+            }
+        }
+    }
+    if all.is_empty() {
+        return Err(Error::Policy {
+            path: folder.to_owned(),
+            fault: "there is no manifest in it".into(),
+        });
+    }
+    Ok(all)
+}
+
+fn check_object(one: &ObjectManifest) -> Result<(), Error> {
+    let refuse = |fault: String| {
+        Err(Error::Policy {
+            path: one.file.clone(),
+            fault,
+        })
+    };
+    if let Some(fault) = one.manifest_fault() {
+        return refuse(format!("an object {fault}"));
+    }
+    if one.object.to_string().contains("$(") {
+        return refuse(format!(
+            "{} `{}` holds `$(`, which is a placeholder here",
+            one.kind(),
+            one.name()
+        ));
+    }
+    Ok(())
+}
+
+fn check_policy(one: &ObjectManifest) -> Result<(), Error> {
+    check_object(one)?;
+    let version = one.object["apiVersion"].as_str().unwrap_or_default();
+    if object_kind(version, one.kind()).is_some() {
+        return Ok(());
+    }
+    Err(Error::Policy {
+        path: one.file.clone(),
+        fault: format!("nobody knows when a {} ({version}) is in force", one.kind()),
+    })
+}
+
+fn group_and_kind(object: &Value) -> (&str, &str) {
+    let version = object["apiVersion"].as_str().unwrap_or_default();
+    let group = version.rsplit_once('/').map_or("", |(group, _)| group);
+    (group, object["kind"].as_str().unwrap_or_default())
+}
+
+/// Somebody's own objects, named by their number, kind and name.
+fn own_trials(own: &[ObjectManifest]) -> Vec<TrialObject> {
+    let word = |text: &str| {
+        let plain = text
+            .to_lowercase()
+            .replace(|one: char| !one.is_ascii_alphanumeric(), "-");
+        plain.trim_matches('-').to_owned()
+    };
+    let each = own.iter().enumerate().map(|(nth, one)| TrialObject {
+        name: format!("own-{}-{}-{}", nth + 1, word(one.kind()), word(one.name()))
+            .trim_end_matches('-')
+            .to_owned(),
+        object: one.object.clone(),
+    });
+    each.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LABELS: &str = "apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: { name: labels }\n\
+        spec: { rules: [{ name: team, match: { any: [{ resources: { kinds: [Pod] } }] },\n\
+        validate: { message: x, pattern: { metadata: { labels: { team: '?*' } } } } }] }\n";
+
+    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn each_set_gets_its_engine_and_all_objects_are_tried_on_both() {
+        let old = folder(&[("a/labels.yaml", LABELS)]);
+        let new = folder(&[(
+            "labels.yml",
+            "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingAdmissionPolicy\nmetadata: { name: labels }\n\
+             spec: { matchConstraints: { resourceRules: [{ apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods] }] },\n\
+             validations: [{ expression: \"'team' in object.metadata.labels\" }] }\n",
+        )]);
+        let sets = [&old, &new].map(|one| PolicySet::read(one.path()).unwrap());
+        let (loaded, pair) = compare_policies(&sets[0], &sets[1], &[]).unwrap();
+        let installs = |world: &str| {
+            let world = &loaded.scenario.worlds[world];
+            let installs = loaded.scenario.world_installs(world);
+            installs
+                .iter()
+                .map(|one| one.addon().name)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            (installs(&pair.old), installs(&pair.new)),
+            (vec!["kyverno"], vec![])
+        );
+        let steps: Vec<&str> = loaded
+            .scenario
+            .steps
+            .iter()
+            .map(|step| step.id.as_str())
+            .collect();
+        assert!(
+            steps.contains(&"pod") && steps.contains(&"pod-without-label-1"),
+            "{steps:?}"
+        );
+        assert!(loaded.scenario.steps.iter().all(|step| step.dry_run));
+        for name in loaded.referenced() {
+            assert!(loaded.manifests.contains_key(&name), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_programs_that_a_policy_needs_are_asked_for() {
+        let generating = LABELS.replace(
+            "validate: { message: x, pattern: { metadata: { labels: { team: '?*' } } } }",
+            "generate: { apiVersion: v1, kind: ConfigMap, name: x, namespace: y, data: {} }",
+        );
+        let set = PolicySet::read(folder(&[("p.yaml", &generating)]).path()).unwrap();
+        let names: Vec<&str> = set.installs().iter().map(|one| one.addon().name).collect();
+        assert!(names.contains(&"kyverno-controllers"), "{names:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_compared_is_refused_with_its_file() {
+        let fault = |files: &[(&str, &str)]| {
+            PolicySet::read(folder(files).path())
+                .unwrap_err()
+                .to_string()
+        };
+        assert!(fault(&[("notes.txt", "x")]).contains("no manifest in it"));
+        assert!(
+            fault(&[(
+                "a.yaml",
+                "apiVersion: x/v1\nkind: Odd\nmetadata: { name: x }\n"
+            )])
+            .contains("when a Odd (x/v1) is in force")
+        );
+        assert!(fault(&[("a.yaml", "metadata: { name: x }\n")]).contains("names no `apiVersion`"));
+        assert!(
+            fault(&[("a.yaml", &LABELS.replace("message: x", "message: $(x)"))])
+                .contains("placeholder")
+        );
+        assert!(fault(&[("a.yaml", "a: [\n")]).contains("a.yaml:"));
+    }
+
+    #[test]
+    fn own_objects_are_tried_first_under_names_that_tell_them() {
+        let objects = folder(&[(
+            "mine.yaml",
+            "apiVersion: v1\nkind: Pod\nmetadata: { name: My.Pod }\n---\napiVersion: v1\nkind: Pod\nmetadata: {}\n",
+        )]);
+        let own = read_objects(&objects.path().join("mine.yaml")).unwrap();
+        let names: Vec<String> = own_trials(&own).into_iter().map(|one| one.name).collect();
+        assert_eq!(names, ["own-1-pod-my-pod", "own-2-pod"]);
+    }
+}
