@@ -219,8 +219,6 @@ impl HostAccess<'_> {
     pub const DNS_ADDRESS: &'static str = native::DNS_ADDRESS;
     /// The first node's address, the same in every box.
     pub const NODE_ADDRESS: &'static str = native::NODE_ADDRESS;
-    /// The address of the Service `vault` where it is installed.
-    pub const VAULT_ADDRESS: &'static str = native::VAULT_ADDRESS;
     /// Where the box sees [`HostAccess::work_folder`].
     pub const INSIDE: &'static str = places::WORK_INSIDE;
     /// The folder of etcd's data, inside.

@@ -51,10 +51,6 @@ pub(crate) const SERVICE_CIDR_6: &str = "fd00:10:96::/112";
 /// The address of the service `kubernetes`: the API server's, inside the box.
 pub const API_ADDRESS: &str = "10.96.0.1";
 
-/// The address of the Service `vault` where it is installed: one of those that are not given out by
-/// chance.
-pub const VAULT_ADDRESS: &str = "10.96.0.200";
-
 /// The address that pods ask for names, whether or not a server answers there.
 pub const DNS_ADDRESS: &str = "10.96.0.10";
 
