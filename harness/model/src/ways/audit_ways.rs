@@ -117,7 +117,7 @@ pub(super) static WAYS: &[WayRound] = &[
     WayRound {
         name: "unrecorded-user",
         kinds: &[Audit],
-        about: "a user asks that a rule leaves out, by name or by group",
+        about: "a rule leaves out the user that asks, by name or by group",
         is_open: |control| policies(control).any(leaves_users_out),
         is_tried: |control, steps| {
             policies(control).any(|policy| {
