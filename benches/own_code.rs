@@ -37,13 +37,13 @@ fn scenarios(c: &mut Criterion) {
 }
 
 /// How many cases of each kind; an element is one cell, pod or request.
-const CASES: usize = 50;
+const CASE_COUNT: usize = 50;
 
 fn oracles(c: &mut Criterion) {
     let mut group = c.benchmark_group("oracle");
     let world = generate::network::pod_cast(2);
     let probes = generate::network::all_probes(&world);
-    let sets = case_values(&generate::network::policy_set(&world), 0, CASES);
+    let sets = case_values(&generate::network::policy_set(&world), 0, CASE_COUNT);
     let with = |policies| {
         NetworkRules::new(NetworkWorld {
             policies,
@@ -68,7 +68,7 @@ fn oracles(c: &mut Criterion) {
     group.bench_function("sets of network policies read", |b| {
         b.iter(|| sets.iter().cloned().map(with).filter(Result::is_ok).count())
     });
-    let pods = case_values(&generate::pod_security::any_pod(), 0, CASES);
+    let pods = case_values(&generate::pod_security::any_pod(), 0, CASE_COUNT);
     let found = || {
         pods.iter().map(|pod| {
             find_violations(
@@ -81,7 +81,7 @@ fn oracles(c: &mut Criterion) {
         })
     };
     group.bench_function("pods", |b| b.iter(|| found().sum::<usize>()));
-    let cases = case_values(&generate::rbac::rbac_case(20), 0, CASES);
+    let cases = case_values(&generate::rbac::rbac_case(20), 0, CASE_COUNT);
     group.throughput(Throughput::Elements(
         cases.iter().map(|case| case.asked.len() as u64).sum(),
     ));

@@ -13,33 +13,40 @@ use crate::Boxes;
 use crate::clusters::{cells_of, make_scenario};
 
 /// Events a second.
-const RATES: [usize; 8] = [250, 500, 1000, 2000, 4000, 8000, 16_000, 32_000];
+const EVENT_RATES: [usize; 8] = [250, 500, 1000, 2000, 4000, 8000, 16_000, 32_000];
 
 /// For this many seconds.
-const LASTING: usize = 5;
+const LASTING_SECONDS: usize = 5;
 
 /// How many events wait; the shipped buffer holds 5,000.
-const BUFFER: usize = 1000;
+const BUFFER_SIZE: usize = 1000;
 
 #[expect(clippy::print_stdout, reason = "this is a command")]
-pub(crate) async fn measure(boxes: &Boxes, runs: usize, out: &Path) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn measure_agent(
+    boxes: &Boxes,
+    runs: usize,
+    out: &Path,
+) -> Result<(), Box<dyn Error>> {
     let scenario = Arc::new(agent_scenario()?);
     let cluster = boxes
         .start_as(
             "figures-agent",
-            &ClusterSpec::resolve(&scenario, &agent_world(RATES[0]))?,
+            &ClusterSpec::resolve(&scenario, &agent_world(EVENT_RATES[0]))?,
         )
         .await?;
     let mut csv = String::from("run,events_per_second,made,received\n");
     for run in 1..=runs {
-        for rate in RATES {
+        for rate in EVENT_RATES {
             let cells = cells_of(&cluster, &scenario, &agent_world(rate), None).await?;
             let received = cells
                 .get(&events(rate))
                 .and_then(|cell| cell.detail.figures.get(&FigureName::Received)?.count());
             let received = received.ok_or_else(|| format!("{rate} a second: {cells:?}"))?;
-            writeln!(csv, "{run},{rate},{},{received}", rate * LASTING)?;
-            println!("{rate:6} a second  {received:7} of {:7}", rate * LASTING);
+            writeln!(csv, "{run},{rate},{},{received}", rate * LASTING_SECONDS)?;
+            println!(
+                "{rate:6} a second  {received:7} of {:7}",
+                rate * LASTING_SECONDS
+            );
         }
     }
     cluster.take_down().await?;
@@ -49,7 +56,7 @@ pub(crate) async fn measure(boxes: &Boxes, runs: usize, out: &Path) -> Result<()
 /// One world for each rate.
 fn agent_scenario() -> Result<LoadedScenario, Box<dyn Error>> {
     let others = |rate: usize| {
-        RATES
+        EVENT_RATES
             .into_iter()
             .filter(move |other| *other != rate)
             .map(events)
@@ -68,9 +75,10 @@ fn agent_scenario() -> Result<LoadedScenario, Box<dyn Error>> {
             json!({"apply": apply(rate), "skip-steps": others(rate)}),
         )
     };
-    let worlds: serde_json::Map<String, Value> = RATES.into_iter().map(of_rate).collect();
+    let worlds: serde_json::Map<String, Value> = EVENT_RATES.into_iter().map(of_rate).collect();
     let counted = |rate: usize| {
-        let delivered = json!({"source": "live", "of": rate * LASTING, "managers": ["manager"]});
+        let delivered =
+            json!({"source": "live", "of": rate * LASTING_SECONDS, "managers": ["manager"]});
         json!({"id": events(rate), "do": {"check-delivery": delivered}, "expect": "delivered"})
     };
     let mut steps = vec![
@@ -79,8 +87,8 @@ fn agent_scenario() -> Result<LoadedScenario, Box<dyn Error>> {
     steps.push(
         json!({"id": "agent-runs", "do": {"wait-running": "pod/agent"}, "expect": "running"}),
     );
-    steps.extend(RATES.into_iter().map(counted));
-    let file = json!({"scenario": "v1", "why": "A figure.", "install": ["dns"], "worlds": worlds, "steps": steps});
+    steps.extend(EVENT_RATES.into_iter().map(counted));
+    let file = json!({"scenario": "v2", "why": "A figure.", "install": ["dns"], "worlds": worlds, "steps": steps});
     let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "wazuh"}, "spec": {
         "selector": {"app": "manager"},
         "ports": [{"name": "enrolment", "port": 1515}, {"name": "events", "port": 1514}]}});
@@ -91,11 +99,11 @@ fn agent_scenario() -> Result<LoadedScenario, Box<dyn Error>> {
             agent_pod("manager", &["manager", "--times", "0.05"]),
         ),
     ];
-    for rate in RATES {
+    for rate in EVENT_RATES {
         let (made, rate_, buffer) = (
-            (rate * LASTING).to_string(),
+            (rate * LASTING_SECONDS).to_string(),
             rate.to_string(),
-            BUFFER.to_string(),
+            BUFFER_SIZE.to_string(),
         );
         let args = [
             "agent",

@@ -14,8 +14,8 @@ use wait::WaitLook;
 
 use crate::Boxes;
 use crate::objects::{
-    PODS, POLICIES, address, create_object, delete_object, named, patch_object, patient, pod,
-    wait_enforced, wait_running,
+    PODS_PATH, POLICIES_PATH, address, create_object, delete_object, named_object, patch_object,
+    patient, pod, wait_enforced, wait_running,
 };
 use crate::stats::SampleSummary;
 
@@ -29,7 +29,7 @@ const NEW_POD_CONNECTS_FOR: Duration = Duration::from_millis(1500);
 /// new way; how many went the old way meanwhile.
 type ConvergenceRow = (&'static str, f64, u64);
 
-pub(crate) async fn measure(
+pub(crate) async fn measure_convergence(
     boxes: &Boxes,
     rounds: usize,
     out: &Path,
@@ -41,7 +41,7 @@ pub(crate) async fn measure(
     let cluster = boxes.start_as("figures-convergence", &enforcing).await?;
     create_object(
         &cluster,
-        PODS,
+        PODS_PATH,
         &pod("server", json!({"app": "server"}), &["listen", "tcp:8080"]),
     )
     .await?;
@@ -51,7 +51,7 @@ pub(crate) async fn measure(
     for round in 0..rounds {
         rows.extend(measure_changes(&cluster, &target, round).await?);
     }
-    let version = create_object(&cluster, POLICIES, &only_allowed()).await?;
+    let version = create_object(&cluster, POLICIES_PATH, &only_allowed()).await?;
     wait_enforced(
         cluster.host_access().ok_or("this cluster is not a box")?,
         version,
@@ -80,7 +80,7 @@ async fn measure_changes(
     let name = format!("watcher-{round}");
     create_object(
         cluster,
-        PODS,
+        PODS_PATH,
         &watcher_pod(
             &name,
             json!({"app": "watcher"}),
@@ -89,7 +89,7 @@ async fn measure_changes(
         ),
     )
     .await?;
-    let at = format!("{PODS}/{name}");
+    let at = format!("{PODS_PATH}/{name}");
     let label = async |value: Value| {
         patch_object(
             cluster,
@@ -105,13 +105,13 @@ async fn measure_changes(
     };
     watch.next_reached(true).await?;
     let mut rows = Vec::new();
-    create_object(cluster, POLICIES, &only_allowed()).await?;
+    create_object(cluster, POLICIES_PATH, &only_allowed()).await?;
     rows.push(watch.next_after("policy created", false).await?);
     label(json!("yes")).await?;
     rows.push(watch.next_after("label set", true).await?);
     label(Value::Null).await?;
     rows.push(watch.next_after("label removed", false).await?);
-    delete_object(cluster, &format!("{POLICIES}/only-allowed")).await?;
+    delete_object(cluster, &format!("{POLICIES_PATH}/only-allowed")).await?;
     rows.push(watch.next_after("policy deleted", true).await?);
     delete_object(cluster, &at).await?;
     Ok(rows)
@@ -126,7 +126,7 @@ async fn new_pods(
     let (stranger, friend) = (format!("stranger-{round}"), format!("friend-{round}"));
     create_object(
         cluster,
-        PODS,
+        PODS_PATH,
         &watcher_pod(
             &stranger,
             json!({"app": "watcher"}),
@@ -142,10 +142,10 @@ async fn new_pods(
     }
     .end()
     .await?;
-    delete_object(cluster, &format!("{PODS}/{stranger}")).await?;
+    delete_object(cluster, &format!("{PODS_PATH}/{stranger}")).await?;
     create_object(
         cluster,
-        PODS,
+        PODS_PATH,
         &watcher_pod(
             &friend,
             json!({"app": "watcher", "access": "yes"}),
@@ -161,7 +161,7 @@ async fn new_pods(
     }
     .first(true)
     .await?;
-    delete_object(cluster, &format!("{PODS}/{friend}")).await?;
+    delete_object(cluster, &format!("{PODS_PATH}/{friend}")).await?;
     Ok([
         ("new pod that is not let in", 0.0, through),
         ("new pod that is let in", first.ms, first.before),
@@ -171,7 +171,7 @@ async fn new_pods(
 fn only_allowed() -> Value {
     let from = json!([{"podSelector": {"matchLabels": {"access": "yes"}}}]);
     let server = json!({"matchLabels": {"app": "server"}});
-    named(
+    named_object(
         "only-allowed",
         json!({"podSelector": server, "policyTypes": ["Ingress"], "ingress": [{"from": from}]}),
     )
@@ -206,7 +206,7 @@ struct WatchLines<'a> {
 
 impl WatchLines<'_> {
     async fn lines(&self) -> Vec<WatchLine> {
-        let look = http::Request::get(format!("{PODS}/{}/log", self.name)).body(Vec::new());
+        let look = http::Request::get(format!("{PODS_PATH}/{}/log", self.name)).body(Vec::new());
         let Ok(look) = look else { return Vec::new() };
         let text = self
             .cluster

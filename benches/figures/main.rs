@@ -144,29 +144,45 @@ fn measure_figure(arguments: &BenchArguments) -> Result<(), Box<dyn Error>> {
     );
     let boxes = Boxes(boxes);
     match &arguments.figure {
-        Figure::Start { runs } => runtime.block_on(start::measure(&boxes, *runs, &arguments.out)),
-        Figure::Nodes { runs } => runtime.block_on(nodes::measure(&boxes, *runs, &arguments.out)),
-        Figure::Step { blocks } => runtime.block_on(step::measure(&boxes, *blocks, &arguments.out)),
-        Figure::Sealing { blocks, secrets } => {
-            runtime.block_on(sealing::measure(&boxes, *blocks, *secrets, &arguments.out))
+        Figure::Start { runs } => {
+            runtime.block_on(start::measure_start(&boxes, *runs, &arguments.out))
         }
+        Figure::Nodes { runs } => {
+            runtime.block_on(nodes::measure_nodes(&boxes, *runs, &arguments.out))
+        }
+        Figure::Step { blocks } => {
+            runtime.block_on(step::measure_step(&boxes, *blocks, &arguments.out))
+        }
+        Figure::Sealing { blocks, secrets } => runtime.block_on(sealing::measure_sealing(
+            &boxes,
+            *blocks,
+            *secrets,
+            &arguments.out,
+        )),
         Figure::Rotation { pods } => {
-            runtime.block_on(rotation::measure(&boxes, *pods, &arguments.out))
+            runtime.block_on(rotation::measure_rotation(&boxes, *pods, &arguments.out))
         }
-        Figure::Network { pods, blocks } => {
-            runtime.block_on(network::measure(&boxes, *pods, *blocks, &arguments.out))
+        Figure::Network { pods, blocks } => runtime.block_on(network::measure_network(
+            &boxes,
+            *pods,
+            *blocks,
+            &arguments.out,
+        )),
+        Figure::Agent { runs } => {
+            runtime.block_on(agent::measure_agent(&boxes, *runs, &arguments.out))
         }
-        Figure::Agent { runs } => runtime.block_on(agent::measure(&boxes, *runs, &arguments.out)),
-        Figure::Convergence { rounds } => {
-            runtime.block_on(convergence::measure(&boxes, *rounds, &arguments.out))
-        }
-        Figure::Scenario { dir, runs } => runtime.block_on(scenario::measure(
+        Figure::Convergence { rounds } => runtime.block_on(convergence::measure_convergence(
+            &boxes,
+            *rounds,
+            &arguments.out,
+        )),
+        Figure::Scenario { dir, runs } => runtime.block_on(scenario::measure_scenarios(
             &boxes,
             &dir.canonicalize()?,
             *runs,
             &arguments.out,
         )),
-        Figure::Requests { dir, runs } => runtime.block_on(requests::measure(
+        Figure::Requests { dir, runs } => runtime.block_on(requests::measure_requests(
             &boxes,
             &dir.canonicalize()?,
             *runs,

@@ -16,39 +16,39 @@ use serde_json::{Value, json};
 
 use crate::Boxes;
 use crate::objects::{
-    PODS, POLICIES, address, create_all, create_object, delete_object, millis, named, pod,
-    wait_enforced, wait_running,
+    PODS_PATH, POLICIES_PATH, address, create_all, create_object, delete_object, millis,
+    named_object, pod, wait_enforced, wait_running,
 };
 use crate::stats::SampleSummary;
 
 /// How many are there when one more is made, and how often that is done.
-const ALREADY: [usize; 3] = [0, 99, 999];
-const MORE: usize = 20;
+const POLICIES_BEFORE: [usize; 3] = [0, 99, 999];
+const MORE_POLICIES: usize = 20;
 
 /// How many policies pick a server, and no line of them lets the client in but the last.
-const PICKING: [usize; 4] = [0, 10, 100, 1000];
-const PORT: u16 = 8080;
+const PICKING_POLICIES: [usize; 4] = [0, 10, 100, 1000];
+const SERVER_PORT: u16 = 8080;
 
 /// Connections in one turn of one server.
-const BLOCK: usize = 200;
+const BLOCK_SIZE: usize = 200;
 
 /// Targets in one go of the probe: a table of ten by ten pods and three ports.
-const TARGETS: usize = 300;
+const TARGET_COUNT: usize = 300;
 
 /// Programs in the box's work folder: this one, and the probe.
-const FIGURES: &str = "/run/gauntlet/work/figures";
-const PROBE: &str = "/run/gauntlet/work/probe";
+const FIGURES_PATH: &str = "/run/gauntlet/work/figures";
+const PROBE_PATH: &str = "/run/gauntlet/work/probe";
 
 /// The hidden word; see [`run_in_pod_network`].
-const CONNECT: &str = "__connect";
+const CONNECT_WORD: &str = "__connect";
 
 /// The cluster that does not enforce, beside those with policies.
-const NONE: &str = "none";
+const NO_POLICY: &str = "none";
 
 /// What was measured, with how many policies, in milliseconds.
 type NetworkRow = (&'static str, String, f64);
 
-pub(crate) async fn measure(
+pub(crate) async fn measure_network(
     boxes: &Boxes,
     pods: usize,
     blocks: usize,
@@ -87,14 +87,14 @@ async fn enforcing_times(
     let all: Vec<Value> = (0..pods)
         .map(|index| pod(&format!("many-{index}"), group(index), &["pause"]))
         .collect();
-    create_all(cluster, PODS, &all).await?;
+    create_all(cluster, PODS_PATH, &all).await?;
     wait_running(cluster, "group", pods).await?;
     let mut rows = Vec::new();
     let mut there = 0;
-    for already in ALREADY {
+    for already in POLICIES_BEFORE {
         let made: Vec<Value> = (there..already).map(policy).collect();
         let began = Instant::now();
-        let last = create_all(cluster, POLICIES, &made).await?;
+        let last = create_all(cluster, POLICIES_PATH, &made).await?;
         wait_enforced(host_access, last).await?;
         if !made.is_empty() {
             rows.push((
@@ -104,8 +104,8 @@ async fn enforcing_times(
             ));
         }
         there = already;
-        for index in 0..MORE {
-            let version = create_object(cluster, POLICIES, &one_more(index)).await?;
+        for index in 0..MORE_POLICIES {
+            let version = create_object(cluster, POLICIES_PATH, &one_more(index)).await?;
             let answered = Instant::now();
             wait_enforced(host_access, version).await?;
             rows.push((
@@ -123,7 +123,7 @@ async fn enforcing_times(
                 format!("{}", already + 1),
                 took as f64 / 1e3,
             ));
-            delete_object(cluster, &format!("{POLICIES}/one-more")).await?;
+            delete_object(cluster, &format!("{POLICIES_PATH}/one-more")).await?;
         }
     }
     Ok(rows)
@@ -135,17 +135,17 @@ async fn connections(
     plain: &Cluster,
     blocks: usize,
 ) -> Result<Vec<NetworkRow>, Box<dyn Error>> {
-    let listen = format!("tcp:{PORT}");
+    let listen = format!("tcp:{SERVER_PORT}");
     let mut servers = Vec::new();
-    for (name, cluster) in PICKING
+    for (name, cluster) in PICKING_POLICIES
         .map(|count| (count.to_string(), enforcing))
         .into_iter()
-        .chain([(NONE.into(), plain)])
+        .chain([(NO_POLICY.into(), plain)])
     {
         let server = format!("server-{name}");
         create_object(
             cluster,
-            PODS,
+            PODS_PATH,
             &pod(&server, json!({"app": server}), &["listen", &listen]),
         )
         .await?;
@@ -167,21 +167,21 @@ async fn connections(
         )?;
         create_object(
             cluster,
-            PODS,
+            PODS_PATH,
             &pod("client", json!({"app": "client"}), &["pause"]),
         )
         .await?;
     }
-    wait_running(enforcing, "app", PICKING.len() + 1).await?;
+    wait_running(enforcing, "app", PICKING_POLICIES.len() + 1).await?;
     wait_running(plain, "app", 2).await?;
     let host_access = enforcing.host_access().ok_or("this cluster is not a box")?;
-    for count in PICKING {
+    for count in PICKING_POLICIES {
         let policies: Vec<Value> = (0..count)
             .map(|index| selecting_policies(count, index))
             .collect();
         wait_enforced(
             host_access,
-            create_all(enforcing, POLICIES, &policies).await?,
+            create_all(enforcing, POLICIES_PATH, &policies).await?,
         )
         .await?;
     }
@@ -200,18 +200,22 @@ async fn connections(
             }
         }
     }
-    for count in PICKING {
-        delete_object(enforcing, &format!("{PODS}/server-{count}")).await?;
+    for count in PICKING_POLICIES {
+        delete_object(enforcing, &format!("{PODS_PATH}/server-{count}")).await?;
     }
-    let all = http::Request::delete(POLICIES).body(Vec::new())?;
+    let all = http::Request::delete(POLICIES_PATH).body(Vec::new())?;
     let _: Value = enforcing.admin_client().request(all).await?;
     Ok(rows)
 }
 
 /// Has this program connect from the client's network, a block of times; returns the mean.
 async fn connect_from_client(cluster: &Cluster, server: &str) -> Result<f64, Box<dyn Error>> {
-    let to = format!("{}:{PORT}", address(cluster, server).await?);
-    let said = from_client(cluster, &[FIGURES, CONNECT, &to, &BLOCK.to_string()]).await?;
+    let to = format!("{}:{SERVER_PORT}", address(cluster, server).await?);
+    let said = from_client(
+        cluster,
+        &[FIGURES_PATH, CONNECT_WORD, &to, &BLOCK_SIZE.to_string()],
+    )
+    .await?;
     said.trim()
         .parse()
         .map_err(|_| format!("no figure: {said}").into())
@@ -220,10 +224,10 @@ async fn connect_from_client(cluster: &Cluster, server: &str) -> Result<f64, Box
 /// Has the probe try a whole table of targets at once from the client's network, as one `exec` in a
 /// pod does; returns how long that took, in milliseconds.
 async fn probe_from_client(cluster: &Cluster, server: &str) -> Result<f64, Box<dyn Error>> {
-    let to = format!("tcp://{}:{PORT}", address(cluster, server).await?);
-    let words: Vec<&str> = [PROBE, "reach"]
+    let to = format!("tcp://{}:{SERVER_PORT}", address(cluster, server).await?);
+    let words: Vec<&str> = [PROBE_PATH, "reach"]
         .into_iter()
-        .chain(std::iter::repeat_n(to.as_str(), TARGETS))
+        .chain(std::iter::repeat_n(to.as_str(), TARGET_COUNT))
         .collect();
     let began = Instant::now();
     let said = from_client(cluster, &words).await?;
@@ -232,10 +236,10 @@ async fn probe_from_client(cluster: &Cluster, server: &str) -> Result<f64, Box<d
         .lines()
         .filter(|line| line.contains("\"reached\":true"))
         .count();
-    if reached == TARGETS {
+    if reached == TARGET_COUNT {
         Ok(took)
     } else {
-        Err(format!("{reached} of {TARGETS}: {said}").into())
+        Err(format!("{reached} of {TARGET_COUNT}: {said}").into())
     }
 }
 
@@ -260,7 +264,7 @@ async fn from_client(cluster: &Cluster, words: &[&str]) -> Result<String, Box<dy
 pub(crate) fn run_in_pod_network() -> Option<Result<(), Box<dyn Error>>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.as_slice() {
-        [word, to, count] if word == CONNECT => Some(time_connections(to, count)),
+        [word, to, count] if word == CONNECT_WORD => Some(time_connections(to, count)),
         _ => None,
     }
 }
@@ -298,7 +302,7 @@ fn one_more(index: usize) -> Value {
 fn allow_policy(name: &str, index: usize, port: usize) -> Value {
     let from = json!([{"podSelector": {"matchLabels": group(index / 10)}}]);
     let rule = json!({"from": from, "ports": [{"port": port}]});
-    named(
+    named_object(
         name,
         json!({"podSelector": {"matchLabels": group(index)}, "policyTypes": ["Ingress"], "ingress": [rule]}),
     )
@@ -308,7 +312,7 @@ fn allow_policy(name: &str, index: usize, port: usize) -> Value {
 /// merged. The last alone lets the client in, and is looked at last.
 fn selecting_policies(count: usize, index: usize) -> Value {
     let (block, port) = if index + 1 == count {
-        ("10.0.0.0/8".to_owned(), usize::from(PORT))
+        ("10.0.0.0/8".to_owned(), usize::from(SERVER_PORT))
     } else {
         (
             format!("9.0.{}.{}/32", index / 256, index % 256),
@@ -317,7 +321,7 @@ fn selecting_policies(count: usize, index: usize) -> Value {
     };
     let rule = json!({"from": [{"ipBlock": {"cidr": block}}], "ports": [{"port": port}]});
     let server = json!({"matchLabels": {"app": format!("server-{count}")}});
-    named(
+    named_object(
         &format!("s-{count}-{index}"),
         json!({"podSelector": server, "policyTypes": ["Ingress"], "ingress": [rule]}),
     )
@@ -343,7 +347,7 @@ fn print_summary(rows: &[NetworkRow]) {
             continue;
         };
         let over =
-            of(what, NONE).map(|none| format!("  {:.3} × none", spread.median / none.median));
+            of(what, NO_POLICY).map(|none| format!("  {:.3} × none", spread.median / none.median));
         println!(
             "{what:28} {policies:>6} {spread} ms{}",
             over.unwrap_or_default()

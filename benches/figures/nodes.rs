@@ -17,26 +17,30 @@ use crate::objects;
 use crate::start::soon;
 use crate::stats::SampleSummary;
 
-const READY: &str = "nodes-ready";
-const PODS: &str = "pod-on-each-running";
+const READY_ROW: &str = "nodes-ready";
+const PODS_ROW: &str = "pod-on-each-running";
 
 /// A box: how many nodes, and how many families of addresses.
 type BoxKind = (u8, u8);
 
-const KINDS: [BoxKind; 4] = [(1, 1), (2, 1), (3, 1), (1, 2)];
+const BOX_KINDS: [BoxKind; 4] = [(1, 1), (2, 1), (3, 1), (1, 2)];
 
 /// A box, what was measured, and milliseconds.
 type NodesRow = (BoxKind, &'static str, f64);
 
 #[expect(clippy::print_stdout, reason = "this is a command")]
-pub(crate) async fn measure(boxes: &Boxes, runs: usize, out: &Path) -> Result<(), Box<dyn Error>> {
-    for kind in KINDS {
+pub(crate) async fn measure_nodes(
+    boxes: &Boxes,
+    runs: usize,
+    out: &Path,
+) -> Result<(), Box<dyn Error>> {
+    for kind in BOX_KINDS {
         drop(start_box(boxes, kind).await?); // makes the first state
     }
     let mut csv = String::from("run,nodes,families,milestone,ms\n");
     let mut rows: Vec<NodesRow> = Vec::new();
     for run in 1..=runs {
-        for kind in KINDS {
+        for kind in BOX_KINDS {
             for row in measure_one(boxes, kind).await? {
                 writeln!(csv, "{run},{},{},{},{:.2}", kind.0, kind.1, row.1, row.2)?;
                 rows.push(row);
@@ -44,7 +48,7 @@ pub(crate) async fn measure(boxes: &Boxes, runs: usize, out: &Path) -> Result<()
         }
     }
     std::fs::write(out.join("nodes.csv"), csv)?;
-    for what in [READY, PODS] {
+    for what in [READY_ROW, PODS_ROW] {
         let of = |kind: BoxKind| {
             SampleSummary::from_samples(
                 rows.iter()
@@ -53,9 +57,10 @@ pub(crate) async fn measure(boxes: &Boxes, runs: usize, out: &Path) -> Result<()
                     .collect(),
             )
         };
-        let one = of(KINDS[0]).map_or(f64::NAN, |spread| spread.median);
-        for ((nodes, families), spread) in
-            KINDS.into_iter().filter_map(|kind| Some((kind, of(kind)?)))
+        let one = of(BOX_KINDS[0]).map_or(f64::NAN, |spread| spread.median);
+        for ((nodes, families), spread) in BOX_KINDS
+            .into_iter()
+            .filter_map(|kind| Some((kind, of(kind)?)))
         {
             let over = spread.median / one;
             println!(
@@ -85,8 +90,8 @@ async fn measure_one(boxes: &Boxes, kind: BoxKind) -> Result<[NodesRow; 2], Box<
     cluster.take_down().await?;
     let millis = |time: Duration| time.as_secs_f64() * 1000.0;
     Ok([
-        (kind, READY, millis(ready.ok_or("no node was Ready")?)),
-        (kind, PODS, millis(pods)),
+        (kind, READY_ROW, millis(ready.ok_or("no node was Ready")?)),
+        (kind, PODS_ROW, millis(pods)),
     ])
 }
 
@@ -104,19 +109,21 @@ async fn start_box(
         .await
 }
 
-const AT: &str = "/api/v1/namespaces/default/pods";
+const PODS_PATH: &str = "/api/v1/namespaces/default/pods";
 
 async fn create_object(cluster: &Cluster, node: u8) -> Result<(), Box<dyn Error>> {
     let pod = json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": format!("on-{node}")},
         "spec": {"nodeName": format!("node-{node}"), "containers": [{"name": "c", "image": native::PROBE_IMAGE}]},
     });
-    objects::create_object(cluster, AT, &pod).await.map(drop)
+    objects::create_object(cluster, PODS_PATH, &pod)
+        .await
+        .map(drop)
 }
 
 async fn has_run(cluster: &Cluster, node: u8) -> Result<WaitLook<()>, Box<dyn Error>> {
     let seen = objects::caller(cluster)
-        .fetch_body(format!("{AT}/on-{node}"))
+        .fetch_body(format!("{PODS_PATH}/on-{node}"))
         .await?;
     let phase = seen["status"]["phase"]
         .as_str()

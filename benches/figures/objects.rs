@@ -9,8 +9,9 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
 use wait::{ConditionWait, WaitLook};
 
-pub(crate) const PODS: &str = "/api/v1/namespaces/default/pods";
-pub(crate) const POLICIES: &str = "/apis/networking.k8s.io/v1/namespaces/default/networkpolicies";
+pub(crate) const PODS_PATH: &str = "/api/v1/namespaces/default/pods";
+pub(crate) const POLICIES_PATH: &str =
+    "/apis/networking.k8s.io/v1/namespaces/default/networkpolicies";
 
 /// How many objects are made at a time.
 const AT_ONCE: usize = 8;
@@ -21,7 +22,7 @@ pub(crate) fn pod(name: &str, labels: Value, args: &[&str]) -> Value {
         "containers": [{"name": "c", "image": native::PROBE_IMAGE, "args": args}]}})
 }
 
-pub(crate) fn named(name: &str, spec: Value) -> Value {
+pub(crate) fn named_object(name: &str, spec: Value) -> Value {
     json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": name}, "spec": spec})
 }
 
@@ -31,7 +32,9 @@ pub(crate) fn caller(cluster: &Cluster) -> ApiCaller {
 }
 
 pub(crate) async fn address(cluster: &Cluster, pod: &str) -> Result<String, Box<dyn Error>> {
-    let pod = caller(cluster).fetch_body(format!("{PODS}/{pod}")).await?;
+    let pod = caller(cluster)
+        .fetch_body(format!("{PODS_PATH}/{pod}"))
+        .await?;
     Ok(pod["status"]["podIP"]
         .as_str()
         .ok_or("a pod has no address")?
@@ -90,7 +93,7 @@ pub(crate) async fn wait_running(
     label: &str,
     count: usize,
 ) -> Result<(), Box<dyn Error>> {
-    let path = format!("{PODS}?labelSelector={label}");
+    let path = format!("{PODS_PATH}?labelSelector={label}");
     let wait = patient("pods to run", Duration::from_millis(200));
     wait.try_until_async(async || {
         let pods = caller(cluster).fetch_body(path.as_str()).await?;

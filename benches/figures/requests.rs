@@ -19,10 +19,10 @@ use crate::Boxes;
 use crate::clusters;
 
 /// The logs of the registry with TLS, and of the one without.
-const LOGS: [&str; 2] = ["registry.log", "registry-plain.log"];
+const REGISTRY_LOGS: [&str; 2] = ["registry.log", "registry-plain.log"];
 
 /// A service that counts its requests: its name, its port for metrics, the metric.
-const METRICS: [(&str, u16, &str); 3] = [
+const COUNTED_METRICS: [(&str, u16, &str); 3] = [
     ("log", 3023, "rekor_v2_http_requests_total{"),
     ("certificate authority", 5557, "http_requests_total{"),
     (
@@ -39,7 +39,7 @@ type RequestCounts = BTreeMap<(String, String), i64>;
 type StepCosts = BTreeMap<(String, usize, String), RequestCounts>;
 
 #[expect(clippy::print_stdout, reason = "this is a command")]
-pub(crate) async fn measure(
+pub(crate) async fn measure_requests(
     boxes: &Boxes,
     dir: &Path,
     runs: usize,
@@ -136,13 +136,13 @@ async fn settled_counts(host_access: HostAccess<'_>) -> Result<RequestCounts, Bo
 
 async fn count_requests(host_access: HostAccess<'_>) -> Result<RequestCounts, Box<dyn Error>> {
     let mut counts = RequestCounts::new();
-    for log in LOGS {
+    for log in REGISTRY_LOGS {
         let text = std::fs::read(host_access.log_folder().join(log))?;
         for asked in String::from_utf8_lossy(&text).lines().filter_map(registry) {
             *counts.entry(("registry".into(), asked)).or_default() += 1;
         }
     }
-    for (who, port, metric) in METRICS {
+    for (who, port, metric) in COUNTED_METRICS {
         let url = format!("http://{}:{port}/metrics", host_access.address());
         let text = tokio::task::spawn_blocking(move || {
             ureq::get(&url).call()?.into_body().read_to_string()

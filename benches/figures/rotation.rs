@@ -1,8 +1,9 @@
 //! How long places take to follow a rotation, with intervals of a minute: many pods, each with its
 //! own Secret, mounted and copied by External Secrets Operator from where it is into another.
 //! Kubelet and operator count from a pod's or a copy's start, so each rotation comes at another
-//! moment of that minute: after another rotation that its environment never follows, and that is
-//! watched for this long.
+//! moment of that minute. That moment is what the figure varies, and not a wait for something: a
+//! world gets there by another rotation, which its pod's environment never follows and which is
+//! watched for that long.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -21,14 +22,18 @@ use crate::clusters::make_scenario;
 use crate::stats::SampleSummary;
 
 /// The places that follow.
-const PLACES: [&str; 3] = ["api", "copy", "file"];
+const WATCHED_PLACES: [&str; 3] = ["api", "copy", "file"];
 
 /// No kubelet takes longer: twice its interval, and some.
-const WITHIN: u16 = 150;
+const FOLLOWS_WITHIN: u16 = 150;
 
 /// Each rotation is one world, and they run side by side.
 #[expect(clippy::print_stdout, reason = "this is a command")]
-pub(crate) async fn measure(boxes: &Boxes, pods: usize, out: &Path) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn measure_rotation(
+    boxes: &Boxes,
+    pods: usize,
+    out: &Path,
+) -> Result<(), Box<dyn Error>> {
     let scenario = Arc::new(rotation_scenario(pods)?);
     let cluster = boxes
         .start_as(
@@ -43,7 +48,7 @@ pub(crate) async fn measure(boxes: &Boxes, pods: usize, out: &Path) -> Result<()
         writeln!(csv, "{pod},{place},{:.3}", lag.as_secs_f64())?;
     }
     std::fs::write(out.join("rotation.csv"), csv)?;
-    for place in PLACES {
+    for place in WATCHED_PLACES {
         let these = lags
             .iter()
             .filter(|(_, at, _)| at == place)
@@ -72,7 +77,7 @@ fn rotation_scenario(pods: usize) -> Result<LoadedScenario, Box<dyn Error>> {
             )
         })
         .collect();
-    let rotate = json!({"secret": "db", "key": "password", "to": "new", "within": WITHIN, "watch": {
+    let rotate = json!({"secret": "db", "key": "password", "to": "new", "within": FOLLOWS_WITHIN, "watch": {
         "api": {"object": "secret/db"}, "copy": {"object": "secret/copy"}, "file": {"file": {"pod": "app", "path": "/etc/db/password"}}}});
     let step =
         |id: &str, action: Value, expect: &str| json!({"id": id, "do": action, "expect": expect});
@@ -98,9 +103,9 @@ fn rotation_scenario(pods: usize) -> Result<LoadedScenario, Box<dyn Error>> {
             "updated",
         )
     };
-    steps.extend(PLACES.map(propagated));
+    steps.extend(WATCHED_PLACES.map(propagated));
     let install = ["external-secrets"];
-    let file = json!({"scenario": "v1", "why": "A figure.", "install": install, "worlds": worlds, "steps": steps});
+    let file = json!({"scenario": "v2", "why": "A figure.", "install": install, "worlds": worlds, "steps": steps});
     let secrets = vec![
         watched_secret("db", "password"),
         watched_secret("phase", "value"),
@@ -193,7 +198,7 @@ async fn round(
         let WorldOutcome::Tried(cells) = outcome else {
             return Err(format!("{world} was not tried").into());
         };
-        for place in PLACES {
+        for place in WATCHED_PLACES {
             let after = cells.get(place).and_then(|cell| {
                 cell.detail
                     .figures

@@ -17,11 +17,11 @@ use crate::clusters;
 use crate::stats::SampleSummary;
 
 /// The row that stands for a world's whole time, its set-up included.
-const WHOLE: &str = "(whole world)";
+const WHOLE_WORLD: &str = "(whole world)";
 
 /// The row for a cosign that does nothing but start, in the same box: what every step with cosign
 /// contains.
-const START: &str = "(cosign starts)";
+const COSIGN_STARTS: &str = "(cosign starts)";
 
 struct RunSample {
     run: usize,
@@ -30,7 +30,7 @@ struct RunSample {
     millis: f64,
 }
 
-pub(crate) async fn measure(
+pub(crate) async fn measure_scenarios(
     boxes: &Boxes,
     dir: &Path,
     runs: usize,
@@ -75,13 +75,13 @@ async fn measure_one(
         .host_access()
         .filter(|_| !scenario.scenario.install.is_empty())
     {
-        samples.push(of(START.into(), cosign_starts(host_access).await?));
+        samples.push(of(COSIGN_STARTS.into(), cosign_starts(host_access).await?));
     }
     let began = Instant::now();
     let cells = clusters::try_world(cluster, scenario, world).await?;
     let whole = began.elapsed().as_secs_f64() * 1000.0;
     samples.extend(cells.into_iter().map(|(step, cell)| of(step, cell.millis)));
-    samples.push(of(WHOLE.into(), whole));
+    samples.push(of(WHOLE_WORLD.into(), whole));
     Ok(samples)
 }
 

@@ -15,20 +15,20 @@ use wait::WaitLook;
 use crate::Boxes;
 use crate::stats::SampleSummary;
 
-const NAMESPACE: &str = "/api/v1/namespaces/default/secrets";
+const SECRETS_PATH: &str = "/api/v1/namespaces/default/secrets";
 
 /// Operations of each kind in one turn of one provider.
-const BLOCK: usize = 50;
+const BLOCK_SIZE: usize = 50;
 
 /// How many requests at a time where many Secrets are written.
 const AT_ONCE: usize = 8;
 
-const KMS: &str = "apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n\
+const KMS_CONFIGURATION: &str = "apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n\
     - resources: [secrets]\n  providers:\n  - kms: { apiVersion: v2, name: a, endpoint: \"$(kms:a)\", timeout: 3s }\n\
     \x20 - identity: {}\n";
 
 /// What the others are compared with.
-const FLOOR: &str = "identity";
+const FLOOR_PROVIDER: &str = "identity";
 
 struct SealingSample {
     provider: &'static str,
@@ -36,7 +36,7 @@ struct SealingSample {
     millis: f64,
 }
 
-pub(crate) async fn measure(
+pub(crate) async fn measure_sealing(
     boxes: &Boxes,
     blocks: usize,
     secrets: usize,
@@ -79,13 +79,16 @@ fn clusters_under_test() -> Vec<(&'static str, ClusterSpec)> {
     };
     let provider = |encryption| spec(encryption, &[]);
     vec![
-        (FLOOR, provider(EncryptionShape::Identity)),
+        (FLOOR_PROVIDER, provider(EncryptionShape::Identity)),
         ("aescbc", provider(EncryptionShape::Aescbc)),
         ("aesgcm", provider(EncryptionShape::Aesgcm)),
         ("secretbox", provider(EncryptionShape::Secretbox)),
         (
             "kms-v2",
-            spec(EncryptionShape::Config(FileText(KMS.into())), &["a"]),
+            spec(
+                EncryptionShape::Config(FileText(KMS_CONFIGURATION.into())),
+                &["a"],
+            ),
         ),
     ]
 }
@@ -100,13 +103,13 @@ async fn one_block(
     provider: &'static str,
     block: usize,
 ) -> Result<Vec<SealingSample>, Box<dyn Error>> {
-    let mut samples = Vec::with_capacity(2 * BLOCK);
+    let mut samples = Vec::with_capacity(2 * BLOCK_SIZE);
     for operation in ["write", "read"] {
-        for index in 0..BLOCK {
+        for index in 0..BLOCK_SIZE {
             let name = format!("block-{block}-{index}");
             let request = match operation {
                 "write" => post_secret(&secret(&name))?,
-                _ => http::Request::get(format!("{NAMESPACE}/{name}")).body(Vec::new())?,
+                _ => http::Request::get(format!("{SECRETS_PATH}/{name}")).body(Vec::new())?,
             };
             let began = Instant::now();
             let _: Value = cluster.admin_client().request(request).await?;
@@ -141,7 +144,7 @@ async fn measure_many(
     let began = Instant::now();
     let list: Value = cluster
         .admin_client()
-        .request(http::Request::get(NAMESPACE).body(Vec::new())?)
+        .request(http::Request::get(SECRETS_PATH).body(Vec::new())?)
         .await?;
     let items = list["items"].as_array().cloned().unwrap_or_default();
     if items.len() < count {
@@ -176,7 +179,7 @@ async fn put_secret(cluster: &Cluster, mut item: Value) -> Result<(), Box<dyn Er
         .unwrap_or_default()
         .to_owned();
     (item["apiVersion"], item["kind"]) = ("v1".into(), "Secret".into());
-    let request = http::Request::put(format!("{NAMESPACE}/{name}"))
+    let request = http::Request::put(format!("{SECRETS_PATH}/{name}"))
         .header("content-type", "application/json")
         .body(serde_json::to_vec(&item)?)?;
     let _: Value = cluster.admin_client().request(request).await?;
@@ -184,7 +187,7 @@ async fn put_secret(cluster: &Cluster, mut item: Value) -> Result<(), Box<dyn Er
 }
 
 fn post_secret(object: &Value) -> Result<http::Request<Vec<u8>>, Box<dyn Error>> {
-    let request = http::Request::post(NAMESPACE).header("content-type", "application/json");
+    let request = http::Request::post(SECRETS_PATH).header("content-type", "application/json");
     Ok(request.body(serde_json::to_vec(object)?)?)
 }
 
@@ -213,7 +216,7 @@ async fn time_restart(cluster: &Cluster) -> Result<(Duration, Duration), Box<dyn
     let usable = began.elapsed();
     let _: Value = cluster
         .admin_client()
-        .request(http::Request::get(NAMESPACE).body(Vec::new())?)
+        .request(http::Request::get(SECRETS_PATH).body(Vec::new())?)
         .await?;
     Ok((usable, began.elapsed()))
 }
@@ -250,11 +253,12 @@ fn print_summary(samples: &[SealingSample]) {
     rows.sort_unstable();
     rows.dedup();
     for (operation, provider) in rows {
-        let (Some(spread), Some(floor)) = (of(provider, operation), of(FLOOR, operation)) else {
+        let (Some(spread), Some(floor)) = (of(provider, operation), of(FLOOR_PROVIDER, operation))
+        else {
             continue;
         };
         println!(
-            "{operation:16} {provider:12} {spread} ms  {:.2} × {FLOOR}",
+            "{operation:16} {provider:12} {spread} ms  {:.2} × {FLOOR_PROVIDER}",
             spread.median / floor.median
         );
     }

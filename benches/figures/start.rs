@@ -14,11 +14,15 @@ use crate::objects::{caller, create_object};
 use crate::stats::SampleSummary;
 
 const FIRST_POD: &str = "first-pod-running";
-const READYZ: &str = "readyz";
-const MEMORY: &str = "memory-mib";
+const READYZ_ROW: &str = "readyz";
+const MEMORY_ROW: &str = "memory-mib";
 
 #[expect(clippy::print_stdout, reason = "this is a command")]
-pub(crate) async fn measure(boxes: &Boxes, runs: usize, out: &Path) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn measure_start(
+    boxes: &Boxes,
+    runs: usize,
+    out: &Path,
+) -> Result<(), Box<dyn Error>> {
     drop(boxes.start("figures-warm-up").await?); // builds what is missing, and makes the first state
     let mut rows: Vec<(usize, String, f64)> = Vec::new();
     for run in 1..=runs {
@@ -29,14 +33,14 @@ pub(crate) async fn measure(boxes: &Boxes, runs: usize, out: &Path) -> Result<()
             time_since(began, readyz(&cluster))
         );
         rows.push((run, FIRST_POD.into(), pod?));
-        rows.push((run, READYZ.into(), ready?));
+        rows.push((run, READYZ_ROW.into(), ready?));
         rows.extend(
             cluster
                 .milestones()
                 .iter()
                 .map(|(name, at)| (run, name.clone(), millis(*at))),
         );
-        rows.extend(memory_of(&cluster).map(|mib| (run, MEMORY.into(), mib)));
+        rows.extend(memory_of(&cluster).map(|mib| (run, MEMORY_ROW.into(), mib)));
         cluster.take_down().await?;
     }
     let mut csv = String::from("run,milestone,value\n");
@@ -63,7 +67,7 @@ pub(crate) async fn measure(boxes: &Boxes, runs: usize, out: &Path) -> Result<()
             .into_iter()
             .for_each(|spread| println!("{name:24} {spread}"));
     }
-    if let (Some(pod), Some(ready)) = (of(FIRST_POD), of(READYZ)) {
+    if let (Some(pod), Some(ready)) = (of(FIRST_POD), of(READYZ_ROW)) {
         println!("first pod over readyz: {:.2}", pod.median / ready.median);
     }
     Ok(())

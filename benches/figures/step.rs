@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 use crate::stats::SampleSummary;
 use crate::{Boxes, clusters};
 
-const BLOCK: usize = 50;
+const BLOCK_SIZE: usize = 50;
 
 #[expect(clippy::print_stdout, reason = "this is a command")]
-pub(crate) async fn measure(
+pub(crate) async fn measure_step(
     boxes: &Boxes,
     blocks: usize,
     out: &Path,
@@ -68,8 +68,8 @@ fn object() -> Value {
 
 fn step_scenario() -> Result<LoadedScenario, Box<dyn Error>> {
     let step = |n| json!({"id": format!("s{n}"), "dry-run": true, "do": {"create": "object.yaml"}, "expect": "admitted"});
-    let file = json!({"scenario": "v1", "why": "A figure.", "worlds": {"bare": {}},
-        "steps": (0..BLOCK).map(step).collect::<Vec<_>>()});
+    let file = json!({"scenario": "v2", "why": "A figure.", "worlds": {"bare": {}},
+        "steps": (0..BLOCK_SIZE).map(step).collect::<Vec<_>>()});
     let manifest = ObjectManifest {
         file: PathBuf::from("object.yaml"),
         object: object(),
@@ -94,8 +94,8 @@ async fn steps_block(
 }
 
 async fn bare_block(cluster: &Cluster) -> Result<Vec<f64>, Box<dyn Error>> {
-    let mut samples = Vec::with_capacity(BLOCK);
-    for _ in 0..BLOCK {
+    let mut samples = Vec::with_capacity(BLOCK_SIZE);
+    for _ in 0..BLOCK_SIZE {
         let began = Instant::now();
         let path = "/api/v1/namespaces/default/configmaps?dryRun=All";
         let request = http::Request::post(path)

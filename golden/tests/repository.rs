@@ -4,6 +4,8 @@
 
 #[path = "repository/budget.rs"]
 mod budget;
+#[path = "repository/changes.rs"]
+mod changes;
 #[path = "repository/counts.rs"]
 mod counts;
 #[path = "repository/dependencies.rs"]

@@ -27,7 +27,7 @@ fn main() {
     let mut files = vec!["Cargo.lock".to_owned()];
     for member in &members {
         files.push(format!("{member}/Cargo.toml"));
-        list(&root, &format!("{member}/src"), &mut files);
+        list_files(&root, &format!("{member}/src"), &mut files);
         println!(
             "cargo::rerun-if-changed={}",
             root.join(member).join("src").display()
@@ -51,7 +51,7 @@ fn main() {
     fs::write(out.join("probe_source.rs"), code).expect("the output folder can be written");
     fs::write(
         out.join("pinned.rs"),
-        pinned(&root.join("harness/components/modules")),
+        pinned_table(&root.join("harness/components/modules")),
     )
     .expect("it can be written");
 }
@@ -104,7 +104,7 @@ fn dependencies(manifest: &str) -> Vec<&str> {
 }
 
 /// The list of the recipes in folders, in the order of their turns.
-fn pinned(components: &Path) -> String {
+fn pinned_table(components: &Path) -> String {
     println!("cargo::rerun-if-changed={}", components.display());
     let entries = fs::read_dir(components).expect("the components are there");
     let recipes = entries.map(|entry| {
@@ -150,7 +150,7 @@ fn manifest(path: &Path, members: &[String]) -> String {
 }
 
 /// The files below a folder, in order.
-fn list(root: &Path, folder: &str, files: &mut Vec<String>) {
+fn list_files(root: &Path, folder: &str, files: &mut Vec<String>) {
     let entries = fs::read_dir(root.join(folder)).expect("the sources are there");
     let mut names: Vec<_> = entries
         .map(|entry| entry.expect("a folder can be listed"))
@@ -165,7 +165,7 @@ fn list(root: &Path, folder: &str, files: &mut Vec<String>) {
                 .expect("sources have plain names")
         );
         match entry.path().is_dir() {
-            true => list(root, &path, files),
+            true => list_files(root, &path, files),
             false => files.push(path),
         }
     }

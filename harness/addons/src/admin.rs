@@ -18,7 +18,7 @@ use crate::Error;
 const REFUSES_WITHIN: Duration = Duration::from_secs(60);
 
 /// From one look to the next, at what usually comes soon.
-const EVERY: Duration = Duration::from_millis(40);
+const POLL_INTERVAL: Duration = Duration::from_millis(40);
 
 const AGENT: &str = "gauntlet-addons";
 
@@ -68,7 +68,7 @@ impl Admin {
         let waits = aggregated.map(async |role: &Value| {
             let what = format!("rules in the role {}", role["metadata"]["name"]);
             let path = object_path(role);
-            wait_until(&what, EVERY, async || {
+            wait_until(&what, POLL_INTERVAL, async || {
                 let reply = self.get(&path).await?;
                 let rules = reply_body(&reply)["rules"].as_array();
                 let filled = rules.is_some_and(|rules| !rules.is_empty());
@@ -92,7 +92,7 @@ impl Admin {
             let none = || WaitLook::NotYet("nothing yet".into());
             Ok(found.cloned().map_or_else(none, WaitLook::Ready))
         };
-        for pod in wait_until(&format!("the pods of {namespace}"), EVERY, held).await? {
+        for pod in wait_until(&format!("the pods of {namespace}"), POLL_INTERVAL, held).await? {
             let name = pod["metadata"]["name"].as_str().unwrap_or_default();
             let none = json!({"spec": {"schedulingGates": null}});
             let call = ApiCall::patch(format!("{all}/{name}"), MERGE_PATCH, none);
@@ -123,7 +123,7 @@ impl Admin {
             })
         };
         put_object(
-            &wait_until("webhooks to answer", EVERY, taken).await?,
+            &wait_until("webhooks to answer", POLL_INTERVAL, taken).await?,
             object,
         )
     }

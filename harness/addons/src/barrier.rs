@@ -295,7 +295,7 @@ mod tests {
                 assert_eq!(
                     addon_waits(&NoSite, &one, &[]).len(),
                     1,
-                    "{} {name}: nobody else waits for it",
+                    "{} {name}: another addon waits for it as well",
                     kind.group
                 );
             }

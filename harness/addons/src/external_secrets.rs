@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use cluster::HostAccess;
 use futures::FutureExt;
 use model::addons::external_secrets::ADDON;
+use model::addons::vault;
 use serde_json::{Value, json};
 use wait::WaitLook;
 
@@ -93,7 +94,7 @@ fn objects() -> Result<Vec<Value>, Error> {
     let text = WORKLOAD
         .text
         .replace("$(api-address)", HostAccess::API_ADDRESS)
-        .replace("$(vault-address)", HostAccess::VAULT_ADDRESS)
+        .replace("$(vault-address)", vault::SERVICE_ADDRESS)
         .replace("$(image)", HostAccess::PROBE_IMAGE);
     first_state::parse(ADDON.name, &text)
 }

@@ -8,7 +8,7 @@ use api::{ApiCall, reply_body, server_message, status_code};
 use cluster::HostAccess;
 use futures::FutureExt;
 use model::ApiReply;
-use model::addons::vault::ADDON;
+use model::addons::vault::{ADDON, SERVICE_ADDRESS};
 use serde_json::{Value, json};
 use wait::WaitLook;
 
@@ -29,7 +29,7 @@ pub(crate) static LIVE: LiveAddon = LiveAddon {
     endpoints: |_| {
         let words = format!(
             "http://{}:8200 in the box; its root token is {TOKEN}",
-            HostAccess::VAULT_ADDRESS
+            SERVICE_ADDRESS
         );
         async { Ok(vec![AddonEndpoint::described("Vault", words)]) }.boxed_local()
     },
@@ -106,7 +106,7 @@ fn objects() -> Result<Vec<Value>, Error> {
     let text = WORKLOAD
         .text
         .replace("$(api-address)", HostAccess::API_ADDRESS)
-        .replace("$(vault-address)", HostAccess::VAULT_ADDRESS)
+        .replace("$(vault-address)", SERVICE_ADDRESS)
         .replace("$(token)", TOKEN)
         .replace("$(image)", HostAccess::PROBE_IMAGE);
     first_state::parse(ADDON.name, &text)
@@ -137,10 +137,14 @@ async fn try_login(admin: &Admin, vault: &Admin) -> Result<(), Error> {
     let bound = json!({"bound_service_account_names": "vault", "bound_service_account_namespaces": "vault",
         "token_policies": NAME});
     write_path(vault, &role, &bound).await?;
-    let entered = enter(vault, NAME, &admin.request_token("vault", "vault").await?).await?;
+    let entered =
+        log_account_in(vault, NAME, &admin.request_token("vault", "vault").await?).await?;
     let given = admin.with_header(HEADER, &entered).get(&at(&data)).await?;
     if reply_body(&given)["data"]["data"] != kept["data"] {
-        return Err(refused("Vault did not give out what it keeps", &given));
+        return Err(refusal_error(
+            "Vault did not give out what it keeps",
+            &given,
+        ));
     }
     for path in [role, policy, metadata] {
         was_taken(&path, &vault.delete_at(&at(&path)).await?)?;
@@ -149,7 +153,7 @@ async fn try_login(admin: &Admin, vault: &Admin) -> Result<(), Error> {
 }
 
 /// Logs a ServiceAccount in by its token, until it is let in. Returns Vault's own token for it.
-async fn enter(vault: &Admin, role: &str, token: &str) -> Result<String, Error> {
+async fn log_account_in(vault: &Admin, role: &str, token: &str) -> Result<String, Error> {
     let login = json!({"role": role, "jwt": token});
     let login = ApiCall::post(at("auth/kubernetes/login"), login);
     let entered = wait_until(
@@ -175,11 +179,11 @@ fn was_taken(path: &str, reply: &ApiReply) -> Result<Value, Error> {
     if api::was_taken(reply) {
         Ok(reply_body(reply).clone())
     } else {
-        Err(refused(&format!("Vault did not take {path}"), reply))
+        Err(refusal_error(&format!("Vault did not take {path}"), reply))
     }
 }
 
-fn refused(failed: &str, reply: &ApiReply) -> Error {
+fn refusal_error(failed: &str, reply: &ApiReply) -> Error {
     Error::UnexpectedReply {
         failed: failed.to_owned(),
         said: vault_message(reply),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::AgentVersion;
 
-const MARK: &[u8] = b"#!-";
+const CONTROL_MARK: &[u8] = b"#!-";
 
 /// What an agent says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,13 +48,13 @@ impl FromAgent {
             Self::Shutdown => "agent shutdown ".to_owned(),
             Self::KeepAlive(text) => text.clone(),
         };
-        [MARK, text.as_bytes()].concat()
+        [CONTROL_MARK, text.as_bytes()].concat()
     }
 
     /// Reads a payload; `None` where it is an event.
     #[must_use]
     pub fn read(payload: &[u8]) -> Option<Self> {
-        let text = String::from_utf8_lossy(payload.strip_prefix(MARK)?);
+        let text = String::from_utf8_lossy(payload.strip_prefix(CONTROL_MARK)?);
         if let Some(json) = text.strip_prefix("agent startup ") {
             let said: Value = serde_json::from_str(json).unwrap_or_default();
             return Some(Self::Startup(said["version"].as_str().map(str::to_owned)));
@@ -86,13 +86,13 @@ impl FromManager {
             Self::ForceReconnect => "force_reconnect".to_owned(),
             Self::Other(text) => text.clone(),
         };
-        [MARK, text.as_bytes()].concat()
+        [CONTROL_MARK, text.as_bytes()].concat()
     }
 
     /// Reads a payload; `None` where it is not a control message.
     #[must_use]
     pub fn read(payload: &[u8]) -> Option<Self> {
-        let text = String::from_utf8_lossy(payload.strip_prefix(MARK)?);
+        let text = String::from_utf8_lossy(payload.strip_prefix(CONTROL_MARK)?);
         if let Some(said) = text.strip_prefix("err ") {
             let said: Value = serde_json::from_str(said).unwrap_or_default();
             return Some(Self::Refused(

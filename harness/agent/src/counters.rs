@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::Error;
 
 /// The local count starts over after this.
-const LAST: u32 = 9997;
+const LAST_COUNT: u32 = 9997;
 
 /// A message's number. The later one is the greater.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,7 +23,7 @@ impl MessageCounter {
     /// The number after this one.
     #[must_use]
     pub fn next(self) -> Self {
-        if self.local >= LAST {
+        if self.local >= LAST_COUNT {
             Self {
                 global: self.global.wrapping_add(1),
                 local: 0,

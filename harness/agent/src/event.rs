@@ -3,10 +3,10 @@
 use std::fmt;
 
 /// The word before a mark.
-const MARK: &str = "gauntlet-event ";
+const EVENT_MARK: &str = "gauntlet-event ";
 
 /// The highest number that is accepted.
-const MOST: u64 = 1 << 40;
+const MOST_EVENTS: u64 = 1 << 40;
 
 /// An event as it is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,14 +66,14 @@ impl EventMark {
     /// The mark in a text, wherever in it.
     #[must_use]
     pub fn find(text: &str) -> Option<Self> {
-        let (_, tail) = text.split_once(MARK)?;
+        let (_, tail) = text.split_once(EVENT_MARK)?;
         let mut words = tail.split_ascii_whitespace();
         let source = words.next()?;
         let number = words
             .next()?
             .parse()
             .ok()
-            .filter(|number| (1..=MOST).contains(number))?;
+            .filter(|number| (1..=MOST_EVENTS).contains(number))?;
         Some(Self {
             source: source.into(),
             number,
@@ -83,7 +83,7 @@ impl EventMark {
 
 impl fmt::Display for EventMark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{MARK}{} {}", self.source, self.number)
+        write!(f, "{EVENT_MARK}{} {}", self.source, self.number)
     }
 }
 

@@ -6,13 +6,13 @@ use std::io::{self, Read, Write};
 use crate::Error;
 
 /// The longest message.
-pub const LONGEST: usize = 65536;
+pub const LONGEST_FRAME: usize = 65536;
 
 /// Asks whether a manager is there, with no key.
-pub const PING: &[u8] = b"#ping";
+pub const PING_FRAME: &[u8] = b"#ping";
 
 /// The answer to that.
-pub const PONG: &[u8] = b"#pong";
+pub const PONG_FRAME: &[u8] = b"#pong";
 
 /// Reads the next message; `None` where the peer has closed between two.
 ///
@@ -25,7 +25,7 @@ pub fn read_frame(from: &mut impl Read) -> Result<Option<Vec<u8>>, Error> {
     }
     let length = u32::from_le_bytes(length);
     let size = usize::try_from(length).unwrap_or(usize::MAX);
-    if !(1..=LONGEST).contains(&size) {
+    if !(1..=LONGEST_FRAME).contains(&size) {
         return Err(Error::FrameLength { length });
     }
     let mut message = vec![0; size];
@@ -63,7 +63,7 @@ pub fn write_frame(to: &mut impl Write, message: &[u8]) -> Result<(), Error> {
     };
     let length = u32::try_from(message.len())
         .ok()
-        .filter(|_| message.len() <= LONGEST)
+        .filter(|_| message.len() <= LONGEST_FRAME)
         .ok_or(too_long)?;
     let framed = [&length.to_le_bytes(), message].concat();
     to.write_all(&framed)
@@ -83,7 +83,7 @@ mod tests {
         write_frame(&mut sent, &[7; 122]).unwrap();
         assert_eq!(sent[..4], [0x7a, 0, 0, 0]);
         assert!(matches!(
-            write_frame(&mut sent, &vec![0; LONGEST + 1]),
+            write_frame(&mut sent, &vec![0; LONGEST_FRAME + 1]),
             Err(Error::TooLong { .. })
         ));
     }

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
-const STAMP: &[BorrowedFormatItem<'_>] =
+const TIME_FORMAT: &[BorrowedFormatItem<'_>] =
     format_description!("[year]/[month]/[day] [hour]:[minute]:[second]");
 
 /// Where log lines go.
@@ -76,7 +76,9 @@ impl AgentLog {
             LogSeverity::Error => "ERROR",
             LogSeverity::Critical => "CRITICAL",
         };
-        let stamp = OffsetDateTime::now_utc().format(STAMP).unwrap_or_default();
+        let stamp = OffsetDateTime::now_utc()
+            .format(TIME_FORMAT)
+            .unwrap_or_default();
         let line = format!("{stamp} {}: {word}: {text}\n", self.tag);
         let _ = OpenOptions::new()
             .append(true)

@@ -10,7 +10,7 @@ use flate2::Compression;
 use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 
-use crate::frame::LONGEST;
+use crate::frame::LONGEST_FRAME;
 use crate::keys::{SealingSecret, md5_hex};
 use crate::{Error, MessageCounter};
 
@@ -72,7 +72,7 @@ pub fn seal_message(
     });
     message.extend(encrypt_payload(secret, crypto, &plain)?);
     let length = message.len();
-    if length > LONGEST {
+    if length > LONGEST_FRAME {
         Err(Error::TooLong { length })
     } else {
         Ok(message)
@@ -190,7 +190,7 @@ pub fn open_message(
     let mut whole = Vec::new();
     // A sealed message of a frame's size can hold a thousand times as much: what is read of it has
     // an end.
-    let most = LONGEST as u64 + 1024;
+    let most = LONGEST_FRAME as u64 + 1024;
     ZlibDecoder::new(&plain[start..])
         .take(most)
         .read_to_end(&mut whole)

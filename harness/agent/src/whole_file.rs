@@ -1,4 +1,4 @@
-//! Files that others read while they are written anew.
+//! Files that are read while they are written again.
 
 use std::fs;
 use std::io;

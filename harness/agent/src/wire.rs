@@ -108,7 +108,7 @@ impl AgentWire {
         match self {
             Self::Tcp(stream) => frame::read_frame(stream),
             Self::Udp(socket) => {
-                let mut message = vec![0; frame::LONGEST];
+                let mut message = vec![0; frame::LONGEST_FRAME];
                 let length = socket
                     .recv(&mut message)
                     .map_err(Error::network("read a message"))?;

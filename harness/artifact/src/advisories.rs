@@ -14,10 +14,10 @@ use sqlite::{SqliteTable, SqliteValue};
 use crate::Error;
 
 /// When the database says it was built; its age is not checked.
-const BUILT: &str = "2026-01-01 00:00:00+00:00";
+const BUILT_AT: &str = "2026-01-01 00:00:00+00:00";
 /// The schema's model, revision and addition.
-const SCHEMA: [i64; 3] = [6, 1, 4];
-const PROVIDER: &str = "gauntlet";
+const SCHEMA_VERSION: [i64; 3] = [6, 1, 4];
+const PROVIDER_NAME: &str = "gauntlet";
 
 /// The file that `grype db import` takes.
 ///
@@ -32,15 +32,15 @@ pub fn build_database(advisories: &[VulnerabilityAdvisory]) -> Result<Vec<u8>, E
         mut packages,
         mut affected,
     ] = database_tables();
-    let [model, revision, addition] = SCHEMA.map(SqliteValue::Integer);
-    metadata.insert(1, vec![text_value(BUILT), model, revision, addition]);
+    let [model, revision, addition] = SCHEMA_VERSION.map(SqliteValue::Integer);
+    metadata.insert(1, vec![text_value(BUILT_AT), model, revision, addition]);
     providers.insert(
         1,
         vec![
-            text_value(PROVIDER),
+            text_value(PROVIDER_NAME),
             text_value("1"),
-            text_value(PROVIDER),
-            text_value(BUILT),
+            text_value(PROVIDER_NAME),
+            text_value(BUILT_AT),
             text_value("sha256:0"),
         ],
     );
@@ -62,7 +62,7 @@ pub fn build_database(advisories: &[VulnerabilityAdvisory]) -> Result<Vec<u8>, E
             ranged,
             vec![SqliteValue::Null, text_value(&range.to_string())],
         );
-        let (provider, status) = (text_value(PROVIDER), text_value("active"));
+        let (provider, status) = (text_value(PROVIDER_NAME), text_value("active"));
         let vulnerability = [
             text_value(&advisory.id),
             status,

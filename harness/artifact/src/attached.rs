@@ -7,10 +7,10 @@ use crate::image::blob_descriptor;
 use crate::{Error, OciManifest, OciRegistry};
 
 /// The media type of the list of what refers to an image.
-pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub(crate) const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
 
 /// What cosign 2 appended to an image's digest.
-pub(crate) const LEGACY: [&str; 2] = [".sig", ".att"];
+pub(crate) const LEGACY_ENDINGS: [&str; 2] = [".sig", ".att"];
 
 /// The tag under which a registry without a referrers API lists what refers to a digest.
 pub(crate) fn fallback_tag(digest: &str) -> String {
@@ -61,19 +61,19 @@ impl OciRegistry {
             .iter()
             .map(|manifest| list_entry(manifest))
             .collect();
-        let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": entries? });
+        let index = json!({ "schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": entries? });
         for manifest in manifests {
             self.put_manifest(
                 repository,
                 &crate::digest(manifest),
-                probe_image::MANIFEST,
+                probe_image::MANIFEST_TYPE,
                 manifest,
             )?;
         }
         self.put_manifest(
             repository,
             &fallback_tag(digest),
-            INDEX,
+            INDEX_TYPE,
             index.to_string().as_bytes(),
         )
         .map(drop)
@@ -96,7 +96,7 @@ impl OciRegistry {
         self.put_blob(repository, document)?;
         let manifest = json!({
             "schemaVersion": 2,
-            "mediaType": probe_image::MANIFEST,
+            "mediaType": probe_image::MANIFEST_TYPE,
             "artifactType": kind,
             "config": blob_descriptor("application/vnd.oci.empty.v1+json", EMPTY),
             "layers": [blob_descriptor(kind, document)],
@@ -131,7 +131,7 @@ impl OciRegistry {
             copies.splice(0..0, there.into_iter().map(|manifest| manifest.bytes));
             self.set_referrers(to.0, to.1, &copies)?;
         }
-        for ending in LEGACY {
+        for ending in LEGACY_ENDINGS {
             let [old, new] =
                 [from.1, to.1].map(|digest| format!("{}{ending}", fallback_tag(digest)));
             if self.if_there(from.0, &old)?.is_some() {
@@ -146,7 +146,7 @@ impl OciRegistry {
 fn list_entry(bytes: &[u8]) -> Result<Value, Error> {
     let manifest: Value =
         serde_json::from_slice(bytes).map_err(|fault| Error::malformed("a referrer", fault))?;
-    let mut entry = blob_descriptor(probe_image::MANIFEST, bytes);
+    let mut entry = blob_descriptor(probe_image::MANIFEST_TYPE, bytes);
     entry["artifactType"] = match &manifest["artifactType"] {
         Value::Null => manifest["config"]["mediaType"].clone(),
         kind => kind.clone(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use probe_image::{CONFIG, ImageFile, LAYER, MANIFEST};
+use probe_image::{CONFIG_TYPE, ImageFile, LAYER_TYPE, MANIFEST_TYPE};
 use serde_json::{Value, json};
 
 use crate::{Error, digest};
@@ -59,9 +59,9 @@ impl OciImage {
         let config = config.to_string().into_bytes();
         let manifest = json!({
             "schemaVersion": 2,
-            "mediaType": MANIFEST,
-            "config": blob_descriptor(CONFIG, &config),
-            "layers": layers.iter().map(|layer| blob_descriptor(LAYER, layer)).collect::<Vec<_>>(),
+            "mediaType": MANIFEST_TYPE,
+            "config": blob_descriptor(CONFIG_TYPE, &config),
+            "layers": layers.iter().map(|layer| blob_descriptor(LAYER_TYPE, layer)).collect::<Vec<_>>(),
         });
         let blobs = std::iter::once(config).chain(layers).collect();
         Ok(Self {
@@ -98,8 +98,7 @@ impl OciImage {
                 blob,
             )?;
         }
-        let index =
-            json!({ "schemaVersion": 2, "manifests": [blob_descriptor(MANIFEST, &self.manifest)] });
+        let index = json!({ "schemaVersion": 2, "manifests": [blob_descriptor(MANIFEST_TYPE, &self.manifest)] });
         write(
             &dir.join("oci-layout"),
             br#"{"imageLayoutVersion":"1.0.0"}"#,

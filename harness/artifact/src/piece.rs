@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::attached::{INDEX, LEGACY, fallback_tag};
+use crate::attached::{INDEX_TYPE, LEGACY_ENDINGS, fallback_tag};
 use crate::{Error, OciRegistry};
 
 /// What is attached to an image at one moment.
@@ -13,7 +13,7 @@ use crate::{Error, OciRegistry};
 pub struct AttachedPieces {
     /// The digests of what refers to it.
     referrers: BTreeSet<String>,
-    /// The digests of cosign's older tags, as in [`LEGACY`].
+    /// The digests of cosign's older tags, as in [`LEGACY_ENDINGS`].
     tags: [Option<String>; 2],
 }
 
@@ -45,7 +45,7 @@ impl OciRegistry {
             .into_iter()
             .collect();
         let mut tags = [None, None];
-        for (ending, tag) in LEGACY.iter().zip(&mut tags) {
+        for (ending, tag) in LEGACY_ENDINGS.iter().zip(&mut tags) {
             let manifest =
                 self.if_there(repository, &format!("{}{ending}", fallback_tag(digest)))?;
             *tag = manifest.map(|manifest| manifest.digest);
@@ -73,7 +73,7 @@ impl OciRegistry {
                     .then(|| (PiecePlace::Referrer, name.clone())),
             );
         }
-        for ((ending, old), new) in LEGACY
+        for ((ending, old), new) in LEGACY_ENDINGS
             .iter()
             .zip(&before.tags)
             .zip(now.tags)
@@ -132,7 +132,7 @@ impl OciRegistry {
                 self.put_manifest(
                     repository,
                     &fallback_tag(digest),
-                    INDEX,
+                    INDEX_TYPE,
                     list.to_string().as_bytes(),
                 )?;
             }
@@ -159,7 +159,7 @@ impl OciRegistry {
     fn referrer_list(&self, repository: &str, digest: &str) -> Result<Value, Error> {
         match self.if_there(repository, &fallback_tag(digest))? {
             Some(list) => list.json(),
-            None => Ok(json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [] })),
+            None => Ok(json!({ "schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [] })),
         }
     }
 }

@@ -11,18 +11,18 @@ use ureq::{Agent, Body};
 use crate::{Error, OciImage, digest};
 
 /// Manifests of an image, of several images, and the same in Docker's older words.
-const ACCEPT: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
+const ACCEPTED_TYPES: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
     application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json";
 
 /// How long the registry may take for one answer.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 
 /// The most that is read of one answer.
-const MOST: u64 = 64 << 20;
+const MOST_BYTES: u64 = 64 << 20;
 
 /// From this size on, a blob is not sent where the registry can take it over from another
 /// repository.
-const LARGE: usize = 1 << 16;
+const LARGE_LAYER: usize = 1 << 16;
 
 /// A registry.
 #[derive(Clone, Debug)]
@@ -112,7 +112,7 @@ impl OciRegistry {
         beside: Option<&str>,
     ) -> Result<String, Error> {
         for blob in &image.blobs {
-            let beside = beside.filter(|beside| *beside != repository && blob.len() >= LARGE);
+            let beside = beside.filter(|beside| *beside != repository && blob.len() >= LARGE_LAYER);
             let taken = beside
                 .map(|beside| self.mount_blob(beside, &digest(blob), repository))
                 .transpose()?;
@@ -120,7 +120,7 @@ impl OciRegistry {
                 self.put_blob(repository, blob)?;
             }
         }
-        self.put_manifest(repository, tag, probe_image::MANIFEST, &image.manifest)
+        self.put_manifest(repository, tag, probe_image::MANIFEST_TYPE, &image.manifest)
     }
 
     /// A manifest by its tag or digest.
@@ -133,7 +133,7 @@ impl OciRegistry {
         let answer = self
             .agent
             .get(self.url(&path))
-            .header("accept", ACCEPT)
+            .header("accept", ACCEPTED_TYPES)
             .call();
         let answer = expect_status(answer, &asked, &[StatusCode::OK])?;
         let kind = answer
@@ -319,7 +319,11 @@ fn expect_status(
 }
 
 fn read_body(mut answer: Response<Body>, asked: &str) -> Result<Vec<u8>, Error> {
-    let read = answer.body_mut().with_config().limit(MOST).read_to_vec();
+    let read = answer
+        .body_mut()
+        .with_config()
+        .limit(MOST_BYTES)
+        .read_to_vec();
     read.map_err(|source| Error::BrokenOff {
         asked: asked.into(),
         source: Box::new(source),

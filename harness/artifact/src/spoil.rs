@@ -5,12 +5,12 @@ use base64::engine::general_purpose::STANDARD;
 use model::AttachmentDamage;
 use serde_json::Value;
 
-use crate::attached::{LEGACY, fallback_tag};
+use crate::attached::{LEGACY_ENDINGS, fallback_tag};
 use crate::image::blob_descriptor;
 use crate::{Error, OciManifest, OciRegistry};
 
 /// Where cosign 2 kept a signature.
-const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
+const SIGNATURE_ANNOTATION: &str = "dev.cosignproject.cosign/signature";
 
 /// Spoils one layer: its bytes, or what its descriptor says.
 type LayerSpoiler = fn(&mut Value, &[u8], AttachmentDamage) -> Result<Vec<u8>, Error>;
@@ -37,7 +37,7 @@ impl OciRegistry {
                 .collect();
             self.set_referrers(repository, digest, &spoiled?)?;
         }
-        for ending in LEGACY {
+        for ending in LEGACY_ENDINGS {
             let tag = format!("{}{ending}", fallback_tag(digest));
             let Some(manifest) = self.if_there(repository, &tag)? else {
                 continue;
@@ -92,7 +92,7 @@ fn spoil_legacy(
 ) -> Result<Vec<u8>, Error> {
     let Some(signature) = layer
         .pointer_mut("/annotations")
-        .and_then(|all| all.get_mut(SIGNATURE))
+        .and_then(|all| all.get_mut(SIGNATURE_ANNOTATION))
     else {
         return spoil_envelope(bytes, "", damage);
     };

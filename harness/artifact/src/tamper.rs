@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::ImageChange;
-use probe_image::{CONFIG, ImageFile, LAYER};
+use probe_image::{CONFIG_TYPE, ImageFile, LAYER_TYPE};
 use serde_json::{Value, json};
 
 use crate::image::blob_descriptor;
@@ -45,7 +45,7 @@ impl OciRegistry {
                     crate::digest(&layer).into(),
                 );
                 self.put_blob(repository, &layer)?;
-                push_changed(&mut manifest["layers"], blob_descriptor(LAYER, &layer));
+                push_changed(&mut manifest["layers"], blob_descriptor(LAYER_TYPE, &layer));
                 self.set_config(repository, &mut manifest, &config)?;
             }
         }
@@ -69,7 +69,7 @@ impl OciRegistry {
     ) -> Result<(), Error> {
         let bytes = config.to_string().into_bytes();
         self.put_blob(repository, &bytes)?;
-        manifest["config"] = blob_descriptor(CONFIG, &bytes);
+        manifest["config"] = blob_descriptor(CONFIG_TYPE, &bytes);
         Ok(())
     }
 }

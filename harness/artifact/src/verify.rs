@@ -40,11 +40,11 @@ use log::LoggedTime;
 pub use root::TrustedRoot;
 
 /// The predicate type of a signature.
-pub const SIGNATURE: &str = "https://sigstore.dev/cosign/sign/v1";
+pub const SIGNATURE_STATEMENT: &str = "https://sigstore.dev/cosign/sign/v1";
 
 /// How the media type of every bundle begins. What is of another type was never signed, and is
 /// nothing to judge.
-const BUNDLE: &str = "application/vnd.dev.sigstore.bundle";
+const BUNDLE_TYPE: &str = "application/vnd.dev.sigstore.bundle";
 
 /// What has to be signed: an image's manifest, or any file.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +60,7 @@ pub struct SignedArtifact<'a> {
 pub struct VerifyRequest<'a> {
     /// The required signer.
     pub by: RequiredSigner<'a>,
-    /// The type of what was stated; [`SIGNATURE`] for a signature.
+    /// The type of what was stated; [`SIGNATURE_STATEMENT`] for a signature.
     pub predicate_type: &'a str,
     /// An entry in a log that the trusted root knows.
     pub log: bool,
@@ -170,7 +170,7 @@ pub fn verify_image(
         let signed = |layer: &&Value| {
             layer["mediaType"]
                 .as_str()
-                .is_some_and(|kind| kind.starts_with(BUNDLE))
+                .is_some_and(|kind| kind.starts_with(BUNDLE_TYPE))
         };
         for name in layers
             .iter()
@@ -260,7 +260,7 @@ fn check_type(bundle: &SigstoreBundle, wanted: &VerifyRequest<'_>) -> Result<(),
     let said = match bundle.content.statement() {
         Ok(Some(statement)) if statement.predicate_type == wanted.predicate_type => return Ok(()),
         Ok(Some(statement)) => format!("it states {}", statement.predicate_type),
-        Ok(None) if wanted.predicate_type == SIGNATURE => return Ok(()),
+        Ok(None) if wanted.predicate_type == SIGNATURE_STATEMENT => return Ok(()),
         Ok(None) => "it states nothing".to_owned(),
         // What cannot be read is refused once the signature was looked at.
         Err(_) => return Ok(()),
@@ -269,7 +269,7 @@ fn check_type(bundle: &SigstoreBundle, wanted: &VerifyRequest<'_>) -> Result<(),
 }
 
 fn missing_reason(wanted: &VerifyRequest<'_>) -> RejectionReason {
-    if wanted.predicate_type == SIGNATURE {
+    if wanted.predicate_type == SIGNATURE_STATEMENT {
         RejectionReason::NoSignature
     } else {
         RejectionReason::NoAttestation

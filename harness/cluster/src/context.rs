@@ -1,13 +1,16 @@
 //! Which contexts are plainly disposable: security tests belong on clusters that are disposable.
 
 /// The context of every box.
-const BOX: &str = "gauntlet";
+const BOX_CONTEXT: &str = "gauntlet";
 
 /// The beginnings of names that tools give to throw-away clusters.
-const PREFIXES: [&str; 4] = ["kind-", "k3d-", "gauntlet-", "minikube"];
+const DISPOSABLE_PREFIXES: [&str; 4] = ["kind-", "k3d-", "gauntlet-", "minikube"];
 
 pub(crate) fn is_disposable(context: &str) -> bool {
-    context == BOX || PREFIXES.iter().any(|prefix| context.starts_with(prefix))
+    context == BOX_CONTEXT
+        || DISPOSABLE_PREFIXES
+            .iter()
+            .any(|prefix| context.starts_with(prefix))
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ impl ClusterProfile {
     pub(crate) async fn ask_cluster(admin: &Client, server: &str) -> Result<Self, Error> {
         let admin = ApiCaller {
             deadline: ANSWERS_WITHIN,
-            ..ApiCaller::new(admin.clone(), crate::AGENT)
+            ..ApiCaller::new(admin.clone(), crate::USER_AGENT)
         };
         let version = get_json(&admin, server, "/version", "say its version").await?;
         let nodes = get_json(&admin, server, "/api/v1/nodes", "list its nodes").await?;

@@ -30,7 +30,7 @@ impl HostAccess<'_> {
     /// Gives every node the images of an archive, under the names that it has for them.
     ///
     /// # Errors
-    /// For a file that is no archive of images, and a box without nodes.
+    /// For a file that is not an archive of images, and a box without nodes.
     pub fn import_images(&self, archive: &Path) -> Result<(), Error> {
         self.running
             .import_images(archive)
@@ -219,8 +219,6 @@ impl HostAccess<'_> {
     pub const DNS_ADDRESS: &'static str = native::DNS_ADDRESS;
     /// The first node's address, the same in every box.
     pub const NODE_ADDRESS: &'static str = native::NODE_ADDRESS;
-    /// The address of the Service `vault` where it is installed.
-    pub const VAULT_ADDRESS: &'static str = native::VAULT_ADDRESS;
     /// Where the box sees [`HostAccess::work_folder`].
     pub const INSIDE: &'static str = places::WORK_INSIDE;
     /// The folder of etcd's data, inside.
@@ -233,26 +231,26 @@ impl HostAccess<'_> {
     /// there before.
     pub const READYZ_FROM_TEMPLATE: &'static str = places::READYZ_FROM_TEMPLATE;
     /// The registry, with TLS.
-    pub const REGISTRY: &'static str = places::REGISTRY.authority;
+    pub const REGISTRY: &'static str = places::TLS_REGISTRY.authority;
     /// The same registry, over plain HTTP. Go's registry clients take names below `localhost` for
     /// plain HTTP.
     pub const PLAIN_REGISTRY: &'static str = places::PLAIN_REGISTRY.authority;
     /// The front of the registry that spoils its answers.
-    pub const FRONT: &'static str = places::FRONT.authority;
+    pub const FRONT: &'static str = places::REGISTRY_FRONT.authority;
     /// The port of the registry with TLS.
-    pub const REGISTRY_PORT: u16 = places::REGISTRY.port;
+    pub const REGISTRY_PORT: u16 = places::TLS_REGISTRY.port;
     /// The registry's port for plain HTTP.
     pub const PLAIN_PORT: u16 = places::PLAIN_REGISTRY.port;
     /// Fulcio.
-    pub const FULCIO: &'static str = places::FULCIO.url;
+    pub const FULCIO: &'static str = places::FULCIO_SERVICE.url;
     /// Fulcio's port.
-    pub const FULCIO_PORT: u16 = places::FULCIO.port;
+    pub const FULCIO_PORT: u16 = places::FULCIO_SERVICE.port;
     /// Rekor.
-    pub const REKOR: &'static str = places::REKOR.url;
+    pub const REKOR: &'static str = places::REKOR_SERVICE.url;
     /// The name that the log signs its checkpoints with.
-    pub const REKOR_ORIGIN: &'static str = places::REKOR.name;
+    pub const REKOR_ORIGIN: &'static str = places::REKOR_SERVICE.name;
     /// Where the timestamp authority takes requests.
-    pub const TIMESTAMPS: &'static str = places::TIMESTAMPS.url;
+    pub const TIMESTAMPS: &'static str = places::TIMESTAMP_SERVICE.url;
     /// The timestamp authority's port.
-    pub const TSA_PORT: u16 = places::TIMESTAMPS.port;
+    pub const TSA_PORT: u16 = places::TIMESTAMP_SERVICE.port;
 }

@@ -36,7 +36,7 @@ pub use sealing::{SealingKeys, kms_endpoint};
 pub use trust::{TrustedParties, VALID_FROM};
 
 /// The `User-Agent` of what is asked of a cluster before and after its worlds.
-const AGENT: &str = "gauntlet-cluster";
+const USER_AGENT: &str = "gauntlet-cluster";
 
 /// A cluster that answers.
 pub struct Cluster {

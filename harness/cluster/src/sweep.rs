@@ -5,7 +5,7 @@ use api::{ApiCall, ApiCaller};
 use crate::Cluster;
 
 /// Where names may hold a world's namespace.
-const COLLECTIONS: [&str; 15] = [
+const SWEPT_COLLECTIONS: [&str; 15] = [
     "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicybindings",
     "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicies",
     "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations",
@@ -32,9 +32,9 @@ impl Cluster {
     /// and the engine's own sentinels, those of another run on the same cluster included. Returns
     /// what is still there and not on its way out.
     pub async fn sweep_leftovers(&self, namespaces: &[String]) -> Vec<String> {
-        let admin = ApiCaller::new(self.admin_client().clone(), crate::AGENT);
+        let admin = ApiCaller::new(self.admin_client().clone(), crate::USER_AGENT);
         let mut left = Vec::new();
-        for collection in COLLECTIONS {
+        for collection in SWEPT_COLLECTIONS {
             for name in our_names(&admin, collection, namespaces).await {
                 admin
                     .send_call(ApiCall::delete(format!("{collection}/{name}")))

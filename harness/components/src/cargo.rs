@@ -10,11 +10,11 @@ use crate::feed::BuildFeed;
 use crate::{BoxCache, Error, contain};
 
 /// The platform that this program was built for, and that the probe is.
-const TARGET: &str = env!("GAUNTLET_TARGET");
+const TARGET_TRIPLE: &str = env!("GAUNTLET_TARGET");
 
 /// Small, and without what only a debugger reads: every pod maps this program, and every box keeps
 /// it in memory.
-const PROFILE: [(&str, &str); 6] = [
+const PROFILE_SETTINGS: [(&str, &str); 6] = [
     (
         "RUSTFLAGS",
         "-C target-feature=+crt-static -C relocation-model=static",
@@ -57,7 +57,7 @@ pub(crate) fn compile_rust(
     list.args([
         "tree",
         "--target",
-        TARGET,
+        TARGET_TRIPLE,
         "--edges",
         "normal,build",
         "--prefix",
@@ -74,15 +74,15 @@ pub(crate) fn compile_rust(
                 "build",
                 "--release",
                 "--target",
-                TARGET,
+                TARGET_TRIPLE,
                 "--bin",
                 program,
                 "--target-dir",
             ])
             .arg(&built);
-        build.envs(PROFILE);
+        build.envs(PROFILE_SETTINGS);
         run_fed(workshop.component, feed, build)?;
-        let from = built.join(TARGET).join("release").join(program);
+        let from = built.join(TARGET_TRIPLE).join("release").join(program);
         fs::copy(&from, bin.join(program)).map_err(Error::file("copy", &from))?;
     }
     Ok(())

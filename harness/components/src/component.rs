@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use crate::recipes::PINNED;
+use crate::recipes::PINNED_COMPONENTS;
 use crate::{BoxCache, Error, digest, recipes, stamp};
 
 /// The folder of a component's programs, in its own.
@@ -90,7 +90,7 @@ pub(crate) struct Step {
 /// etcd's tools, then what a world can install.
 #[must_use]
 pub fn pinned_components() -> &'static [PinnedComponent] {
-    PINNED
+    PINNED_COMPONENTS
 }
 
 /// The control plane of a Kubernetes release, given as `1.36` or `1.36.3`: etcd, API server,
@@ -114,7 +114,11 @@ pub fn kubernetes_node(release: &str) -> Result<&'static PinnedComponent, Error>
 pub const KUBERNETES_NODE: &str = "kubernetes-node";
 
 fn released_component(name: &str, release: &str) -> Result<&'static PinnedComponent, Error> {
-    let all = || PINNED.iter().filter(|component| component.name == name);
+    let all = || {
+        PINNED_COMPONENTS
+            .iter()
+            .filter(|component| component.name == name)
+    };
     let matches = |version: &str| {
         version == release
             || version
@@ -135,13 +139,13 @@ fn released_component(name: &str, release: &str) -> Result<&'static PinnedCompon
 /// The container runtime: containerd, runc and the CNI plugins.
 #[must_use]
 pub fn runtime_component() -> &'static PinnedComponent {
-    &recipes::RUNTIME
+    &recipes::RUNTIME_COMPONENT
 }
 
 /// The program of the test image.
 #[must_use]
 pub fn probe_component() -> &'static PinnedComponent {
-    &recipes::PROBE
+    &recipes::PROBE_COMPONENT
 }
 
 /// The component of this name and version.
@@ -149,7 +153,7 @@ pub fn probe_component() -> &'static PinnedComponent {
 /// # Errors
 /// [`Error::UnknownComponent`].
 pub fn find_component(name: &str, version: &str) -> Result<&'static PinnedComponent, Error> {
-    let found = PINNED
+    let found = PINNED_COMPONENTS
         .iter()
         .find(|component| component.name == name && component.version == version);
     found.ok_or_else(|| Error::UnknownComponent(format!("{name}-{version}")))
@@ -160,7 +164,9 @@ pub fn find_component(name: &str, version: &str) -> Result<&'static PinnedCompon
 /// # Errors
 /// [`Error::UnknownComponent`].
 pub fn find_titled(title: &str) -> Result<&'static PinnedComponent, Error> {
-    let found = PINNED.iter().find(|component| component.title() == title);
+    let found = PINNED_COMPONENTS
+        .iter()
+        .find(|component| component.title() == title);
     found.ok_or_else(|| Error::UnknownComponent(title.to_owned()))
 }
 
@@ -169,7 +175,9 @@ pub fn find_titled(title: &str) -> Result<&'static PinnedComponent, Error> {
 /// # Errors
 /// [`Error::UnknownComponent`], where there is none, or several and one has to be named.
 pub fn only_version(name: &str) -> Result<&'static PinnedComponent, Error> {
-    let mut found = PINNED.iter().filter(|component| component.name == name);
+    let mut found = PINNED_COMPONENTS
+        .iter()
+        .filter(|component| component.name == name);
     match (found.next(), found.next()) {
         (Some(one), None) => Ok(one),
         (None, _) | (Some(_), Some(_)) => Err(Error::UnknownComponent(name.to_owned())),
@@ -180,7 +188,7 @@ pub fn only_version(name: &str) -> Result<&'static PinnedComponent, Error> {
 pub const ETCD_TOOLS: &str = "etcd-tools";
 
 /// The program of the box's own image, which images of scenarios begin with.
-pub const PROBE: &str = "probe";
+pub const PROBE_NAME: &str = "probe";
 
 impl PinnedComponent {
     /// Whether it is built from Rust sources; every other one is built from Go modules.
@@ -206,9 +214,13 @@ impl PinnedComponent {
     /// `NAME-VERSION-HASH`: the folder's name. The hash covers go.mod, go.sum and the recipe.
     #[must_use]
     pub fn id(&self) -> String {
-        static IDS: LazyLock<Vec<String>> =
-            LazyLock::new(|| PINNED.iter().map(PinnedComponent::compute_id).collect());
-        PINNED
+        static IDS: LazyLock<Vec<String>> = LazyLock::new(|| {
+            PINNED_COMPONENTS
+                .iter()
+                .map(PinnedComponent::compute_id)
+                .collect()
+        });
+        PINNED_COMPONENTS
             .iter()
             .position(|pinned| std::ptr::eq(pinned, self))
             .map_or_else(|| self.compute_id(), |at| IDS[at].clone())

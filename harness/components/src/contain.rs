@@ -18,7 +18,7 @@ pub const CONTAIN_ARGUMENT: &str = "__contain";
 pub const ARMED_ARGUMENT: &str = "__armed";
 
 /// The lowest priority (`nice(2)`).
-const NICEST: i32 = 19;
+const LOWEST_PRIORITY: i32 = 19;
 
 /// A command that dies with the thread that spawns it, and takes all its descendants with it. The
 /// caller must leave standard input as it is set here, and keep the child's end of it for as long
@@ -74,6 +74,6 @@ fn yield_to_others() {
     if nix::unistd::getpid().as_raw() == 1 {
         let _ = nix::unistd::setsid();
     }
-    let _ = rustix::process::setpriority_process(None, NICEST);
-    let _ = std::fs::write("/proc/self/autogroup", NICEST.to_string());
+    let _ = rustix::process::setpriority_process(None, LOWEST_PRIORITY);
+    let _ = std::fs::write("/proc/self/autogroup", LOWEST_PRIORITY.to_string());
 }

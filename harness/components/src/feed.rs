@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::BuildProgress;
 
-const TAIL: usize = 30;
+const KEPT_LINES: usize = 30;
 const REPORT_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Counts what has been done, keeps the last lines for an error, and reports now and then.
@@ -22,7 +22,7 @@ pub(crate) struct BuildFeed<'a> {
 
 impl<'a> BuildFeed<'a> {
     pub(crate) fn new(component: String, progress: &'a mut dyn FnMut(BuildProgress)) -> Self {
-        let tail = VecDeque::with_capacity(TAIL);
+        let tail = VecDeque::with_capacity(KEPT_LINES);
         Self {
             component,
             start: Instant::now(),
@@ -49,7 +49,7 @@ impl<'a> BuildFeed<'a> {
             FeedKind::Fetched => self.fetched += 1,
             FeedKind::Compiled => self.compiled += 1,
             FeedKind::Said => {
-                if self.tail.len() == TAIL {
+                if self.tail.len() == KEPT_LINES {
                     self.tail.pop_front();
                 }
                 self.tail.push_back(line.to_owned());

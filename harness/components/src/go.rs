@@ -10,7 +10,7 @@ use crate::feed::BuildFeed;
 use crate::{Error, contain};
 
 /// The build's own scratch room, beside the source: a killed build leaves nothing elsewhere.
-const SCRATCH: &str = "scratch";
+const SCRATCH_FOLDER: &str = "scratch";
 
 /// These programs are not debugged, and the linker drops the information anyway (`-s -w`): without
 /// it, compiling etcd's tools takes 15 to 20 % less processor time and the build cache a fifth less
@@ -80,7 +80,7 @@ pub(crate) fn fetch_modules(
 /// Writes a module below `folder`, with scratch room beside it.
 fn write_module(folder: &Path, (go_mod, go_sum): (&str, &str)) -> Result<PathBuf, Error> {
     let source = folder.join("src");
-    for dir in [&source, &folder.join(SCRATCH)] {
+    for dir in [&source, &folder.join(SCRATCH_FOLDER)] {
         fs::create_dir_all(dir).map_err(Error::file("create", dir))?;
     }
     for (name, text) in [("go.mod", go_mod), ("go.sum", go_sum)] {
@@ -159,7 +159,7 @@ fn go_command(launcher: &Path, source: &Path, cgo: bool) -> Command {
         .current_dir(source)
         .env("CGO_ENABLED", if cgo { "1" } else { "0" });
     for variable in ["GOTMPDIR", "TMPDIR"] {
-        command.env(variable, source.join("..").join(SCRATCH));
+        command.env(variable, source.join("..").join(SCRATCH_FOLDER));
     }
     command
         .env("GOWORK", "off")

@@ -24,9 +24,9 @@ mod transfer;
 
 pub use cache::BoxCache;
 pub use component::{
-    BIN_FOLDER, DATA_FOLDER, ETCD_TOOLS, KUBERNETES_NODE, PROBE, PinnedComponent, find_component,
-    find_titled, kubernetes_component, kubernetes_node, only_version, pinned_components,
-    probe_component, runtime_component,
+    BIN_FOLDER, DATA_FOLDER, ETCD_TOOLS, KUBERNETES_NODE, PROBE_NAME, PinnedComponent,
+    find_component, find_titled, kubernetes_component, kubernetes_node, only_version,
+    pinned_components, probe_component, runtime_component,
 };
 pub use contain::{ARMED_ARGUMENT, CONTAIN_ARGUMENT, run_armed, run_contain};
 pub use error::Error;

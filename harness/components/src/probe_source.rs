@@ -1,14 +1,15 @@
 //! The sources of the probe as `build.rs` found them: this program can build it wherever it runs.
 
 /// By their path in a workspace that holds nothing else.
-pub(crate) const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/probe_source.rs"));
+pub(crate) const SOURCE_FILES: &[(&str, &str)] =
+    include!(concat!(env!("OUT_DIR"), "/probe_source.rs"));
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn text(path: &str) -> &'static str {
-        FILES
+        SOURCE_FILES
             .iter()
             .find(|(name, _)| *name == path)
             .map(|(_, text)| *text)

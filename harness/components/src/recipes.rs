@@ -115,8 +115,8 @@ macro_rules! pinned {
         &[
             control_plane!("1.36.3"),
             ETCD_TOOLS,
-            PROBE,
-            RUNTIME,
+            PROBE_COMPONENT,
+            RUNTIME_COMPONENT,
             node!("1.36.3"),
             $($folder,)*
             control_plane!("1.35.4"),
@@ -127,24 +127,25 @@ macro_rules! pinned {
 
 /// In the order in which they are built where several are missing: what most scenarios need comes
 /// first.
-pub(crate) static PINNED: &[PinnedComponent] = include!(concat!(env!("OUT_DIR"), "/pinned.rs"));
+pub(crate) static PINNED_COMPONENTS: &[PinnedComponent] =
+    include!(concat!(env!("OUT_DIR"), "/pinned.rs"));
 
 /// What looks into etcd, and saves and restores what it holds.
 const ETCD_TOOLS: PinnedComponent = tools!("etcd-tools", "3.6.8", ["etcdctl", "etcdutl"], turn: 0, seconds: 45, renames: [], data: "" []);
 
 /// What every pod runs, and the front of the registry; see [`probe_source`].
-pub(crate) const PROBE: PinnedComponent = PinnedComponent {
+pub(crate) const PROBE_COMPONENT: PinnedComponent = PinnedComponent {
     name: "probe",
     version: env!("CARGO_PKG_VERSION"),
     binaries: &["probe"],
     seconds: 60,
     data: &[],
     source: ComponentSource::Cargo {
-        files: probe_source::FILES,
+        files: probe_source::SOURCE_FILES,
     },
 };
 
-pub(crate) const RUNTIME: PinnedComponent = PinnedComponent {
+pub(crate) const RUNTIME_COMPONENT: PinnedComponent = PinnedComponent {
     name: "runtime",
     version: "2.4.2",
     seconds: 110,

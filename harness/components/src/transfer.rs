@@ -20,8 +20,8 @@ use crate::lock::FileLock;
 use crate::stamp::{self, ComponentStamp};
 use crate::{BoxCache, Error, build, digest};
 
-const MANIFEST: &str = "manifest.json";
-const FORMAT: u32 = 1;
+const MANIFEST_FILE: &str = "manifest.json";
+const FORMAT_VERSION: u32 = 1;
 
 /// The first file of an archive.
 #[derive(Debug, Serialize, Deserialize)]
@@ -44,7 +44,7 @@ impl BoxCache {
             .filter(|component| self.is_built(component))
             .collect();
         let mut manifest = ArchiveManifest {
-            format: FORMAT,
+            format: FORMAT_VERSION,
             components: BTreeMap::new(),
         };
         for component in &built {
@@ -73,7 +73,7 @@ impl BoxCache {
         let text = serde_json::to_vec_pretty(manifest)?;
         tar.append_data(
             &mut tar_header(text.len() as u64, 0o644),
-            MANIFEST,
+            MANIFEST_FILE,
             text.as_slice(),
         )?;
         for (id, stamp) in &manifest.components {
@@ -188,14 +188,14 @@ fn unpack_archive(file: File, into: &Path) -> Result<ArchiveManifest, ArchiveFau
 }
 
 fn read_manifest(entry: &mut tar::Entry<impl Read>) -> Result<ArchiveManifest, ArchiveFault> {
-    if entry.path()?.as_os_str() != MANIFEST {
-        return bad_archive(format!("it does not begin with `{MANIFEST}`"));
+    if entry.path()?.as_os_str() != MANIFEST_FILE {
+        return bad_archive(format!("it does not begin with `{MANIFEST_FILE}`"));
     }
     let mut text = Vec::new();
     entry.take(1 << 20).read_to_end(&mut text)?;
     let manifest: ArchiveManifest = serde_json::from_slice(&text)
         .map_err(|why| ArchiveFault::Bad(format!("its list: {why}")))?;
-    if manifest.format == FORMAT {
+    if manifest.format == FORMAT_VERSION {
         Ok(manifest)
     } else {
         bad_archive(format!("format {} is not known", manifest.format))

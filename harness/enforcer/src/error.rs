@@ -51,7 +51,7 @@ pub enum Error {
         /// The first line that it said.
         said: String,
     },
-    /// A watch tells of something that is no change of an object.
+    /// A watch tells of something that is not a change of an object.
     #[error("{kind}: {message}")]
     WatchEnded {
         /// What kind of event it was.

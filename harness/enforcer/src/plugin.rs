@@ -20,9 +20,9 @@ use super::WatchEvent;
 use crate::Error;
 
 /// The name under which this program is the plugin, and the plugin's type.
-pub const NAME: &str = "gauntlet-network-policy";
+pub const PROGRAM_NAME: &str = "gauntlet-network-policy";
 
-const VERSION: &str = "1.0.0";
+const CNI_VERSION: &str = "1.0.0";
 const ENFORCED_WITHIN: Duration = Duration::from_secs(10);
 
 /// CNI's code for what may go better at another time.
@@ -38,7 +38,7 @@ struct PodAnnouncement {
 /// Whether the program was called as the plugin.
 #[must_use]
 pub fn is_called(program: &OsStr) -> bool {
-    Path::new(program).file_name() == Some(OsStr::new(NAME))
+    Path::new(program).file_name() == Some(OsStr::new(PROGRAM_NAME))
 }
 
 /// Does what the runtime asks for, in the environment and on standard input.
@@ -54,12 +54,12 @@ pub fn run_cni_plugin() -> io::Result<ExitCode> {
         "ADD" => match add_pod(&config, &word("CNI_ARGS")) {
             Ok(()) => (config["prevResult"].clone(), ExitCode::SUCCESS),
             Err(why) => (
-                json!({"cniVersion": VERSION, "code": TRY_AGAIN, "msg": why.to_string()}),
+                json!({"cniVersion": CNI_VERSION, "code": TRY_AGAIN, "msg": why.to_string()}),
                 ExitCode::FAILURE,
             ),
         },
         "VERSION" => (
-            json!({"cniVersion": VERSION, "supportedVersions": [VERSION]}),
+            json!({"cniVersion": CNI_VERSION, "supportedVersions": [CNI_VERSION]}),
             ExitCode::SUCCESS,
         ),
         _ => return Ok(ExitCode::SUCCESS),

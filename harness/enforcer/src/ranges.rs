@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv6Addr};
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct NumberRanges(Vec<(u128, u128)>);
 
-const IPV4: (u128, u128) = (0xffff_0000_0000, 0xffff_ffff_ffff);
+const IPV4_RANGE: (u128, u128) = (0xffff_0000_0000, 0xffff_ffff_ffff);
 
 /// The number of an address.
 pub(crate) fn address_number(address: IpAddr) -> u128 {
@@ -30,7 +30,7 @@ impl NumberRanges {
 
     /// Every IPv4 address: ::ffff:0:0/96.
     pub(crate) fn ipv4() -> Self {
-        Self(vec![IPV4])
+        Self(vec![IPV4_RANGE])
     }
 
     /// Every IPv6 address that does not map IPv4.
@@ -43,7 +43,7 @@ impl NumberRanges {
         Self::from_pairs(
             self.0
                 .iter()
-                .map(|(first, last)| (*first.max(&IPV4.0), *last.min(&IPV4.1))),
+                .map(|(first, last)| (*first.max(&IPV4_RANGE.0), *last.min(&IPV4_RANGE.1))),
         )
     }
 

@@ -19,7 +19,7 @@ struct AddressFamily {
     is_own: fn(&IpAddr) -> bool,
 }
 
-const FAMILIES: [AddressFamily; 2] = [
+const BOTH_FAMILIES: [AddressFamily; 2] = [
     AddressFamily {
         word: "ip",
         kind: "ipv4_addr",
@@ -79,7 +79,7 @@ impl AddressSets {
             (peers.of_ipv4(), NumberRanges::ipv4()),
             (peers.without(&NumberRanges::ipv4()), NumberRanges::ipv6()),
         ];
-        let some = FAMILIES
+        let some = BOTH_FAMILIES
             .iter()
             .zip(parts)
             .filter(|(_, (part, _))| !part.is_empty());
@@ -141,7 +141,7 @@ fn verdict_maps(table: &PolicyTable) -> String {
     let mut text = String::new();
     for AddressFamily {
         kind, mark, is_own, ..
-    } in &FAMILIES
+    } in &BOTH_FAMILIES
     {
         let own: Vec<String> = isolated_addresses(table)
             .into_iter()
@@ -213,7 +213,7 @@ fn looked_up(
     rule: impl Fn(&str, &str) -> String,
 ) -> String {
     let pods: Vec<IpAddr> = pods.into_iter().collect();
-    let there = FAMILIES
+    let there = BOTH_FAMILIES
         .iter()
         .filter(|family| pods.iter().any(family.is_own));
     there

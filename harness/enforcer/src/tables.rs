@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use crate::Error;
 
 /// The names, in turn.
-const NAMES: [&str; 2] = ["gauntlet-network-policy-a", "gauntlet-network-policy-b"];
+const TABLE_NAMES: [&str; 2] = ["gauntlet-network-policy-a", "gauntlet-network-policy-b"];
 
 /// The tables that are in the kernel.
 pub(crate) struct KernelTables {
@@ -28,7 +28,7 @@ impl KernelTables {
     pub(crate) fn find_leftover() -> Result<Self, Error> {
         let listed = run_nft("nft", &["list", "tables", "inet"], "")?;
         Ok(Self {
-            present: NAMES
+            present: TABLE_NAMES
                 .into_iter()
                 .filter(|name| is_listed(&listed, name))
                 .collect(),
@@ -50,7 +50,7 @@ impl KernelTables {
         body: &str,
         mut put: impl FnMut(&str) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let [first, second] = NAMES;
+        let [first, second] = TABLE_NAMES;
         // Both are there where an enforcer was killed between the two transactions. Either one is
         // as good as the other.
         let name = if self.present.contains(&first) && !self.present.contains(&second) {
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn the_old_table_stays_until_the_new_one_is_in_force() {
-        let [a, b] = NAMES;
+        let [a, b] = TABLE_NAMES;
         let added = |name: &str, body: &str| {
             format!("table inet {name}\ndelete table inet {name}\ntable inet {name} {body}")
         };
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn what_fails_leaves_the_old_table_in_force() {
-        let [a, b] = NAMES;
+        let [a, b] = TABLE_NAMES;
         let mut tables = KernelTables { present: vec![a] };
         let fails = |_: &str| Err(Error::Words);
         tables.replace_by("{}", fails).unwrap_err();
@@ -176,8 +176,8 @@ mod tests {
     fn tables_are_found_by_their_whole_names() {
         let list = format!(
             "table inet other\ntable inet {}\ntable inet {}-2\n",
-            NAMES[1], NAMES[0]
+            TABLE_NAMES[1], TABLE_NAMES[0]
         );
-        assert!(is_listed(&list, NAMES[1]) && !is_listed(&list, NAMES[0]));
+        assert!(is_listed(&list, TABLE_NAMES[1]) && !is_listed(&list, TABLE_NAMES[0]));
     }
 }

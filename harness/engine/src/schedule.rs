@@ -23,7 +23,7 @@ pub(crate) async fn try_all(
         outcomes[index] = Some(outcome);
     }
     if !run.options.ends_at_failure && is_as_before {
-        second_look(run, trials, &mut outcomes).await;
+        recheck_worlds(run, trials, &mut outcomes).await;
     }
     outcomes
 }
@@ -89,7 +89,7 @@ async fn try_once(
 
 /// Worlds with a cell that is not as intended are tried once more; a cell that answers otherwise
 /// there says so.
-async fn second_look(
+async fn recheck_worlds(
     run: &RunContext<'_>,
     trials: &[WorldTrial],
     outcomes: &mut [Option<WorldOutcome>],

@@ -41,7 +41,7 @@ const RUNS_FOR_BY_STATUS: time::Duration = time::Duration::milliseconds(2500);
 enum StartEnd {
     Running,
     Refused(Refuser, String),
-    /// No wait mends it.
+    /// No wait fixes it.
     Hopeless(Error),
 }
 

@@ -223,7 +223,7 @@ impl<'a> LiveWorld<'a> {
         });
     }
 
-    /// Has the API server asked anew what it serves, where these may have changed it.
+    /// Asks the API server again what it serves, where these may have changed it.
     fn note_served(&self, records: &[WriteRecord]) {
         let mut kinds = records.iter().map(|record| record.resource.kind.as_str());
         if kinds.any(|kind| kind == "CustomResourceDefinition") {

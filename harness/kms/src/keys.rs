@@ -10,14 +10,14 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::Error;
 
-const LENGTH: usize = 32;
+const KEY_BYTES: usize = 32;
 
 /// Sets these keys apart from others that might be derived from the same bytes.
-const SALT: &[u8] = b"gauntlet/kms";
+const KEY_SALT: &[u8] = b"gauntlet/kms";
 
 /// Every key: they are all derived from one.
 pub(crate) struct MasterKeys {
-    master: [u8; LENGTH],
+    master: [u8; KEY_BYTES],
     random: SystemRandom,
 }
 
@@ -44,7 +44,7 @@ impl MasterKeys {
         };
         let master = bytes.try_into().map_err(|_| Error::Master {
             path,
-            wanted: LENGTH,
+            wanted: KEY_BYTES,
         })?;
         Ok(Self { master, random })
     }
@@ -78,7 +78,7 @@ impl MasterKeys {
     }
 
     fn key_for(&self, id: &str) -> Option<LessSafeKey> {
-        let extracted = Salt::new(HKDF_SHA256, SALT).extract(&self.master);
+        let extracted = Salt::new(HKDF_SHA256, KEY_SALT).extract(&self.master);
         let info = [id.as_bytes()];
         let expanded = extracted.expand(&info, &AES_256_GCM).ok()?;
         Some(LessSafeKey::new(UnboundKey::from(expanded)))
@@ -87,7 +87,7 @@ impl MasterKeys {
 
 /// Makes a master key in its place, for its owner alone.
 fn make_master_key(path: &Path, folder: &Path, random: &SystemRandom) -> Result<Vec<u8>, Error> {
-    let mut bytes = vec![0; LENGTH];
+    let mut bytes = vec![0; KEY_BYTES];
     random.fill(&mut bytes).map_err(|_| Error::Random)?;
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(Error::file("create", path))?;
     file.write_all(&bytes).map_err(Error::file("write", path))?;

@@ -15,7 +15,7 @@ use crate::wire::{
 use crate::{Error, KmsOperation, PluginSettings};
 
 /// The version of the protocol.
-const VERSION: &str = "v2";
+const API_VERSION: &str = "v2";
 
 /// One plugin, with its folder.
 pub(crate) struct KmsPlugin {
@@ -43,7 +43,7 @@ impl KmsPlugin {
             "ok"
         };
         Ok(StatusResponse {
-            version: VERSION.into(),
+            version: API_VERSION.into(),
             healthz: healthz.into(),
             key_id: settings.key,
         })

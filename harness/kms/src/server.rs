@@ -18,7 +18,7 @@ use tower::service_fn;
 
 use crate::Error;
 use crate::plugin::KmsPlugin;
-use crate::wire::{DECRYPT, ENCRYPT, STATUS};
+use crate::wire::{DECRYPT_PATH, ENCRYPT_PATH, STATUS_PATH};
 
 /// Runs the plugin of a folder behind a Unix socket, until the process ends. A socket that an
 /// earlier one left is replaced.
@@ -55,9 +55,9 @@ async fn run_server(socket: &Path, plugin: Arc<KmsPlugin>) -> Result<(), Error> 
 
 async fn route_call(plugin: Arc<KmsPlugin>, request: http::Request<Body>) -> http::Response<Body> {
     match request.uri().path() {
-        STATUS => unary_call(plugin, request, KmsPlugin::status).await,
-        ENCRYPT => unary_call(plugin, request, KmsPlugin::encrypt).await,
-        DECRYPT => unary_call(plugin, request, KmsPlugin::decrypt).await,
+        STATUS_PATH => unary_call(plugin, request, KmsPlugin::status).await,
+        ENCRYPT_PATH => unary_call(plugin, request, KmsPlugin::encrypt).await,
+        DECRYPT_PATH => unary_call(plugin, request, KmsPlugin::decrypt).await,
         _ => Status::unimplemented("a plugin of KMS v2 has no such method").into_http(),
     }
 }

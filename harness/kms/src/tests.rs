@@ -63,17 +63,18 @@ impl Served {
     }
 
     async fn status(&mut self) -> Result<StatusResponse, Status> {
-        self.ask(STATUS, StatusRequest {}, LONG).await
+        self.ask(STATUS_PATH, StatusRequest {}, ANSWERED_WITHIN)
+            .await
     }
 
     async fn encrypt(&mut self, plain: &[u8]) -> Result<EncryptResponse, Status> {
         self.ask(
-            ENCRYPT,
+            ENCRYPT_PATH,
             EncryptRequest {
                 plaintext: plain.into(),
                 uid: "u".into(),
             },
-            LONG,
+            ANSWERED_WITHIN,
         )
         .await
     }
@@ -85,7 +86,7 @@ impl Served {
             key_id: key.into(),
             annotations: Default::default(),
         };
-        self.ask(DECRYPT, message, LONG)
+        self.ask(DECRYPT_PATH, message, ANSWERED_WITHIN)
             .await
             .map(|answer: DecryptResponse| answer.plaintext)
     }
@@ -99,7 +100,7 @@ impl Served {
     }
 }
 
-const LONG: Duration = Duration::from_secs(30);
+const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
 
 /// Connects once the socket takes connections.
 async fn connect(socket: &std::path::Path) -> Channel {
@@ -108,7 +109,7 @@ async fn connect(socket: &std::path::Path) -> Channel {
     loop {
         match endpoint.connect().await {
             Ok(channel) => return channel,
-            Err(why) => assert!(begin.elapsed() < LONG, "{why}"),
+            Err(why) => assert!(begin.elapsed() < ANSWERED_WITHIN, "{why}"),
         }
         tokio::task::yield_now().await;
     }

@@ -6,9 +6,9 @@ use std::collections::HashMap;
 use prost::Message;
 
 /// The paths of its methods.
-pub(crate) const STATUS: &str = "/v2.KeyManagementService/Status";
-pub(crate) const ENCRYPT: &str = "/v2.KeyManagementService/Encrypt";
-pub(crate) const DECRYPT: &str = "/v2.KeyManagementService/Decrypt";
+pub(crate) const STATUS_PATH: &str = "/v2.KeyManagementService/Status";
+pub(crate) const ENCRYPT_PATH: &str = "/v2.KeyManagementService/Encrypt";
+pub(crate) const DECRYPT_PATH: &str = "/v2.KeyManagementService/Decrypt";
 
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct StatusRequest {}

@@ -4,6 +4,7 @@
 //! trial that shows it at work, what shows that its objects are in force) is in the crate `addons`,
 //! which is made from the same lines.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::{AddonInstall, ObjectKind, Refuser};
+use crate::{AddonControl, AddonInstall, ObjectKind, Refuser};
 
 /// Calls a macro with the module of every addon: the one list of them.
 #[macro_export]
@@ -81,6 +82,36 @@ pub struct PureAddon {
     /// What an object of its groups asks for that nothing does in a world that installs this, or
     /// that nobody knows how to wait for.
     pub unserved: Option<UnservedWish>,
+    /// What differs from run to run in what it says, and is not recorded.
+    pub varying_texts: &'static [VaryingText],
+    /// What it is as a control, where it is one: every addon that refuses is.
+    pub control: Option<&'static AddonControl>,
+    /// The addon beside which it makes no sense.
+    pub contradicts: Option<AddonContradiction>,
+    /// What it puts before a policy's name for the admission policy that it makes of it.
+    pub made_policy_prefixes: &'static [&'static str],
+}
+
+/// A text of an addon that differs from run to run.
+#[derive(Clone, Copy, Debug)]
+pub struct VaryingText {
+    /// What the rule is called that takes it out.
+    pub name: &'static str,
+    /// What finds it, as a regular expression.
+    pub pattern: &'static str,
+    /// What is recorded instead; `$1` and so on are groups of the pattern.
+    pub replacement: &'static str,
+    /// A text with something to find, and what is recorded of it.
+    pub example: (&'static str, &'static str),
+}
+
+/// Another addon, and what a world with both would say of itself.
+#[derive(Clone, Copy, Debug)]
+pub struct AddonContradiction {
+    /// The other addon.
+    pub other: &'static PureAddon,
+    /// What the world does that cannot be, as half a sentence.
+    pub about: &'static str,
 }
 
 /// What an object asks for that nothing does in a world that installs this.
@@ -103,6 +134,8 @@ pub struct WebhookDenial {
     /// Every policy that refused, from what follows `denied the request`; none where that is not
     /// known.
     pub policies: fn(&str) -> Vec<&str>,
+    /// What is named in the place of a policy where none refused.
+    pub instead: &'static [&'static str],
     /// What the name behind the addon's is, for the reference.
     pub about: &'static str,
 }
@@ -187,6 +220,20 @@ impl PartialEq for PureAddon {
 }
 
 impl Eq for PureAddon {}
+
+impl PartialOrd for PureAddon {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// In the order of the table.
+impl Ord for PureAddon {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let place = |name| ADDONS.iter().position(|addon| addon.name == name);
+        place(self.name).cmp(&place(other.name))
+    }
+}
 
 impl Hash for PureAddon {
     fn hash<H: Hasher>(&self, state: &mut H) {

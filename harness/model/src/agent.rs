@@ -214,11 +214,11 @@ mod tests {
                 at: ConnectionStage::Event
             })
         );
-        let anew = AgentReport {
+        let reconnected = AgentReport {
             connections: 2,
             ..connected(1)
         };
-        assert_eq!(read(&anew, true), Some(Answer::Reached));
+        assert_eq!(read(&reconnected, true), Some(Answer::Reached));
     }
 
     #[test]

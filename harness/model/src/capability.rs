@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::AddonInstall;
 
 /// Something that a world may need of its cluster, and that not every cluster has. An API server
-/// that answers is no capability: without one there is no cluster.
+/// that answers is not a capability: without one there is no cluster.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Capability {

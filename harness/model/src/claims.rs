@@ -89,10 +89,10 @@ fn is_claim(field: &str, value: &Value) -> bool {
     }
 }
 
-/// So many pods of a workload fit beside those of other worlds, whatever little each asks for.
+/// This many pods of a workload fit beside those of other worlds, whatever little each asks for.
 const FEW_PODS: u64 = 10;
 
-/// Whether so many pods of a workload may keep those of other worlds off a node.
+/// Whether this many pods of a workload may keep those of other worlds off a node.
 #[must_use]
 pub fn are_many_pods(number: u64) -> bool {
     number > FEW_PODS
@@ -124,7 +124,7 @@ fn is_much(resource: &str, quantity: &Value) -> bool {
     }
 }
 
-/// Whether a quantity is nothing, or at most so many of one of these units. In doubt it is large.
+/// Whether a quantity is nothing, or at most `most` of one of these units. In doubt it is large.
 fn is_small(quantity: &Value, units: &[&str], most: u64) -> bool {
     let text = match quantity {
         Value::Null => return true,

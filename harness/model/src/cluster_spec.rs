@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::addons::{plain_registry, registry, sigstore};
 use crate::{
-    Action, AddonInstall, AuditShape, EncryptionShape, Error, FileText, LoadedScenario,
-    includes_addon,
+    Action, AddonInstall, AuditShape, ClusterShape, EncryptionShape, Error, FileText,
+    LoadedScenario, includes_addon,
 };
 
 /// A cluster to start. Texts are contents of files, not their paths.
@@ -84,7 +84,21 @@ impl ClusterSpec {
             .get(world_name)
             .cloned()
             .unwrap_or_default();
-        let shape = loaded.scenario.world_shape(world);
+        // Taken apart, so that a new key of the shape has to be decided here.
+        let ClusterShape {
+            kubernetes,
+            encryption,
+            verbosity,
+            sync_frequency,
+            node_monitor_grace_period,
+            audit,
+            admission,
+            feature_gates,
+            runtime_config,
+            nodes,
+            enforce_network_policy,
+            dual_stack,
+        } = loaded.scenario.world_shape(world);
         let text = |file: String| loaded.file_text(&file).map(FileText);
         let install = loaded
             .scenario
@@ -92,22 +106,19 @@ impl ClusterSpec {
             .into_iter()
             .map(with_tls);
         Ok(Self {
-            kms: kms_plugins(loaded, world_name, &shape.encryption)?,
-            kubernetes: shape.kubernetes,
-            encryption: shape.encryption.try_map(text)?,
-            verbosity: shape.verbosity,
-            sync_frequency: shape.sync_frequency,
-            node_monitor_grace_period: shape.node_monitor_grace_period,
-            audit: shape.audit.try_map(text)?,
-            admission: shape
-                .admission
-                .map(|file| loaded.file_text(&file))
-                .transpose()?,
-            feature_gates: shape.feature_gates,
-            runtime_config: shape.runtime_config,
-            nodes: shape.nodes,
-            enforce_network_policy: shape.enforce_network_policy,
-            dual_stack: shape.dual_stack,
+            kms: kms_plugins(loaded, world_name, &encryption)?,
+            kubernetes,
+            encryption: encryption.try_map(text)?,
+            verbosity,
+            sync_frequency,
+            node_monitor_grace_period,
+            audit: audit.try_map(text)?,
+            admission: admission.map(|file| loaded.file_text(&file)).transpose()?,
+            feature_gates,
+            runtime_config,
+            nodes,
+            enforce_network_policy,
+            dual_stack,
             install: install.collect(),
         })
     }

@@ -47,15 +47,12 @@ impl AddonInstall {
     }
 
     /// Its place in the table.
-    fn place(self) -> (Option<usize>, Option<usize>) {
+    fn place(self) -> (&'static PureAddon, Option<usize>) {
         let versions = self.addon.versions;
         let version = versions
             .iter()
             .position(|version| version.version == self.version.version);
-        (
-            ADDONS.iter().position(|addon| *addon == self.addon),
-            version,
-        )
+        (self.addon, version)
     }
 }
 

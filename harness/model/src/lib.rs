@@ -65,8 +65,8 @@ mod yaml_node;
 
 pub use action::{Action, ObjectTarget, PatchKind};
 pub use addons::{
-    ADDONS, AddonVersion, PureAddon, WebhookDenial, find_addon, is_addon_milestone, one_by_one,
-    settle_addon_messages,
+    ADDONS, AddonContradiction, AddonVersion, PureAddon, VaryingText, WebhookDenial, find_addon,
+    is_addon_milestone, one_by_one, settle_addon_messages,
 };
 pub use agent::{AgentLook, ArrivedEvents, DeliveredEvents, has_event, read_agent};
 pub use answer::{Answer, ConnectionStage, RejectionReason, Verdict};
@@ -127,7 +127,10 @@ pub use storage::{
 pub use tool::{ToolTask, read_tool};
 pub use trials::{PolicyWords, TrialObject, trial_objects};
 pub use unfit::{Unfit, read_unfit};
-pub use ways::{ControlKind, HeldControl, TriedStep, WayRound, way_round, ways_round};
+pub use ways::{
+    AddonControl, ControlKind, HeldControl, PolicySubject, TriedStep, WayRound, way_round,
+    ways_round,
+};
 pub use wire::{
     ConnectionTry, HeldConnection, HoldConnection, read_probe, target_pod, target_service,
 };

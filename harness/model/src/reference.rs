@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value};
 
-use crate::{Action, HeededKeys, scenario_schema, ways_round};
+use crate::{Action, ControlKind, HeededKeys, scenario_schema, ways_round};
 
 const REFERENCE_HEAD: &str = "# Scenario reference
 
@@ -43,7 +43,10 @@ a step for each way that they leave open, or the reason why there is none. `trie
 fn write_ways(text: &mut String) {
     text.push_str(WAYS_HEAD);
     for way in ways_round() {
-        let kinds: Vec<String> = way.kinds.iter().map(ToString::to_string).collect();
+        let kinds: Vec<String> = ControlKind::all()
+            .filter(|kind| way.leads_round(*kind))
+            .map(|kind| kind.to_string())
+            .collect();
         let _ = writeln!(
             text,
             "* `{}` ({}): {}.",

@@ -3,6 +3,7 @@
 //!
 //! The lint names those that are open in a world that claims to hold, and that no step tries.
 
+mod addon_control;
 mod agent_rules;
 mod agent_ways;
 mod audit_rules;
@@ -14,8 +15,6 @@ mod named_users;
 mod network_ways;
 mod object_rules;
 mod object_ways;
-mod operator_rules;
-mod operator_ways;
 mod plugin_ways;
 mod pod_ways;
 mod quota_ways;
@@ -24,18 +23,25 @@ mod sealing_rules;
 mod sealing_ways;
 mod stopped_step;
 mod tried;
-mod vault_rules;
-mod vault_ways;
 
+pub use addon_control::{AddonControl, PolicySubject};
 pub(crate) use control::held_controls;
 pub use control::{ControlKind, HeldControl};
+pub(crate) use held_objects::object_group;
+pub(crate) use image_ways::{attestations, collect_items};
+pub(crate) use object_rules::selector_keys;
+pub(crate) use stopped_step::{StoppedStep, is_secret_look};
 pub use tried::TriedStep;
+pub(crate) use tried::{ChangeVerb, holds_field};
+
+use crate::{ADDONS, PureAddon};
 
 /// One way round a control.
 pub struct WayRound {
     /// What `leaves-out` calls it.
     pub name: &'static str,
-    /// The kinds of controls that people go round in this way.
+    /// The kinds of controls that people go round in this way, but for addons: those say it
+    /// themselves, in their [`AddonControl`].
     pub kinds: &'static [ControlKind],
     /// What it is, as half a sentence.
     pub about: &'static str,
@@ -46,10 +52,19 @@ pub struct WayRound {
 }
 
 impl WayRound {
+    /// Whether it leads round controls of this kind.
+    #[must_use]
+    pub fn leads_round(&self, kind: ControlKind) -> bool {
+        self.kinds.contains(&kind)
+            || kind
+                .addon_control()
+                .is_some_and(|control| control.has_way(self.name))
+    }
+
     /// Whether it leads round this control.
     #[must_use]
     pub fn applies(&self, control: &HeldControl<'_>) -> bool {
-        self.kinds.contains(&control.kind) && (self.is_open)(control)
+        self.leads_round(control.kind) && (self.is_open)(control)
     }
 }
 
@@ -65,9 +80,14 @@ pub fn ways_round() -> impl Iterator<Item = &'static WayRound> {
         .chain(audit_ways::WAYS)
         .chain(sealing_ways::WAYS)
         .chain(plugin_ways::WAYS)
-        .chain(operator_ways::WAYS)
-        .chain(vault_ways::WAYS)
         .chain(agent_ways::WAYS)
+        .chain(addon_controls().flat_map(|(_, control)| control.ways))
+}
+
+/// The addons that are controls.
+fn addon_controls() -> impl Iterator<Item = (&'static PureAddon, &'static AddonControl)> {
+    let addons = ADDONS.iter().copied();
+    addons.filter_map(|addon| Some((addon, addon.control?)))
 }
 
 /// The way of this name.
@@ -77,11 +97,11 @@ pub fn way_round(name: &str) -> Option<&'static WayRound> {
 }
 
 /// For a way that is open round every control of its kinds.
-const fn always(_: &HeldControl<'_>) -> bool {
+pub(crate) const fn always(_: &HeldControl<'_>) -> bool {
     true
 }
 
 #[cfg(test)]
-mod test_scenario;
+pub(crate) mod test_scenario;
 #[cfg(test)]
 mod tests;

@@ -27,7 +27,7 @@ use crate::net::BoxAddresses;
 use crate::node::BoxNode;
 use crate::pki::BoxPki;
 use crate::places::{
-    API_ADDRESS, API_GATE_PORT, API_PORT, DNS_ADDRESS, HOME, LATE_API_GATE_PORT, NODE_ADDRESS,
+    API_ADDRESS, API_GATE_PORT, API_PORT, BOX_HOME, DNS_ADDRESS, LATE_API_GATE_PORT, NODE_ADDRESS,
     OWN_PROGRAM, POD_CIDR, POD_CIDR_6, SERVICE_CIDR, SERVICE_CIDR_6,
 };
 use crate::process::{BoxFile, BoxProcess};
@@ -65,12 +65,12 @@ impl BoxBlueprint<'_> {
         }
     }
 
-    /// Files of the box outside [`HOME`], by absolute path.
+    /// Files of the box outside [`BOX_HOME`], by absolute path.
     pub(crate) fn outside_files(&self) -> Vec<BoxFile> {
         services::outside_files(self)
     }
 
-    /// Every file of the box below [`HOME`].
+    /// Every file of the box below [`BOX_HOME`].
     pub(crate) fn files(&self) -> Result<Vec<BoxFile>, Error> {
         let mut files = self.pki.pki_files();
         files.extend(self.kubeconfigs());
@@ -173,14 +173,14 @@ fn json_file(path: &str, value: &serde_json::Value) -> BoxFile {
 
 /// A program of the control plane.
 fn kubernetes_process(name: &str, args: Vec<String>) -> BoxProcess {
-    box_process(name, &format!("{HOME}/bin/kubernetes/{name}"), args)
+    box_process(name, &format!("{BOX_HOME}/bin/kubernetes/{name}"), args)
 }
 
 /// A program of the component that nodes need.
 fn kubernetes_node(name: &str, args: Vec<String>) -> BoxProcess {
     box_process(
         name,
-        &format!("{HOME}/bin/{}/{name}", components::KUBERNETES_NODE),
+        &format!("{BOX_HOME}/bin/{}/{name}", components::KUBERNETES_NODE),
         args,
     )
 }
@@ -209,13 +209,13 @@ fn box_process(name: &str, program: &str, args: Vec<String>) -> BoxProcess {
 pub(crate) fn program_path(components: &[&str]) -> String {
     let ours: String = components
         .iter()
-        .map(|name| format!("{HOME}/bin/{name}:"))
+        .map(|name| format!("{BOX_HOME}/bin/{name}:"))
         .collect();
     format!("{ours}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
 }
 
 fn concat_home(path: &str) -> String {
-    format!("{HOME}/{path}")
+    format!("{BOX_HOME}/{path}")
 }
 
 /// `--feature-gates`, for the components that take it as a flag.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::RunningBox;
 
 /// How deep the group of a pod may lie below that of its box: `node-2/kubepods/burstable/podUID`.
-const DEPTH: u8 = 4;
+const CGROUP_DEPTH: u8 = 4;
 
 impl RunningBox {
     /// Whether a container has a process, as the kernel has it, by its id and its pod's; nothing
@@ -31,7 +31,7 @@ impl RunningBox {
         let folder = format!("pod{pod}");
         let mut roots = self.cgroups.iter();
         roots
-            .find_map(|root| find_folder(root, &folder, DEPTH))
+            .find_map(|root| find_folder(root, &folder, CGROUP_DEPTH))
             .map(|group| group.join(container))
     }
 }
@@ -75,7 +75,7 @@ mod tests {
             ("podfour", None),
         ] {
             assert_eq!(
-                find_folder(root.path(), pod, DEPTH),
+                find_folder(root.path(), pod, CGROUP_DEPTH),
                 wanted.map(|path| root.path().join(path)),
                 "{pod}"
             );

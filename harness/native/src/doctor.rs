@@ -16,7 +16,7 @@ use crate::needed_components;
 use components::BoxCache;
 pub use tools::check_builders;
 
-const GIB: u64 = 1 << 30;
+const ONE_GIB: u64 = 1 << 30;
 
 /// One thing that a box needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,7 +103,7 @@ fn check_memory() -> DoctorFinding {
     check_enough(
         "free memory",
         free_memory(),
-        2 * GIB,
+        2 * ONE_GIB,
         "a box keeps its data in memory",
     )
 }
@@ -120,7 +120,7 @@ fn check_place(root: &Path, built: bool) -> Vec<DoctorFinding> {
     let free = statvfs(root)
         .map(|disk| disk.blocks_available() * disk.fragment_size())
         .unwrap_or(0);
-    let wanted = if built { GIB / 4 } else { 6 * GIB };
+    let wanted = if built { ONE_GIB / 4 } else { 6 * ONE_GIB };
     vec![
         writable,
         check_enough(
@@ -133,7 +133,7 @@ fn check_place(root: &Path, built: bool) -> Vec<DoctorFinding> {
 }
 
 fn check_enough(what: &str, free: u64, wanted: u64, purpose: &str) -> DoctorFinding {
-    let tenths = |bytes: u64| format!("{:.1} GiB", bytes as f64 / GIB as f64);
+    let tenths = |bytes: u64| format!("{:.1} GiB", bytes as f64 / ONE_GIB as f64);
     if free >= wanted {
         return DoctorFinding::good(what, tenths(free));
     }
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn too_little_is_told_with_both_figures() {
-        let finding = check_enough("free memory", GIB / 2, 2 * GIB, "it is needed");
+        let finding = check_enough("free memory", ONE_GIB / 2, 2 * ONE_GIB, "it is needed");
         assert!(!finding.ok);
         assert_eq!(finding.why, "0.5 GiB of 2.0 GiB: it is needed");
     }

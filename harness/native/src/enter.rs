@@ -23,14 +23,14 @@ use nix::sys::signal::Signal;
 use nix::unistd::{chdir, getppid};
 
 use crate::cgroup::HostCgroups;
-use crate::places::{HOME, OWN_PROGRAM, WORK};
+use crate::places::{BOX_HOME, OWN_PROGRAM, WORK_FOLDER};
 
 /// The hidden words; see [`crate::hidden_main`].
 pub(crate) const ENTER_ARGUMENT: &str = "__enter";
 pub(crate) const JOINED_ARGUMENT: &str = "__joined";
 
 /// The namespaces of a box: the mounts last, because the others are found in the host's `/proc`.
-const SPACES: [(&str, CloneFlags); 5] = [
+const ENTERED_NAMESPACES: [(&str, CloneFlags); 5] = [
     ("ipc", CloneFlags::CLONE_NEWIPC),
     ("uts", CloneFlags::CLONE_NEWUTS),
     ("net", CloneFlags::CLONE_NEWNET),
@@ -47,8 +47,8 @@ pub(crate) fn enter_command(launcher: &Path, name: &str, init: u32, path: &str) 
         .arg(std::process::id().to_string());
     command.env_clear().env("PATH", path);
     command
-        .env("HOME", format!("{HOME}/{WORK}"))
-        .env("TMPDIR", format!("{HOME}/tmp"));
+        .env("HOME", format!("{BOX_HOME}/{WORK_FOLDER}"))
+        .env("TMPDIR", format!("{BOX_HOME}/tmp"));
     command
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn run_enter(words: &[OsString]) -> io::Result<ExitCode> {
     join_box(&text(name), &text(init))?;
     let alive = format!("gauntlet-enter-{}", std::process::id());
     let _listener = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&alive)?)?;
-    let status = Command::new(format!("{HOME}/{OWN_PROGRAM}"))
+    let status = Command::new(format!("{BOX_HOME}/{OWN_PROGRAM}"))
         .arg(JOINED_ARGUMENT)
         .arg(alive)
         .args(program)
@@ -74,7 +74,8 @@ pub(crate) fn run_enter(words: &[OsString]) -> io::Result<ExitCode> {
 }
 
 fn join_box(name: &str, init: &str) -> io::Result<()> {
-    let spaces = SPACES.map(|(space, flag)| (File::open(format!("/proc/{init}/ns/{space}")), flag));
+    let spaces = ENTERED_NAMESPACES
+        .map(|(space, flag)| (File::open(format!("/proc/{init}/ns/{space}")), flag));
     let group = HostCgroups::detect()
         .map_err(|error| io::Error::other(error_chain(&error)))?
         .box_group(name);
@@ -90,7 +91,7 @@ fn join_box(name: &str, init: &str) -> io::Result<()> {
     for (space, flag) in spaces {
         setns(space?, flag)?;
     }
-    Ok(chdir(&Path::new(HOME).join(WORK))?)
+    Ok(chdir(&Path::new(BOX_HOME).join(WORK_FOLDER))?)
 }
 
 /// Whether a process with these control groups belongs to the box: its id may be another process's

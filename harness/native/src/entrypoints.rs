@@ -34,7 +34,7 @@ fn dispatch_hidden(words: &[OsString]) -> Option<io::Result<ExitCode>> {
         enter::ENTER_ARGUMENT => enter::run_enter(rest),
         enter::JOINED_ARGUMENT => enter::run_joined(rest),
         kms_process::KMS_ARGUMENT => kms_process::run_kms_plugin(rest),
-        config::NETWORK_POLICY => enforcer::run_enforcer(rest).map_err(said),
+        config::NETWORK_POLICY => enforcer::run_enforcer(rest).map_err(enforcer_failure),
         on_node::ON_NODE => on_node::run_on_node(rest),
         components::CONTAIN_ARGUMENT => run_contain(rest),
         components::ARMED_ARGUMENT => run_armed(rest),
@@ -43,7 +43,7 @@ fn dispatch_hidden(words: &[OsString]) -> Option<io::Result<ExitCode>> {
 }
 
 /// With all that it came from.
-fn said(error: enforcer::Error) -> io::Error {
+fn enforcer_failure(error: enforcer::Error) -> io::Error {
     io::Error::other(error_chain(&error))
 }
 

@@ -15,7 +15,7 @@ const NODE_STOPS_WITHIN: Duration = Duration::from_secs(20);
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// What a node consists of, but for its pods.
-const PROCESSES: [&str; 4] = ["containerd", "kubelet", "kube-proxy", "network-policy"];
+const NODE_PROCESSES: [&str; 4] = ["containerd", "kubelet", "kube-proxy", "network-policy"];
 
 impl RunningBox {
     /// Does something to a node, and returns when it is done. What the API
@@ -122,7 +122,7 @@ impl RunningBox {
     }
 
     fn node_processes(&self, node: BoxNode) -> impl Iterator<Item = String> {
-        PROCESSES
+        NODE_PROCESSES
             .into_iter()
             .map(move |process| node.own_name(process))
             .filter(|process| self.process_status(process).is_some())

@@ -13,7 +13,7 @@ impl RunningBox {
     /// the archive has for them.
     ///
     /// # Errors
-    /// A file that cannot be read, or is no archive of images; a box that has ended, or has no node.
+    /// A file that cannot be read, or is not an archive of images; a box that has ended, or has no node.
     pub fn import_images(&self, archive: &Path) -> Result<(), Error> {
         let has_runtime =
             |node: &BoxNode| self.process_status(&node.own_name("containerd")).is_some();

@@ -23,19 +23,19 @@ use crate::cgroup;
 pub(crate) const RAISE_LIMIT: &str = "sysctl -w fs.inotify.max_user_instances=1024";
 
 /// How programs say it that get no instance.
-const EXHAUSTED: &str = "too many open files";
+const INSTANCES_EXHAUSTED: &str = "too many open files";
 
 /// How many are left to programs that start meanwhile.
-const SPARED: usize = 4;
+const SPARED_INSTANCES: usize = 4;
 
 /// How many holders a message names.
 const MOST_NAMED: usize = 8;
 
 /// Begins the name of each reservation: `gauntlet-inotify/BOX/NUMBER`.
-const RESERVATION: &str = "gauntlet-inotify/";
+const RESERVATION_PREFIX: &str = "gauntlet-inotify/";
 
 /// Held by a program that decides whether there are enough, until they are reserved.
-const GUARD: &str = "gauntlet-inotify";
+const GUARD_SOCKET: &str = "gauntlet-inotify";
 
 /// How many instances a box with this many nodes takes. Counted with Kubernetes 1.36: the API
 /// server 6, the controller manager 5; on each node the kubelet 6, containerd 2, kube-proxy 1.
@@ -51,7 +51,7 @@ pub fn instances_of_box(nodes: u8) -> usize {
 /// where the kernel does not say its limit.
 #[must_use]
 pub fn instances_for_boxes() -> Option<usize> {
-    read_limit().map(|limit| limit.saturating_sub(SPARED))
+    read_limit().map(|limit| limit.saturating_sub(SPARED_INSTANCES))
 }
 
 fn read_limit() -> Option<usize> {
@@ -61,7 +61,7 @@ fn read_limit() -> Option<usize> {
 
 /// Whether a program's complaint may be one about these instances.
 pub(crate) fn is_exhausted(complaint: &str) -> bool {
-    complaint.contains(EXHAUSTED)
+    complaint.contains(INSTANCES_EXHAUSTED)
 }
 
 /// Who holds this user's instances.
@@ -117,17 +117,17 @@ impl InotifyUse {
     pub(crate) fn free_instances(&self) -> usize {
         let boxes = self.boxes.values().map(BoxInstances::held);
         let held: usize = boxes.chain(self.programs.values().copied()).sum();
-        self.limit.saturating_sub(SPARED + held)
+        self.limit.saturating_sub(SPARED_INSTANCES + held)
     }
 
-    /// Whether a box that takes so many would find them if nobody else held any.
+    /// Whether a box that takes this many would find them if no other program held any.
     pub(crate) fn could_ever_hold(&self, wanted: usize) -> bool {
-        wanted + SPARED <= self.limit
+        wanted + SPARED_INSTANCES <= self.limit
     }
 
     fn add_reservations(&mut self, sockets: &str) {
         let names = sockets.lines().filter_map(|line| line.split('@').nth(1));
-        for name in names.filter_map(|name| name.strip_prefix(RESERVATION)) {
+        for name in names.filter_map(|name| name.strip_prefix(RESERVATION_PREFIX)) {
             if let Some((name, number)) = name.split_once('/')
                 && let Ok(number) = number.parse()
             {
@@ -158,7 +158,7 @@ impl fmt::Display for InotifyUse {
             f,
             "{} of {} are free",
             self.free_instances(),
-            self.limit.saturating_sub(SPARED)
+            self.limit.saturating_sub(SPARED_INSTANCES)
         )?;
         let boxes = self.boxes.iter();
         let boxes = boxes.map(|(name, it)| (format!("box `{name}`"), it.held()));
@@ -215,7 +215,7 @@ impl InotifyReservation {
         let Some(mut held) = InotifyUse::read_open() else {
             return Ok(InotifyLook::Reserved(None));
         };
-        let Some(_guard) = bind_name(GUARD)? else {
+        let Some(_guard) = bind_name(GUARD_SOCKET)? else {
             return Ok(InotifyLook::Busy);
         };
         held.read_reservations();
@@ -225,10 +225,14 @@ impl InotifyReservation {
         if held.free_instances() < wanted {
             return Ok(InotifyLook::Held(held.to_string()));
         }
-        Ok(match bind_name(&format!("{RESERVATION}{name}/{wanted}"))? {
-            Some(socket) => InotifyLook::Reserved(Some(Self { _socket: socket })),
-            None => InotifyLook::Held(format!("a box `{name}` of another cache has reserved some")),
-        })
+        Ok(
+            match bind_name(&format!("{RESERVATION_PREFIX}{name}/{wanted}"))? {
+                Some(socket) => InotifyLook::Reserved(Some(Self { _socket: socket })),
+                None => {
+                    InotifyLook::Held(format!("a box `{name}` of another cache has reserved some"))
+                }
+            },
+        )
     }
 }
 
@@ -264,12 +268,12 @@ mod tests {
              0000: 00000002 00000000 00000000 0001 01 22 /run/systemd/notify\n\
              0000: 00000002 00000000 00000000 0002 01 23 @gauntlet-inotify/b-1/38\n",
         );
-        assert_eq!(all.free_instances(), 128 - SPARED - 58);
+        assert_eq!(all.free_instances(), 128 - SPARED_INSTANCES - 58);
         all.boxes.get_mut("a").unwrap().open = 6;
-        assert_eq!(all.free_instances(), 128 - SPARED - 58);
+        assert_eq!(all.free_instances(), 128 - SPARED_INSTANCES - 58);
         all.boxes.get_mut("a").unwrap().open = 23;
         all.programs.insert("systemd".into(), 5);
-        assert_eq!(all.free_instances(), 128 - SPARED - 66);
+        assert_eq!(all.free_instances(), 128 - SPARED_INSTANCES - 66);
         assert_eq!(
             all.to_string(),
             "58 of 124 are free; held by box `b-1` (38), box `a` (23), `systemd` (5)"
@@ -288,10 +292,10 @@ mod tests {
     fn a_reservation_is_seen_by_others_until_it_is_dropped() {
         let name = format!("test-{}", std::process::id());
         let reserved = |all: &InotifyUse| all.boxes.get(&name).map(BoxInstances::held);
-        let socket = bind_name(&format!("{RESERVATION}{name}/7")).unwrap();
+        let socket = bind_name(&format!("{RESERVATION_PREFIX}{name}/7")).unwrap();
         assert!(socket.is_some());
         assert!(
-            bind_name(&format!("{RESERVATION}{name}/7"))
+            bind_name(&format!("{RESERVATION_PREFIX}{name}/7"))
                 .unwrap()
                 .is_none()
         );

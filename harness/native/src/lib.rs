@@ -56,7 +56,7 @@ pub use error::Error;
 pub use image::probe_program;
 pub use needed::{needed_components, needs_nothing_built};
 pub use node::MOST_NODES;
-pub use places::{API_ADDRESS, DNS_ADDRESS, NODE_ADDRESS, VAULT_ADDRESS};
+pub use places::{API_ADDRESS, DNS_ADDRESS, NODE_ADDRESS};
 pub use probe_image::PROBE_IMAGE;
 pub use progress::BoxProgress;
 pub use proxy_table::ProxyReport;

@@ -1,7 +1,7 @@
 //! Which components a box of a cluster consists of.
 
 use components::{
-    BoxCache, ETCD_TOOLS, PROBE, PinnedComponent, kubernetes_component, kubernetes_node,
+    BoxCache, ETCD_TOOLS, PROBE_NAME, PinnedComponent, kubernetes_component, kubernetes_node,
     pinned_components,
 };
 use model::ClusterSpec;
@@ -9,7 +9,7 @@ use model::ClusterSpec;
 use crate::Error;
 
 /// Programs to look into etcd, sign, list and scan: they are in every box for which they are built.
-const TOOLS: [&str; 4] = ["cosign", ETCD_TOOLS, "grype", "syft"];
+const NODE_TOOLS: [&str; 4] = ["cosign", ETCD_TOOLS, "grype", "syft"];
 
 /// What a box of this cluster is made of: Kubernetes first.
 ///
@@ -21,7 +21,7 @@ pub fn needed_components(
     let mut wanted = Vec::new();
     let mut all = vec![kubernetes_component(&cluster.kubernetes)?];
     if cluster.needs_probe() {
-        wanted.push(PROBE);
+        wanted.push(PROBE_NAME);
     }
     if cluster.nodes > 0 {
         wanted.push("runtime");
@@ -46,8 +46,9 @@ pub(crate) fn shown_programs(
     cluster: &ClusterSpec,
 ) -> Result<Vec<&'static PinnedComponent>, components::Error> {
     let mut shown = needed_components(cluster)?;
-    let is_tool =
-        |component: &&PinnedComponent| TOOLS.contains(&component.name) && cache.is_built(component);
+    let is_tool = |component: &&PinnedComponent| {
+        NODE_TOOLS.contains(&component.name) && cache.is_built(component)
+    };
     let tools: Vec<_> = pinned_components()
         .iter()
         .filter(is_tool)

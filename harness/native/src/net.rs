@@ -12,12 +12,12 @@ use std::thread;
 use nix::sched::{CloneFlags, setns};
 
 use crate::node::BoxNode;
-use crate::places::{API_ADDRESS, INTERFACE};
+use crate::places::{API_ADDRESS, NODE_INTERFACE};
 use crate::{Error, names};
 
 /// 198.18.0.0/15 is set aside for tests of network devices; a box takes two addresses of it.
-const FIRST: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 0);
-const ATTEMPTS: u16 = 64;
+const FIRST_ADDRESS: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 0);
+const MOST_ATTEMPTS: u16 = 64;
 
 /// The veth pair of one box.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub(crate) struct BoxAddresses {
 
 impl BoxAddresses {
     fn numbered(number: u16) -> Self {
-        let base = FIRST.to_bits() + 2 * u32::from(number);
+        let base = FIRST_ADDRESS.to_bits() + 2 * u32::from(number);
         Self {
             interface: format!("gl{number:04x}"),
             host: Ipv4Addr::from_bits(base),
@@ -44,7 +44,7 @@ impl BoxAddresses {
     pub(crate) fn join_network(name: &str, pid: u32) -> Result<Self, Error> {
         let own = u16::from_str_radix(&names::sha256_hex(name.as_bytes())[..4], 16).unwrap_or(0);
         let mut last = None;
-        for offset in 0..ATTEMPTS {
+        for offset in 0..MOST_ATTEMPTS {
             let addresses = Self::numbered(own.wrapping_add(offset));
             let Self {
                 interface, host, ..
@@ -66,7 +66,7 @@ impl BoxAddresses {
         let why = last.unwrap_or_default();
         Err(Error::Command {
             command: "ip link add".into(),
-            why: format!("{ATTEMPTS} interfaces are taken: {why}"),
+            why: format!("{MOST_ATTEMPTS} interfaces are taken: {why}"),
         })
     }
 
@@ -82,7 +82,7 @@ impl BoxAddresses {
             "link set lo up".into(),
             format!("addr add {}/31 dev up0", self.inside),
             "link set up0 up".into(),
-            format!("link add {INTERFACE} type bridge"),
+            format!("link add {NODE_INTERFACE} type bridge"),
         ];
         commands.extend(BoxNode::FIRST.address_commands(nodes, dual_stack));
         commands.extend(BoxNode::further_nodes(nodes).flat_map(BoxNode::join_commands));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::places::INTERFACE;
+use crate::places::NODE_INTERFACE;
 
 /// The most nodes that a box has.
 pub const MOST_NODES: u8 = 3;
@@ -79,8 +79,8 @@ impl BoxNode {
         let name = self.name();
         [
             format!("netns add {name}"),
-            format!("link add {name} type veth peer name {INTERFACE} netns {name}"),
-            format!("link set {name} master {INTERFACE} up"),
+            format!("link add {name} type veth peer name {NODE_INTERFACE} netns {name}"),
+            format!("link set {name} master {NODE_INTERFACE} up"),
         ]
     }
 
@@ -93,13 +93,16 @@ impl BoxNode {
 
     /// Commands that give its interface its addresses, and it the way to the others' pods.
     pub(crate) fn address_commands(self, count: u8, dual_stack: bool) -> Vec<String> {
-        let mut commands = vec![format!("addr add {}/24 dev {INTERFACE}", self.address())];
+        let mut commands = vec![format!(
+            "addr add {}/24 dev {NODE_INTERFACE}",
+            self.address()
+        )];
         commands.extend(
-            dual_stack.then(|| format!("addr add {}/64 dev {INTERFACE}", self.address_6())),
+            dual_stack.then(|| format!("addr add {}/64 dev {NODE_INTERFACE}", self.address_6())),
         );
-        commands.push(format!("link set {INTERFACE} up"));
-        commands.push(format!("route add default dev {INTERFACE}"));
-        commands.extend(dual_stack.then(|| format!("route add ::/0 dev {INTERFACE}")));
+        commands.push(format!("link set {NODE_INTERFACE} up"));
+        commands.push(format!("route add default dev {NODE_INTERFACE}"));
+        commands.extend(dual_stack.then(|| format!("route add ::/0 dev {NODE_INTERFACE}")));
         for other in Self::all_nodes(count).filter(|other| *other != self) {
             commands.push(format!(
                 "route add {} via {}",

@@ -39,7 +39,7 @@ const AUTHORITY_NAME: &str = "gauntlet-ca";
 const FRONT_CA: &str = "gauntlet-front-proxy-ca";
 
 /// The user of the kubeconfig that people get.
-pub(crate) const ADMIN: &str = "admin";
+pub(crate) const ADMIN_CLIENT: &str = "admin";
 
 /// The authenticating proxy, whose headers the API server believes.
 pub(crate) const FRONT_PROXY: &str = "front-proxy-client";
@@ -55,8 +55,8 @@ pub(crate) const NETWORK_POLICY_USER: &str = "gauntlet:network-policy";
 pub(crate) const LOG_KEY: &str = "rekor.key";
 
 /// Name of the files, common name, organisation.
-const CLIENTS: [(&str, &str, Option<&str>); 6] = [
-    (ADMIN, "admin", Some("system:masters")),
+const CLIENT_CERTIFICATES: [(&str, &str, Option<&str>); 6] = [
+    (ADMIN_CLIENT, "admin", Some("system:masters")),
     (
         "kube-apiserver-kubelet-client",
         "kube-apiserver-kubelet-client",
@@ -125,7 +125,7 @@ impl BoxPki {
                 sign_identity(kubelet_identity(node)?, &ca)?,
             );
         }
-        for (name, common_name, organisation) in CLIENTS {
+        for (name, common_name, organisation) in CLIENT_CERTIFICATES {
             identities.insert(
                 name.to_owned(),
                 sign_identity(subject_name(common_name, organisation), &ca)?,
@@ -200,7 +200,7 @@ fn kubelet_identity(node: BoxNode) -> Result<CertificateParams, Error> {
 
 fn registry_identity(server: Ipv4Addr) -> Result<CertificateParams, Error> {
     let mut params = subject_name(REGISTRY_IDENTITY, None);
-    params.subject_alt_names = alternative_names(&[places::REGISTRY.name, "localhost"])?;
+    params.subject_alt_names = alternative_names(&[places::TLS_REGISTRY.name, "localhost"])?;
     let fixed = [NODE_ADDRESS, "127.0.0.1"].map(|text| text.parse::<IpAddr>().ok());
     params.subject_alt_names.extend(
         fixed

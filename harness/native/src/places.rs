@@ -2,10 +2,10 @@
 //! every box.
 
 /// The folder inside the box that holds all that is ours.
-pub const HOME: &str = "/run/gauntlet";
+pub const BOX_HOME: &str = "/run/gauntlet";
 
-/// The folder that a box shares with the host, below [`HOME`].
-pub(crate) const WORK: &str = "work";
+/// The folder that a box shares with the host, below [`BOX_HOME`].
+pub(crate) const WORK_FOLDER: &str = "work";
 
 /// Where the box sees the folder that it shares with the host.
 pub const WORK_INSIDE: &str = "/run/gauntlet/work";
@@ -19,7 +19,7 @@ pub const ETCD_DATA: &str = "/run/gauntlet/etcd";
 /// The file with the key that ServiceAccount tokens are signed with, inside.
 pub const TOKEN_KEY: &str = "/run/gauntlet/pki/sa.key";
 
-/// This program inside a box, below [`HOME`].
+/// This program inside a box, below [`BOX_HOME`].
 pub(crate) const OWN_PROGRAM: &str = "bin/gauntlet";
 
 /// Where the API server listens.
@@ -51,10 +51,6 @@ pub(crate) const SERVICE_CIDR_6: &str = "fd00:10:96::/112";
 /// The address of the service `kubernetes`: the API server's, inside the box.
 pub const API_ADDRESS: &str = "10.96.0.1";
 
-/// The address of the Service `vault` where it is installed: one of those that are not given out by
-/// chance.
-pub const VAULT_ADDRESS: &str = "10.96.0.200";
-
 /// The address that pods ask for names, whether or not a server answers there.
 pub const DNS_ADDRESS: &str = "10.96.0.10";
 
@@ -62,7 +58,7 @@ pub const DNS_ADDRESS: &str = "10.96.0.10";
 pub const NODE_ADDRESS: &str = "10.88.0.1";
 
 /// Every node's interface to the others.
-pub(crate) const INTERFACE: &str = "node";
+pub(crate) const NODE_INTERFACE: &str = "node";
 
 /// Where a service that stands beside the cluster listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,21 +86,27 @@ macro_rules! service_place {
 }
 
 /// The registry, with TLS.
-pub const REGISTRY: ServicePlace = service_place!("registry.box", 5000, "");
+pub const TLS_REGISTRY: ServicePlace = service_place!("registry.box", 5000, "");
 /// The same registry, over plain HTTP.
 pub const PLAIN_REGISTRY: ServicePlace = service_place!("registry.localhost", 5001, "");
 /// The front of the registry that spoils its answers.
-pub const FRONT: ServicePlace = service_place!("front.localhost", 5002, "");
+pub const REGISTRY_FRONT: ServicePlace = service_place!("front.localhost", 5002, "");
 /// What makes certificates for tokens.
-pub const FULCIO: ServicePlace = service_place!("fulcio.box", 5555, "");
+pub const FULCIO_SERVICE: ServicePlace = service_place!("fulcio.box", 5555, "");
 /// The transparency log.
-pub const REKOR: ServicePlace = service_place!("rekor.box", 3003, "");
+pub const REKOR_SERVICE: ServicePlace = service_place!("rekor.box", 3003, "");
 /// The timestamp authority.
-pub const TIMESTAMPS: ServicePlace = service_place!("tsa.box", 3004, "/api/v1/timestamp");
+pub const TIMESTAMP_SERVICE: ServicePlace = service_place!("tsa.box", 3004, "/api/v1/timestamp");
 
 /// All of them.
-pub(crate) const SERVICES: [ServicePlace; 6] =
-    [REGISTRY, PLAIN_REGISTRY, FRONT, FULCIO, REKOR, TIMESTAMPS];
+pub(crate) const ALL_SERVICES: [ServicePlace; 6] = [
+    TLS_REGISTRY,
+    PLAIN_REGISTRY,
+    REGISTRY_FRONT,
+    FULCIO_SERVICE,
+    REKOR_SERVICE,
+    TIMESTAMP_SERVICE,
+];
 
 #[cfg(test)]
 mod tests {
@@ -112,16 +114,16 @@ mod tests {
 
     #[test]
     fn what_is_below_home_is_below_home() {
-        assert_eq!(WORK_INSIDE, format!("{HOME}/{WORK}"));
+        assert_eq!(WORK_INSIDE, format!("{BOX_HOME}/{WORK_FOLDER}"));
         for path in [CA_FILE, ETCD_DATA, TOKEN_KEY] {
-            assert!(path.starts_with(&format!("{HOME}/")), "{path}");
+            assert!(path.starts_with(&format!("{BOX_HOME}/")), "{path}");
         }
     }
 
     #[test]
     fn no_two_services_share_a_name_or_a_port() {
-        for (index, one) in SERVICES.iter().enumerate() {
-            let others = &SERVICES[index + 1..];
+        for (index, one) in ALL_SERVICES.iter().enumerate() {
+            let others = &ALL_SERVICES[index + 1..];
             assert!(
                 !others
                     .iter()

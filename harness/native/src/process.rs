@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// A file of the box.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct BoxFile {
-    /// Below [`crate::places::HOME`].
+    /// Below [`crate::places::BOX_HOME`].
     pub(crate) path: PathBuf,
     pub(crate) text: String,
 }

@@ -154,7 +154,7 @@ pub(crate) struct BoxLayout {
     pub(crate) stage: PathBuf,
     pub(crate) host_name: String,
     /// Folders and files of the host (first) that appear in the box (second, below
-    /// [`crate::places::HOME`]).
+    /// [`crate::places::BOX_HOME`]).
     pub(crate) binds: Vec<BindMount>,
     /// Where this program appears, below `HOME`.
     pub(crate) own_programs: Vec<PathBuf>,

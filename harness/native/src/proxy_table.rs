@@ -17,7 +17,7 @@ use crate::{Error, RunningBox, net};
 const KUBE_PROXY: &str = "kube-proxy";
 
 /// The addresses of both families that kube-proxy keeps tables for.
-const FAMILIES: [&str; 2] = ["ip", "ip6"];
+const TABLE_FAMILIES: [&str; 2] = ["ip", "ip6"];
 
 /// What one node does with the addresses of Services.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl RunningBox {
             node: node.name(),
             ..ProxyReport::default()
         };
-        for family in FAMILIES {
+        for family in TABLE_FAMILIES {
             if let Some(table) = list_table(&network, family)? {
                 add_endpoints(&table, &mut report.endpoints);
             }

@@ -12,7 +12,7 @@ use nix::unistd::{chdir, pivot_root};
 
 use crate::Error;
 use crate::node::BoxNode;
-use crate::places::HOME;
+use crate::places::BOX_HOME;
 use crate::process::BoxFile;
 use crate::protocol::{BindMount, BoxLayout};
 use crate::{self_exe, template};
@@ -190,9 +190,9 @@ fn change_root(root: &Path) -> Result<(), Error> {
     apply_change("/", MsFlags::MS_REC | MsFlags::MS_SHARED)
 }
 
-/// A path below [`HOME`].
+/// A path below [`BOX_HOME`].
 pub(crate) fn at_home(path: &Path) -> PathBuf {
-    Path::new(HOME).join(path)
+    Path::new(BOX_HOME).join(path)
 }
 
 fn is_mount(path: &Path) -> bool {

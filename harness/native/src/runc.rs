@@ -9,12 +9,12 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use crate::places::HOME;
+use crate::places::BOX_HOME;
 use serde_json::Value;
 
 /// The name under which this program is runc.
-pub(crate) const NAME: &str = "gauntlet-runc";
-const CAPABILITY: &str = "CAP_SYS_RESOURCE";
+pub(crate) const PROGRAM_NAME: &str = "gauntlet-runc";
+const NEEDED_CAPABILITY: &str = "CAP_SYS_RESOURCE";
 
 /// Fixes the configuration that the arguments point at, then becomes runc.
 pub(crate) fn run_runc(words: &[OsString]) -> io::Result<ExitCode> {
@@ -24,7 +24,7 @@ pub(crate) fn run_runc(words: &[OsString]) -> io::Result<ExitCode> {
             fs::write(&path, serde_json::to_vec(&config)?)?;
         }
     }
-    Err(Command::new(format!("{HOME}/bin/runtime/runc"))
+    Err(Command::new(format!("{BOX_HOME}/bin/runtime/runc"))
         .args(words)
         .exec())
 }
@@ -74,7 +74,7 @@ fn fix_config(config: &mut Value) -> bool {
         .and_then(Value::as_object_mut)
     {
         for set in sets.values_mut().filter_map(Value::as_array_mut) {
-            set.retain(|capability| capability != CAPABILITY);
+            set.retain(|capability| capability != NEEDED_CAPABILITY);
         }
     }
     if let Some(process) = process.as_object_mut() {
@@ -92,7 +92,7 @@ fn fix_config(config: &mut Value) -> bool {
 
 /// Whether the program was called as runc.
 pub(crate) fn is_called(program: &OsStr) -> bool {
-    Path::new(program).file_name() == Some(OsStr::new(NAME))
+    Path::new(program).file_name() == Some(OsStr::new(PROGRAM_NAME))
 }
 
 /// Whether this process lacks the capability.

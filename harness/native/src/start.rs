@@ -61,7 +61,7 @@ pub fn start_box(
         return Err(Error::NotRoot);
     }
     running_boxes::sweep_dead(cache);
-    build(cache, &needed, spec, progress)?;
+    build_missing(cache, &needed, spec, progress)?;
     let first_state = spec
         .first_state
         .clone()
@@ -104,12 +104,12 @@ pub fn prepare_template(
     if !nix::unistd::geteuid().is_root() {
         return Err(Error::NotRoot);
     }
-    build(cache, &needed_components(&spec.cluster)?, spec, progress)?;
+    build_missing(cache, &needed_components(&spec.cluster)?, spec, progress)?;
     make_template(cache, spec, objects, progress)
 }
 
 /// Builds what is missing of a box.
-fn build(
+fn build_missing(
     cache: &BoxCache,
     needed: &[&PinnedComponent],
     spec: &BoxSpec,

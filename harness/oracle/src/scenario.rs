@@ -48,14 +48,14 @@ impl fmt::Display for ScenarioFiles {
 
 /// The namespace of the generators that becomes the scenario's own; the others' names begin with
 /// it.
-const OWN: &str = "one";
+const OWN_NAMESPACE: &str = "one";
 
 /// The label that every namespace has of its own name.
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 /// What a namespace of the generators is called in a scenario.
 fn scenario_namespace(namespace: &str) -> String {
-    if namespace == OWN {
+    if namespace == OWN_NAMESPACE {
         "$(namespace)".to_owned()
     } else {
         format!("$(namespace)-{namespace}")

@@ -15,13 +15,13 @@ pub use error::Error;
 pub const PROBE_IMAGE: &str = "gauntlet.local/probe:1";
 
 /// The media type of an image's manifest.
-pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 
 /// The media type of an image's configuration.
-pub const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+pub const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
 
 /// The media type of a layer that is not compressed.
-pub const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+pub const LAYER_TYPE: &str = "application/vnd.oci.image.layer.v1.tar";
 
 /// A file of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,11 +61,11 @@ fn write_entry(
     }))?;
     let manifest = serde_json::to_vec(&json!({
         "schemaVersion": 2,
-        "mediaType": MANIFEST,
-        "config": blob_descriptor(CONFIG, &config),
-        "layers": [blob_descriptor(LAYER, &layer)],
+        "mediaType": MANIFEST_TYPE,
+        "config": blob_descriptor(CONFIG_TYPE, &config),
+        "layers": [blob_descriptor(LAYER_TYPE, &layer)],
     }))?;
-    let mut entry = blob_descriptor(MANIFEST, &manifest);
+    let mut entry = blob_descriptor(MANIFEST_TYPE, &manifest);
     entry["annotations"] =
         json!({ "io.containerd.image.name": name, "org.opencontainers.image.ref.name": name });
     let index = serde_json::to_vec(&json!({ "schemaVersion": 2, "manifests": [entry] }))?;

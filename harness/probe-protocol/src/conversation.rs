@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AgentReport, Error, ManagerReport, ProbeReport, ReachRequest, read_line, write_line};
 
-/// The number of no question: under it, the probe complains of what is none.
-pub const NOBODY: u64 = 0;
+/// The number of no question: under it, the probe complains of what is not a question.
+pub const NO_QUESTION: u64 = 0;
 
 /// A question, with the number that comes back with what is said to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,7 +46,7 @@ pub enum ProbeRequest {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ProbeReply {
-    /// Whose question it is, or [`NOBODY`]'s.
+    /// Whose question it is, or [`NO_QUESTION`].
     pub id: u64,
     /// What is said.
     pub said: QuestionAnswer,

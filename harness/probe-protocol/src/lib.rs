@@ -18,7 +18,7 @@ pub use attempt::{
     AttemptFacts, AttemptStage, BlockedAttempt, DnsTransport, FaultReason, ProbeReport,
 };
 pub use conversation::{
-    EngineQuestion, NOBODY, ProbeAnswer, ProbeReply, ProbeRequest, QuestionAnswer,
+    EngineQuestion, NO_QUESTION, ProbeAnswer, ProbeReply, ProbeRequest, QuestionAnswer,
 };
 pub use error::Error;
 pub use line::{read_line, write_line};

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use crate::Error;
 
 /// How much of a line is shown that was not understood.
-const SHOWN: usize = 200;
+const SHOWN_CHARACTERS: usize = 200;
 
 /// Reads one line, with or without its end; `what` says what it has to be.
 ///
@@ -18,7 +18,7 @@ pub fn read_line<T: DeserializeOwned>(what: &'static str, line: &[u8]) -> Result
         line: String::from_utf8_lossy(line)
             .trim()
             .chars()
-            .take(SHOWN)
+            .take(SHOWN_CHARACTERS)
             .collect(),
         source,
     })

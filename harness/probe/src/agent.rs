@@ -16,7 +16,7 @@ use probe_protocol::{AgentReport, ManagerReport};
 use crate::tls;
 
 /// The words that this module answers to.
-pub(crate) const WORDS: [&str; 6] = [
+pub(crate) const AGENT_WORDS: [&str; 6] = [
     "agent",
     "agent-state",
     "agent-forge",

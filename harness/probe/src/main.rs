@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use probe_protocol::STAGE_TIMEOUT;
 
-const USAGE: &str = "probe [pause | cat FILE | ls DIR | tree DIR | id | env | environments | fail CODE | crash | \
+const USAGE_TEXT: &str = "probe [pause | cat FILE | ls DIR | tree DIR | id | env | environments | fail CODE | crash | \
                      serve PORT [DIR] | get HOST:PORT/PATH | guard PORT DIR | knock SERVICE | \
                      front --listen ADDRESS:PORT --upstream HOST:PORT | listen SCHEME:PORT[=ARGUMENT,…]… | \
                      reach [--timeout MS] TARGET… | \
@@ -82,7 +82,7 @@ fn run_command(words: &[&str]) -> Result<u8, String> {
             wire::reach_words(rest).map(|text| print_answer(text.as_bytes()))
         }
         ["watch", rest @ ..] if !rest.is_empty() => run_watch(rest).map(|()| 0),
-        ["hold", wire::BEHIND, name, target, every, patience] => {
+        ["hold", wire::BEHIND_OPTION, name, target, every, patience] => {
             run_behind(name, target, every, patience).map(|()| 0)
         }
         ["hold", rest @ ..] if !rest.is_empty() => {
@@ -96,10 +96,10 @@ fn run_command(words: &[&str]) -> Result<u8, String> {
         ["knock", service] => {
             password_server::knock_at(service).map(|text| print_answer(text.as_bytes()))
         }
-        [word, rest @ ..] if agent::WORDS.contains(word) => {
+        [word, rest @ ..] if agent::AGENT_WORDS.contains(word) => {
             agent::run_agent_command(word, rest).map(|text| print_answer(text.as_bytes()))
         }
-        _ => Err(format!("usage: {USAGE}")),
+        _ => Err(format!("usage: {USAGE_TEXT}")),
     }
 }
 
@@ -140,7 +140,7 @@ fn run_watch(words: &[&str]) -> Result<(), String> {
         ("--for", minute),
     ];
     let [target] = args::take_times(words, &mut times)? else {
-        return Err(format!("usage: {USAGE}"));
+        return Err(format!("usage: {USAGE_TEXT}"));
     };
     let pace = wire::WatchPace {
         every: times[0].1,
@@ -156,7 +156,7 @@ fn run_hold(words: &[&str]) -> Result<String, String> {
         ("--timeout", KEPT_STAGE_WITHIN),
     ];
     let [name, target] = args::take_times(words, &mut times)? else {
-        return Err(format!("usage: {USAGE}"));
+        return Err(format!("usage: {USAGE_TEXT}"));
     };
     wire::hold_connection(name, target, times[0].1, times[1].1)
 }
@@ -207,7 +207,7 @@ mod tests {
             &["listen"],
             &["hold", "a"],
         ] {
-            assert_eq!(run_command(words), Err(format!("usage: {USAGE}")));
+            assert_eq!(run_command(words), Err(format!("usage: {USAGE_TEXT}")));
         }
     }
 

@@ -12,7 +12,7 @@ use nix::sys::socket::Backlog;
 pub(crate) const SILENT_AT_MOST: Duration = Duration::from_secs(5);
 
 /// How many connections may wait to be taken.
-const QUEUE: i32 = 4096;
+const ACCEPT_QUEUE: i32 = 4096;
 
 pub(crate) fn listen_on(port: u16) -> Result<TcpListener, String> {
     let wrong = |why: &dyn std::fmt::Display| format!("failed to listen on port {port}: {why}");
@@ -21,7 +21,7 @@ pub(crate) fn listen_on(port: u16) -> Result<TcpListener, String> {
     let listener = bound.map_err(|why| wrong(&why))?;
     // The library asks for room for 128; hundreds that knock at once would run into their
     // time-outs.
-    let room = Backlog::new(QUEUE).map_err(|why| wrong(&why))?;
+    let room = Backlog::new(ACCEPT_QUEUE).map_err(|why| wrong(&why))?;
     nix::sys::socket::listen(&listener, room).map_err(|why| wrong(&why))?;
     Ok(listener)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cluster::ClusterProvider;
-use components::{ETCD_TOOLS, PROBE, PinnedComponent};
+use components::{ETCD_TOOLS, PROBE_NAME, PinnedComponent};
 use engine::WorldTrial;
 use model::{
     ActionWrites, Capability, ClusterKey, ClusterSpec, LoadedScenario, WorldOutcome,
@@ -220,7 +220,7 @@ pub fn needed_components(
         .iter()
         .any(|facts| facts.writes == ActionWrites::Images)
     {
-        tools.push(components::only_version(PROBE)?);
+        tools.push(components::only_version(PROBE_NAME)?);
     }
     for tool in tools {
         if !needed.iter().any(|one| std::ptr::eq(*one, tool)) {

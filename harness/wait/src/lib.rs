@@ -1,5 +1,6 @@
 //! Waiting for conditions. Every wait has a name and a deadline, and remembers what it saw last;
-//! this is the only place of the project that sleeps.
+//! this is the only place of the project that sleeps while it waits. What is late on purpose, as an
+//! answer of the KMS plugin is, sleeps where it is asked for.
 
 use std::time::{Duration, Instant};
 

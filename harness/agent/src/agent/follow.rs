@@ -13,7 +13,7 @@ use crate::{AgentEvent, AgentLog};
 const LONGEST_LINE: u64 = 32 << 10;
 
 /// How deep below a folder log files are looked for.
-const DEEPEST: usize = 6;
+const DEEPEST_FOLDER: usize = 6;
 
 /// The log files below a place, and the lines that wait for a connection.
 pub(super) struct FollowedFiles {
@@ -117,7 +117,7 @@ fn log_files(place: &Path) -> Vec<PathBuf> {
     while let Some((folder, depth)) = folders.pop() {
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
             let path = entry.path();
-            if path.is_dir() && depth < DEEPEST {
+            if path.is_dir() && depth < DEEPEST_FOLDER {
                 folders.push((path, depth + 1));
             } else if path.extension().is_some_and(|end| end == "log") {
                 files.push(path);

@@ -13,7 +13,7 @@ use time::{OffsetDateTime, PrimitiveDateTime};
 use crate::Error;
 use crate::whole_file::replace_file;
 
-const STAMP: &[BorrowedFormatItem<'_>] =
+const TIME_FORMAT: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
 
 /// The agent's own word on its connection.
@@ -168,7 +168,7 @@ impl<'a> Values<'a> {
         if text.is_empty() {
             return Ok(None);
         }
-        let time = PrimitiveDateTime::parse(text, STAMP).map_err(|_| Error::State { key })?;
+        let time = PrimitiveDateTime::parse(text, TIME_FORMAT).map_err(|_| Error::State { key })?;
         Ok(Some(time.assume_utc().into()))
     }
 
@@ -188,7 +188,7 @@ impl<'a> Values<'a> {
 impl fmt::Display for AgentActivity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let stamp = |time: Option<SystemTime>| {
-            time.and_then(|time| OffsetDateTime::from(time).format(STAMP).ok())
+            time.and_then(|time| OffsetDateTime::from(time).format(TIME_FORMAT).ok())
                 .unwrap_or_default()
         };
         let mut text = String::from("# State file for wazuh-agentd (an agent of Gauntlet)\n");

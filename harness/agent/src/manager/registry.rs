@@ -7,7 +7,7 @@ use super::ForceEnrolment;
 use crate::{AgentKey, EnrolRefusal, EnrolRequest, Error};
 
 /// The file beside `client.keys` that says when an agent was enrolled, also one that is gone.
-const TIMES: &str = "agents-timestamp";
+const TIMES_FILE: &str = "agents-timestamp";
 
 /// The agents of a manager.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(super) type EnrolmentRefused = (EnrolRefusal, Option<String>);
 impl AgentRegistry {
     pub(super) fn load(dir: &Path) -> Result<Self, Error> {
         let keys = AgentKey::load(&dir.join("client.keys"))?;
-        let times = dir.join(TIMES);
+        let times = dir.join(TIMES_FILE);
         let text = match std::fs::read_to_string(&times) {
             Ok(text) => text,
             Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => String::new(),
@@ -115,7 +115,7 @@ impl AgentRegistry {
         )?;
         let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let line = format!("{} {} {} {seconds}\n", key.id, key.name, key.ip);
-        let path = self.dir.join(TIMES);
+        let path = self.dir.join(TIMES_FILE);
         let mut text = std::fs::read_to_string(&path).unwrap_or_default();
         text.push_str(&line);
         std::fs::write(&path, text).map_err(Error::file("write", path))?;

@@ -36,8 +36,8 @@ impl WazuhManager {
         }
     }
 
-    /// Takes frame after frame. The first that is no message of an agent ends the connection, and
-    /// this one only.
+    /// Takes frame after frame. The first that is not a message of an agent ends this connection,
+    /// and no other.
     fn serve_frames(&self, mut stream: TcpStream, on: u64) -> io::Result<()> {
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(ANSWER_READ_WITHIN))?;
@@ -55,8 +55,8 @@ impl WazuhManager {
                     return Err(io::Error::other(fault));
                 }
             };
-            let reply = if message == frame::PING {
-                Some(frame::PONG.to_vec())
+            let reply = if message == frame::PING_FRAME {
+                Some(frame::PONG_FRAME.to_vec())
             } else {
                 self.take_message(&message, from, Some(on))
                     .map_err(io::Error::other)?
@@ -68,14 +68,14 @@ impl WazuhManager {
     }
 
     pub(super) fn serve_udp(&self, socket: &UdpSocket) {
-        let mut buffer = vec![0; frame::LONGEST];
+        let mut buffer = vec![0; frame::LONGEST_FRAME];
         while let Ok((length, from)) = socket.recv_from(&mut buffer) {
             if self.stop.is_told() {
                 return;
             }
             let message = &buffer[..length];
-            let reply = if message == frame::PING {
-                Some(frame::PONG.to_vec())
+            let reply = if message == frame::PING_FRAME {
+                Some(frame::PONG_FRAME.to_vec())
             } else {
                 self.take_message(message, from.ip(), None)
                     .unwrap_or_default()

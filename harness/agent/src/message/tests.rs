@@ -105,7 +105,7 @@ fn what_would_never_end_is_not_read_to_its_end() {
     let huge = vec![b'a'; 40 << 20];
     let plain = build_plaintext(0, counter(1, 1), &huge);
     let body = encrypt_payload(&secret(), MessageCipher::Aes, &plain).unwrap();
-    assert!(body.len() <= LONGEST, "{}", body.len());
+    assert!(body.len() <= LONGEST_FRAME, "{}", body.len());
     assert!(
         open_message(
             &secret(),

@@ -9,7 +9,7 @@ use agent::{
     AgentEvent, AgentKey, EventMark, EventTally, MessageCipher, MessageCounter, frame, seal_message,
 };
 
-use crate::support::{PATIENCE, Running, agent_of, live, log, manager_in, start, tally, until};
+use crate::support::{Running, SEEN_WITHIN, agent_of, live, log, manager_in, start, tally, until};
 
 /// A message of the agent with the first key, as it goes over the wire.
 fn message(key: &AgentKey, counter: u32, payload: &[u8]) -> Vec<u8> {
@@ -120,11 +120,11 @@ fn what_is_no_message_disturbs_nobody_else() {
         datagrams.send_to(bytes, ("127.0.0.1", udp)).unwrap();
     }
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    frame::write_frame(&mut stream, frame::PING).unwrap();
+    stream.set_read_timeout(Some(SEEN_WITHIN)).unwrap();
+    frame::write_frame(&mut stream, frame::PING_FRAME).unwrap();
     assert_eq!(
         frame::read_frame(&mut stream).unwrap().as_deref(),
-        Some(frame::PONG)
+        Some(frame::PONG_FRAME)
     );
     let all = until("every event", || {
         Some(tally(dir.path(), "live")).filter(|tally| tally.received() == 500)

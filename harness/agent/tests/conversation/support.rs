@@ -18,7 +18,7 @@ use agent::{
 };
 
 /// Long enough for a machine that does much else.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+pub(crate) const SEEN_WITHIN: Duration = Duration::from_secs(90);
 
 /// Waits for something to become so.
 pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
@@ -27,7 +27,7 @@ pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         if let Some(found) = look() {
             return found;
         }
-        assert!(start.elapsed() < PATIENCE, "waited for {what}");
+        assert!(start.elapsed() < SEEN_WITHIN, "waited for {what}");
         pause.stopped_within(Duration::from_millis(10));
     }
 }

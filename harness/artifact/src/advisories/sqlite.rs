@@ -3,14 +3,14 @@
 
 use crate::Error;
 
-const PAGE: usize = 4096;
+const PAGE_BYTES: usize = 4096;
 /// The file's own head, on the first page.
 const FILE_HEAD: usize = 100;
 /// The head of a leaf page.
 const PAGE_HEAD: usize = 8;
 /// The longest row that needs no overflow page, in a table with ids and in one without.
-const LONGEST: usize = PAGE - 35;
-const LONGEST_KEYED: usize = (PAGE - 12) * 64 / 255 - 23;
+const LONGEST_CELL: usize = PAGE_BYTES - 35;
+const LONGEST_KEYED: usize = (PAGE_BYTES - 12) * 64 / 255 - 23;
 
 /// A value of a row.
 pub(super) enum SqliteValue {
@@ -100,12 +100,12 @@ fn page_head(pages: u32) -> [u8; FILE_HEAD] {
 
 /// A leaf page: its head, pointers to its rows, and the rows from the end on.
 fn leaf_page(table: &SqliteTable, start: usize) -> Result<Vec<u8>, Error> {
-    let mut page = vec![0; PAGE];
-    let (mut end, mut pointers) = (PAGE, Vec::new());
+    let mut page = vec![0; PAGE_BYTES];
+    let (mut end, mut pointers) = (PAGE_BYTES, Vec::new());
     let (kind, longest) = if table.keyed {
         (10, LONGEST_KEYED)
     } else {
-        (13, LONGEST)
+        (13, LONGEST_CELL)
     };
     for (id, row) in &table.rows {
         let payload = encode_record(row);
@@ -214,7 +214,7 @@ mod tests {
         let mut table = SqliteTable::new("t", "id integer PRIMARY KEY, v text");
         table.insert(7, vec![SqliteValue::Null, SqliteValue::Text("here".into())]);
         let file = encode_file(&[table]).unwrap();
-        assert_eq!(file.len(), 2 * PAGE);
+        assert_eq!(file.len(), 2 * PAGE_BYTES);
         assert!(file.starts_with(b"SQLite format 3\0"));
         assert_eq!(file[FILE_HEAD], 13);
         assert!(file.ends_with(b"\x07\x03\x00\x15here"));
@@ -225,14 +225,14 @@ mod tests {
         let mut table = SqliteTable::with_key("t", "k text PRIMARY KEY");
         table.insert(1, vec![SqliteValue::Text("key".into())]);
         let file = encode_file(&[table]).unwrap();
-        assert_eq!(file[PAGE], 10);
+        assert_eq!(file[PAGE_BYTES], 10);
         assert!(file.ends_with(b"\x00\x05\x02\x13key"));
     }
 
     #[test]
     fn a_row_that_needs_an_overflow_page_is_refused() {
         let mut table = SqliteTable::new("t", "v text");
-        table.insert(1, vec![SqliteValue::Text("x".repeat(LONGEST))]);
+        table.insert(1, vec![SqliteValue::Text("x".repeat(LONGEST_CELL))]);
         assert!(encode_file(&[table]).is_err());
     }
 }

@@ -16,7 +16,7 @@ use super::root::RootAuthority;
 use super::{CertificateText, TrustedRoot, VerifyRejection};
 
 /// The issuer of the token, as a UTF-8 string.
-const ISSUER: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1.8");
+const ISSUER_EXTENSION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1.8");
 
 /// The same in its older form, as it is.
 const OLD_ISSUER: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1.1");
@@ -25,7 +25,7 @@ const OLD_ISSUER: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.5
 const CODE_SIGNING: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 3];
 
 /// For timestamps.
-const TIMESTAMPING: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 8];
+const TIMESTAMPING_USAGE: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 8];
 const TIMESTAMP_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.8");
 
 /// A name that is neither an address nor a URI, as Fulcio gives it to users of a name alone.
@@ -58,7 +58,7 @@ pub(super) fn parse_certificate(bytes: &[u8]) -> Result<CertificateHolder, Verif
             .find(|one| one.extn_id == wanted)
             .map(|one| one.extn_value.as_bytes())
     };
-    let issuer = match extension(ISSUER) {
+    let issuer = match extension(ISSUER_EXTENSION) {
         Some(bytes) => Utf8StringRef::from_der(bytes)
             .ok()
             .map(|text| text.as_str().to_owned()),
@@ -82,7 +82,7 @@ pub(super) fn parse_certificate(bytes: &[u8]) -> Result<CertificateHolder, Verif
 }
 
 /// The one name that counts, as in sigstore-go 1.3.0: the first URI, else the first address of mail,
-/// else the first name of another kind. Names of hosts are no signers.
+/// else the first name of another kind. Names of hosts are not signers.
 fn certificate_subject(names: &[GeneralName]) -> Option<String> {
     let uri = names.iter().find_map(|name| match name {
         GeneralName::UniformResourceIdentifier(text) => Some(text.as_str().to_owned()),
@@ -175,7 +175,7 @@ pub(super) fn check_timestamp_chain(
         certificate,
         std::slice::from_ref(authority),
         embedded,
-        TIMESTAMPING,
+        TIMESTAMPING_USAGE,
         time,
     )
 }

@@ -30,7 +30,7 @@ const MOST_REPEATED: u32 = 1000;
 /// # Errors
 /// When it is not one.
 pub fn compile_expression(text: &str) -> Result<Regex, Error> {
-    let translated = translate(text)?;
+    let translated = translate_expression(text)?;
     Regex::new(&translated).map_err(|fault| {
         let said = fault.to_string();
         let last = said.lines().last().unwrap_or_default();
@@ -38,7 +38,7 @@ pub fn compile_expression(text: &str) -> Result<Regex, Error> {
     })
 }
 
-fn translate(text: &str) -> Result<String, Error> {
+fn translate_expression(text: &str) -> Result<String, Error> {
     let (mut out, mut rest) = (String::new(), text.chars().peekable());
     let mut is_repeated = false;
     while let Some(character) = rest.next() {
@@ -116,7 +116,7 @@ fn write_literal(character: char) -> String {
     format!("\\x{{{:X}}}", u32::from(character))
 }
 
-fn unfinished(what: &str) -> Error {
+fn unfinished_error(what: &str) -> Error {
     Error::expression(format!("{what} does not end"))
 }
 

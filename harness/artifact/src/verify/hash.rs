@@ -4,9 +4,9 @@ use der::asn1::ObjectIdentifier;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
 /// RFC 5754, 2.
-const SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.1");
-const SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.2");
-const SHA512: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.3");
+const SHA256_ID: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.1");
+const SHA384_ID: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.2");
+const SHA512_ID: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.3");
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HashAlgorithm {
@@ -38,9 +38,9 @@ impl HashAlgorithm {
 
     fn identifier(self) -> ObjectIdentifier {
         match self {
-            Self::Sha256 => SHA256,
-            Self::Sha384 => SHA384,
-            Self::Sha512 => SHA512,
+            Self::Sha256 => SHA256_ID,
+            Self::Sha384 => SHA384_ID,
+            Self::Sha512 => SHA512_ID,
         }
     }
 

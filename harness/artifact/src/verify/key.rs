@@ -14,14 +14,14 @@ use x509_cert::spki::SubjectPublicKeyInfoRef;
 use super::hash::HashAlgorithm;
 
 /// RFC 5480, 2.1.1.
-const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+const EC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 /// RFC 5480, 2.1.1.1: P-256 and P-384.
-const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
-const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
+const P256_CURVE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+const P384_CURVE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 /// RFC 8410, 3.
-const EDWARDS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+const EDWARDS_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 /// RFC 3279, 2.3.1.
-const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+const RSA_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum KeyKind {
@@ -63,13 +63,13 @@ impl PublicKey {
                 .map_err(|fault| fault.to_string())
         };
         let kind = match info.algorithm.oid {
-            EC => match curve()? {
-                P256 => KeyKind::P256,
-                P384 => KeyKind::P384,
+            EC_KEY => match curve()? {
+                P256_CURVE => KeyKind::P256,
+                P384_CURVE => KeyKind::P384,
                 other => return Err(format!("its curve {other} is not supported")),
             },
-            EDWARDS => KeyKind::Ed25519,
-            RSA => KeyKind::Rsa,
+            EDWARDS_KEY => KeyKind::Ed25519,
+            RSA_KEY => KeyKind::Rsa,
             other => return Err(format!("its type {other} is not supported")),
         };
         let key = info

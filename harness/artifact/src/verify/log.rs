@@ -51,7 +51,7 @@ pub(super) fn check_log_entries(
                 times.extend(time);
             }
             Err(EntryFault::Ignored(said)) => ignored.push(said),
-            Err(EntryFault::Fatal(said)) => return Err(untrusted(said)),
+            Err(EntryFault::Fatal(said)) => return Err(untrusted_log(said)),
         }
     }
     if found {
@@ -60,7 +60,7 @@ pub(super) fn check_log_entries(
         // Whatever order the entries have, the same one is named.
         Err(ignored.into_iter().max().map_or_else(
             || VerifyRejection::new(RejectionReason::NoLogEntry, "it has no entry of a log"),
-            untrusted,
+            untrusted_log,
         ))
     }
 }
@@ -74,13 +74,13 @@ fn check_places(bundle: &SigstoreBundle) -> Result<(), VerifyRejection> {
         .collect();
     places.sort_unstable();
     if places.windows(2).any(|pair| pair[0] == pair[1]) {
-        Err(untrusted("it has the same log entry twice"))
+        Err(untrusted_log("it has the same log entry twice"))
     } else {
         Ok(())
     }
 }
 
-fn untrusted(said: impl ToString) -> VerifyRejection {
+fn untrusted_log(said: impl ToString) -> VerifyRejection {
     VerifyRejection::new(RejectionReason::UntrustedLog, said)
 }
 

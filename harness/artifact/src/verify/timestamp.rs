@@ -14,7 +14,7 @@ use super::root::RootAuthority;
 use super::{TrustedRoot, VerifyRejection, certificate};
 
 const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");
-const TIMESTAMP: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.1.4");
+const TIMESTAMP_TYPE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.1.4");
 const MESSAGE_DIGEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.4");
 const CONTENT_TYPE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.3");
 
@@ -60,7 +60,7 @@ pub(super) fn verify_timestamps(
 fn check_stamped(answer: &[u8], signature: &[u8], root: &TrustedRoot) -> Result<u64, String> {
     let unreadable = |fault: der::Error| format!("the timestamp cannot be read: {fault}");
     let data = signed_data(answer).map_err(unreadable)?;
-    if data.encap_content_info.econtent_type != TIMESTAMP {
+    if data.encap_content_info.econtent_type != TIMESTAMP_TYPE {
         return Err("it is signed, and no timestamp".into());
     }
     let content = data
@@ -192,7 +192,7 @@ fn signed_by(signer: &SignerInfo, certificate: &[u8], content: &[u8]) -> bool {
         .is_some_and(|found| found.as_bytes() == hash.digest(content));
     let is_timestamp = value(CONTENT_TYPE)
         .and_then(|value| value.decode_as::<ObjectIdentifier>().ok())
-        .is_some_and(|kind| kind == TIMESTAMP);
+        .is_some_and(|kind| kind == TIMESTAMP_TYPE);
     let Ok(message) = attributes.to_der() else {
         return false;
     };

@@ -41,7 +41,7 @@ impl Cosign {
             "verify-blob"
         });
         if statement {
-            command.args(["--type", artifact::verify::SIGNATURE]);
+            command.args(["--type", artifact::verify::SIGNATURE_STATEMENT]);
         }
         match made.form.signer {
             SignerForm::Key => command

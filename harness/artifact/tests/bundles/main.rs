@@ -7,8 +7,8 @@ mod maker;
 mod spoil;
 
 use artifact::verify::{
-    CertificateText, RequiredSigner, SIGNATURE, SignedArtifact, TrustedRoot, VerifyRejection,
-    VerifyRequest, verify_one,
+    CertificateText, RequiredSigner, SIGNATURE_STATEMENT, SignedArtifact, TrustedRoot,
+    VerifyRejection, VerifyRequest, verify_one,
 };
 use maker::{
     ARTIFACT, BundleForm, Curve, EntryForm, ISSUED, ISSUER, MadeBundle, SUBJECT, SignerForm,
@@ -121,7 +121,7 @@ fn judge(made: &MadeBundle) -> Result<(), VerifyRejection> {
     };
     let wanted = VerifyRequest {
         by,
-        predicate_type: SIGNATURE,
+        predicate_type: SIGNATURE_STATEMENT,
         log: true,
         timestamp: false,
         root: &root,

@@ -254,7 +254,7 @@ fn sign_content(form: BundleForm, signer: &Signer) -> (Value, Vec<u8>) {
     let payload = json!({
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [{ "name": "artifact", "digest": { "sha256": hex(Sha256::digest(ARTIFACT)) } }],
-        "predicateType": artifact::verify::SIGNATURE,
+        "predicateType": artifact::verify::SIGNATURE_STATEMENT,
         "predicate": {},
     })
     .to_string();

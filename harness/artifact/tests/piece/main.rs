@@ -6,7 +6,9 @@ mod registry;
 
 use std::collections::BTreeMap;
 
-use artifact::verify::{RequiredSigner, SIGNATURE, TrustedRoot, VerifyRequest, verify_image};
+use artifact::verify::{
+    RequiredSigner, SIGNATURE_STATEMENT, TrustedRoot, VerifyRequest, verify_image,
+};
 use artifact::{AttachedPiece, OciImage, OciRegistry, digest};
 use model::RejectionReason;
 use serde_json::{Value, json};
@@ -256,7 +258,7 @@ fn why(kind: &str) -> RejectionReason {
     let root = TrustedRoot::default();
     let wanted = VerifyRequest {
         by: RequiredSigner::Key("no key"),
-        predicate_type: SIGNATURE,
+        predicate_type: SIGNATURE_STATEMENT,
         log: false,
         timestamp: false,
         root: &root,

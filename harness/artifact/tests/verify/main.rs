@@ -10,8 +10,8 @@ use std::fs;
 use std::path::Path;
 
 use artifact::verify::{
-    CertificateText, RequiredSigner, SIGNATURE, SignedArtifact, TrustedRoot, VerifyRequest,
-    verify_any, verify_one,
+    CertificateText, RequiredSigner, SIGNATURE_STATEMENT, SignedArtifact, TrustedRoot,
+    VerifyRequest, verify_any, verify_one,
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -63,7 +63,7 @@ fn mixed(part: &str) -> TrustedRoot {
 fn by_key<'a>(key: &'a str, root: &'a TrustedRoot) -> VerifyRequest<'a> {
     VerifyRequest {
         by: RequiredSigner::Key(key),
-        predicate_type: SIGNATURE,
+        predicate_type: SIGNATURE_STATEMENT,
         log: false,
         timestamp: false,
         root,
@@ -78,7 +78,7 @@ fn by_builder(root: &TrustedRoot) -> VerifyRequest<'_> {
     };
     VerifyRequest {
         by,
-        predicate_type: SIGNATURE,
+        predicate_type: SIGNATURE_STATEMENT,
         log: true,
         timestamp: true,
         root,

@@ -46,8 +46,8 @@ pub(crate) fn run_doctor() -> Result<ExitReason, CommandFault> {
     Err(missing_fault(NO_BOX, &findings))
 }
 
-/// The fault that names everything that is missing, each with what mends it, after what cannot be
-/// done for want of it.
+/// The fault that names everything that is missing, each with its fix, after what cannot be
+/// done without it.
 pub(crate) fn missing_fault(cannot: &str, findings: &[DoctorFinding]) -> CommandFault {
     let mut what = cannot.to_owned();
     for finding in findings.iter().filter(|finding| !finding.ok) {

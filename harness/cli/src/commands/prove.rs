@@ -41,7 +41,7 @@ pub(crate) fn run_prove(args: &ProveArguments) -> Result<ExitReason, CommandFaul
     interrupt::watch_signals(&cache);
     let plan = RunPlan::new(&scenarios, ClusterProvider::Box, 1)?;
     setup::ensure_ready(&cache, &plan.components(), args.setup)?;
-    let display = Arc::new(RunDisplay::new(&scenarios, None, 1));
+    let display = Arc::new(RunDisplay::new(&scenarios, 1));
     let observer: Arc<dyn RunObserver> = Arc::<RunDisplay>::clone(&display);
     let runner = ClusterRunner::new(
         interrupt::boxes_of_cache(&cache),

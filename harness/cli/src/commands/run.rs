@@ -9,6 +9,7 @@ mod hold;
 mod interrupted;
 pub(crate) mod outputs;
 mod pause;
+mod record;
 mod repeat;
 pub(crate) mod setup;
 
@@ -36,6 +37,7 @@ use crate::{interrupt, report, ui};
 use announcer::RunAnnouncer;
 use display::RunDisplay;
 use interrupted::InterruptedReport;
+use record::{RunRecord, RunRecorder};
 use repeat::{RepeatedRun, repeat_run};
 
 /// Runs the chosen scenarios.
@@ -55,8 +57,14 @@ pub(crate) fn run_scenarios(args: &RunArguments) -> Result<ExitReason, CommandFa
         return Ok(nothing_to_try(args));
     }
     let evidence = EvidenceFolder::in_cache(&cache);
-    let display = show_run(&found, args, &chosen)?;
-    let observer: Arc<dyn RunObserver> = Arc::<RunDisplay>::clone(&display);
+    let display = RunDisplay::new(&chosen, args.repeat).showing_steps(args.verbose);
+    let display = Arc::new(display);
+    let record = Arc::<RunRecord>::default();
+    let observer: Arc<dyn RunObserver> = Arc::new(RunRecorder {
+        record: Arc::clone(&record),
+        display: Arc::clone(&display),
+        announcer: scenario_announcer(&found, args, &chosen)?,
+    });
     let session = RunSession {
         args,
         found: &found,
@@ -72,6 +80,7 @@ pub(crate) fn run_scenarios(args: &RunArguments) -> Result<ExitReason, CommandFa
     let interrupted = InterruptedReport {
         args: args.clone(),
         chosen: chosen.clone(),
+        record: Arc::clone(&record),
         display: Arc::clone(&display),
         evidence: evidence.path().to_owned(),
         began,
@@ -81,11 +90,11 @@ pub(crate) fn run_scenarios(args: &RunArguments) -> Result<ExitReason, CommandFa
     display.clear();
     let ran = ran.inspect_err(|_| {
         // On a cluster that stays, a signal ends the run as a fault.
-        if display.was_interrupted() {
+        if record.was_interrupted() {
             interrupted.write();
         }
     })?;
-    let (mut report, live) = session.compare_run(ran, &store, &display)?;
+    let (mut report, live) = session.compare_run(ran, &store, &record)?;
     let held = if args.keep {
         live
     } else {
@@ -135,7 +144,7 @@ impl RunSession<'_> {
         &self,
         ran: RepeatedRun,
         store: &GoldenStore,
-        display: &RunDisplay,
+        record: &RunRecord,
     ) -> Result<(RunReport, Vec<LiveCluster>), CommandFault> {
         let RepeatedRun {
             mut ran,
@@ -146,7 +155,7 @@ impl RunSession<'_> {
         let mut report = RunReport::from_outcome(ran);
         report.folders = folders::folder_options(&self.args.folders);
         report.nodes = self.args.nodes;
-        report.told = display.told_scenarios();
+        report.told = record.told_scenarios();
         report.repeated = tally;
         compare::compare_all(store, self.found, &mut report);
         compare::compare_repetitions(store, &later, &mut report);
@@ -161,18 +170,17 @@ impl RunSession<'_> {
     }
 }
 
-/// What shows the run. What is repeated is reported when all of it is done.
-fn show_run(
+/// What reports scenarios while others are tried. What is repeated is reported when all of it is
+/// done.
+fn scenario_announcer(
     found: &CommandFolders,
     args: &RunArguments,
     chosen: &[Arc<LoadedScenario>],
-) -> Result<Arc<RunDisplay>, CommandFault> {
-    let announcer = match args.repeat {
-        1 => Some(RunAnnouncer::new(found, args, chosen)?),
-        _ => None,
-    };
-    let display = RunDisplay::new(chosen, announcer, args.repeat);
-    Ok(Arc::new(display.showing_steps(args.verbose)))
+) -> Result<Option<RunAnnouncer>, CommandFault> {
+    match args.repeat {
+        1 => RunAnnouncer::new(found, args, chosen).map(Some),
+        _ => Ok(None),
+    }
 }
 
 fn run_options(

@@ -37,7 +37,7 @@ const COUNTED_WITHIN: Duration = Duration::from_secs(30);
 const ENDED_WITHIN: Duration = Duration::from_secs(60);
 
 /// The wait until the API server goes by every ResourceQuota among `records`, has forgotten those
-/// that were deleted, and counts anew where something was deleted. Nothing where no quota is
+/// that were deleted, and counts again where something was deleted. Nothing where no quota is
 /// concerned.
 pub(super) fn quota_wait<'a>(
     sentinels: &'a SentinelObjects,

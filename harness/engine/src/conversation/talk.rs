@@ -4,7 +4,7 @@ use crate::Error;
 use std::collections::HashMap;
 
 use probe_protocol::{
-    EngineQuestion, NOBODY, ProbeAnswer, ProbeReply, ProbeReport, ProbeRequest, QuestionAnswer,
+    EngineQuestion, NO_QUESTION, ProbeAnswer, ProbeReply, ProbeReport, ProbeRequest, QuestionAnswer,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -109,7 +109,7 @@ fn pass_answer(
     waiting: &mut HashMap<u64, UnboundedSender<Result<QuestionAnswer, Error>>>,
 ) -> Result<(), Error> {
     let ProbeReply { id, said } = ProbeReply::read(line.as_bytes())?;
-    if id == NOBODY || id > last {
+    if id == NO_QUESTION || id > last {
         return Err(Error::unexpected(format!(
             "the probe said what was not asked: {said:?}"
         )));

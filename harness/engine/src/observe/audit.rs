@@ -175,7 +175,7 @@ fn find_event(log: &str, namespace: &str, wanted: &AuditMatch) -> Option<Value> 
         .map(|(_, event)| event)
 }
 
-/// Whether an event names this namespace, and is no request of another world's step.
+/// Whether an event names this namespace, and is not a request of another world's step.
 fn is_of_world(event: &Value, namespace: &str) -> bool {
     if let Some(world) = event["userAgent"]
         .as_str()

@@ -43,11 +43,11 @@ pub(crate) struct StepRequest<'a> {
     pub(crate) holds: HoldTimes,
 }
 
-/// A step, and what is expected of it in this world.
+/// A step, and what is intended of it in this world.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct ExpectedStep<'a> {
+pub(crate) struct IntendedStep<'a> {
     pub(crate) request: StepRequest<'a>,
-    pub(super) expected: &'a Answer,
+    pub(super) intended: &'a Answer,
 }
 
 impl<'a> WorldCase<'a> {
@@ -173,25 +173,25 @@ impl<'a> WorldCase<'a> {
             .any(|step| matches!(&step.action, Action::LookFor(ObservedRecord::Metric(_))))
     }
 
-    /// The steps that this world takes, in order, with what is expected of each.
+    /// The steps that this world takes, in order, with what is intended of each.
     ///
     /// # Errors
-    /// When nothing is expected of one of them.
-    pub(crate) fn steps(&self) -> Result<Vec<ExpectedStep<'a>>, Error> {
+    /// When nothing is intended of one of them.
+    pub(crate) fn steps(&self) -> Result<Vec<IntendedStep<'a>>, Error> {
         self.loaded
             .scenario
             .steps_in(self.name)
-            .map(|step| self.expected(step))
+            .map(|step| self.intended_step(step))
             .collect()
     }
 
-    fn expected(&self, step: &'a ScenarioStep) -> Result<ExpectedStep<'a>, Error> {
-        let expected = step.intended_verdict(self.name);
-        let expected = expected
+    fn intended_step(&self, step: &'a ScenarioStep) -> Result<IntendedStep<'a>, Error> {
+        let intended = step.intended_verdict(self.name);
+        let intended = intended
             .ok_or_else(|| Error::scenario(format!("step `{}` intends nothing here", step.id)))?;
-        Ok(ExpectedStep {
-            request: StepRequest::from_step(step, HoldTimes::until(step, expected)),
-            expected,
+        Ok(IntendedStep {
+            request: StepRequest::from_step(step, HoldTimes::until(step, intended)),
+            intended,
         })
     }
 }
@@ -245,7 +245,7 @@ steps:
             steps.iter().map(|step| step.request.id).collect::<Vec<_>>(),
             ["first"]
         );
-        assert_eq!(*steps[0].expected, Answer::Allowed);
+        assert_eq!(*steps[0].intended, Answer::Allowed);
         assert_eq!(case.controls().unwrap()[0].name(), "a");
         assert_eq!(
             WorldCase::find_world(&loaded, "bare")

@@ -9,7 +9,7 @@ use model::{
 };
 
 use super::LiveWorld;
-use super::case::{ExpectedStep, StepRequest};
+use super::case::{IntendedStep, StepRequest};
 use crate::actions::{self, Observation, StepContext};
 use crate::meter::step_meters;
 use crate::{EngineEvent, Error};
@@ -49,7 +49,7 @@ impl LiveWorld<'_> {
     }
 
     /// Takes one step, records it, and waits until what it wrote is in force.
-    pub(crate) async fn take_step(&mut self, step: &ExpectedStep<'_>) -> OutcomeCell {
+    pub(crate) async fn take_step(&mut self, step: &IntendedStep<'_>) -> OutcomeCell {
         let cell = match self.barrier.blocked_reason() {
             Some(why) => unreached_step(step, why),
             None => self.observe_step(step).await,
@@ -59,7 +59,7 @@ impl LiveWorld<'_> {
 
     async fn conclude_step(
         &mut self,
-        step: &ExpectedStep<'_>,
+        step: &IntendedStep<'_>,
         mut cell: OutcomeCell,
     ) -> OutcomeCell {
         if self.barrier.blocked_reason().is_none()
@@ -83,7 +83,7 @@ impl LiveWorld<'_> {
     /// Takes several steps that only look, all at a time: most of them wait for what does not come.
     async fn look_at_once(
         &mut self,
-        looks: &[ExpectedStep<'_>],
+        looks: &[IntendedStep<'_>],
     ) -> VecDeque<(Result<Observation, Error>, Duration)> {
         if looks.len() < 2 || self.barrier.blocked_reason().is_some() {
             return VecDeque::new();
@@ -98,7 +98,7 @@ impl LiveWorld<'_> {
     }
 
     /// Takes a step, and has counted what it cost others.
-    async fn observe_step(&mut self, step: &ExpectedStep<'_>) -> OutcomeCell {
+    async fn observe_step(&mut self, step: &IntendedStep<'_>) -> OutcomeCell {
         let request = step.request;
         self.granted = request.within;
         let mut meters = step_meters(self, &request);
@@ -144,7 +144,7 @@ impl LiveWorld<'_> {
     /// Records what came of a step; evidence is gathered at once where it is not as expected.
     async fn record_step(
         &mut self,
-        step: &ExpectedStep<'_>,
+        step: &IntendedStep<'_>,
         tried: Result<Observation, Error>,
         elapsed: Duration,
     ) -> OutcomeCell {
@@ -165,14 +165,14 @@ impl LiveWorld<'_> {
             .map_or(elapsed, |exchange| exchange.took);
         let millis = took.as_secs_f64() * 1000.0;
         let cell = OutcomeCell {
-            intended: step.expected.clone(),
+            intended: step.intended.clone(),
             verdict,
             second: None,
             detail: tried.detail,
             millis,
         };
         if cell.status() != CellStatus::Passed {
-            let why = format!("intended: {}\nseen: {}", step.expected, cell.verdict);
+            let why = format!("intended: {}\nseen: {}", step.intended, cell.verdict);
             self.write_evidence(step.request.id, &why, tried.exchange.as_ref())
                 .await;
         }
@@ -202,17 +202,17 @@ impl LiveWorld<'_> {
 }
 
 /// Whether a step changes nothing that another such step could find.
-fn only_looks(step: &ExpectedStep<'_>) -> bool {
+fn only_looks(step: &IntendedStep<'_>) -> bool {
     matches!(step.request.action, Action::Reach(_))
 }
 
 /// A step that comes after a control that never came into force.
-fn unreached_step(step: &ExpectedStep<'_>, why: &Error) -> OutcomeCell {
+fn unreached_step(step: &IntendedStep<'_>, why: &Error) -> OutcomeCell {
     let why = format!(
         "not tried, because an earlier step has no effect yet: {}",
         why.in_one_line()
     );
-    let (intended, verdict) = (step.expected.clone(), Verdict::broken(why));
+    let (intended, verdict) = (step.intended.clone(), Verdict::broken(why));
     OutcomeCell {
         intended,
         verdict,

@@ -64,14 +64,14 @@ async fn an_answer_is_late_and_a_caller_that_does_not_wait_gets_none() {
     served.set(settings(|settings| settings.delay = 60_000));
     let begin = Instant::now();
     let late = served
-        .ask::<_, StatusResponse>(STATUS, StatusRequest {}, Duration::from_millis(200))
+        .ask::<_, StatusResponse>(STATUS_PATH, StatusRequest {}, Duration::from_millis(200))
         .await;
     let code = late.unwrap_err().code();
     assert!(
         matches!(code, Code::DeadlineExceeded | Code::Cancelled),
         "{code}"
     );
-    assert!(begin.elapsed() < LONG);
+    assert!(begin.elapsed() < ANSWERED_WITHIN);
     served.set(PluginSettings::default());
     served.status().await.unwrap();
     let mut oks: Vec<bool> = served.calls().into_iter().map(|(.., ok)| ok).collect();
@@ -139,7 +139,11 @@ async fn settings_that_are_none_are_told_by_every_call() {
 async fn another_method_is_not_there_and_garbage_for_a_message_is_refused() {
     let mut served = Served::new().await;
     let other = served
-        .ask::<_, StatusResponse>("/v2.KeyManagementService/Sign", StatusRequest {}, LONG)
+        .ask::<_, StatusResponse>(
+            "/v2.KeyManagementService/Sign",
+            StatusRequest {},
+            ANSWERED_WITHIN,
+        )
         .await;
     assert_eq!(other.unwrap_err().code(), Code::Unimplemented);
     // Its second field is a string, which this is not.
@@ -148,11 +152,11 @@ async fn another_method_is_not_there_and_garbage_for_a_message_is_refused() {
     };
     let status = served
         .ask::<_, EncryptResponse>(
-            ENCRYPT,
+            ENCRYPT_PATH,
             Wrong {
                 uid: garbage.plaintext,
             },
-            LONG,
+            ANSWERED_WITHIN,
         )
         .await
         .unwrap_err();

@@ -22,4 +22,8 @@ pub static ADDON: PureAddon = PureAddon {
     denials: &[],
     settle_message: None,
     unserved: None,
+    varying_texts: &[],
+    control: None,
+    contradicts: None,
+    made_policy_prefixes: &[],
 };

@@ -1,4 +1,7 @@
-//! External Secrets Operator: its kinds.
+//! External Secrets Operator: its kinds, and the ways round what it may be asked for.
+
+mod rules;
+mod ways;
 
 use std::time::Duration;
 
@@ -6,7 +9,7 @@ use serde_json::Value;
 
 use crate::kinds::cluster_kind;
 use crate::scope::{OWN_NAMESPACE, all_are_ours, is_ours};
-use crate::{AddonVersion, KindBarrier, KindIsolation, PureAddon, ReachRule};
+use crate::{AddonControl, AddonVersion, KindBarrier, KindIsolation, PureAddon, ReachRule};
 
 const API_GROUP: &str = "external-secrets.io";
 const ADDON_BARRIER: KindBarrier = KindBarrier::Addon("external-secrets");
@@ -58,6 +61,18 @@ pub static ADDON: PureAddon = PureAddon {
     denials: &[],
     settle_message: None,
     unserved: None,
+    varying_texts: &[],
+    control: Some(&AddonControl {
+        title: "External Secrets Operator",
+        groups: &[API_GROUP],
+        subjects: &[],
+        ways: ways::WAYS,
+        webhook_labels: &[],
+        needs_no_object: false,
+        stops: Some(rules::keeps_back),
+    }),
+    contradicts: None,
+    made_policy_prefixes: &[],
 };
 
 /// A ClusterExternalSecret that goes into the world's namespaces alone; what it goes by is added

@@ -11,7 +11,8 @@ use super::is_name;
 use crate::kinds::cluster_kind;
 use crate::scope::is_ours;
 use crate::{
-    ANY_KIND, AddonVersion, KindBarrier, KindIsolation, PureAddon, ReachRule, WebhookDenial,
+    ANY_KIND, AddonControl, AddonVersion, KindBarrier, KindIsolation, PolicySubject, PureAddon,
+    ReachRule, WebhookDenial,
 };
 
 const ADDON_BARRIER: KindBarrier = KindBarrier::Addon("gatekeeper");
@@ -67,10 +68,23 @@ pub static ADDON: PureAddon = PureAddon {
     denials: &[WebhookDenial {
         is_webhook: |name| name == "validation.gatekeeper.sh",
         policies: constraints,
+        instead: &[],
         about: "Gatekeeper, by the constraint of this name (several with a comma between them).",
     }],
     settle_message: None,
     unserved: None,
+    varying_texts: &[],
+    control: Some(&AddonControl {
+        title: "Gatekeeper",
+        groups: &["gatekeeper.sh"],
+        subjects: &[PolicySubject::Pods],
+        ways: &[],
+        webhook_labels: &[],
+        needs_no_object: false,
+        stops: None,
+    }),
+    contradicts: None,
+    made_policy_prefixes: &[],
 };
 
 /// Whether a constraint matches objects of the world's namespaces alone.

@@ -1,18 +1,18 @@
-//! Kyverno: its kinds and its refusals.
-//!
-//! The texts are those of Kyverno 1.19 (kyverno/kyverno `pkg/webhooks/utils/block.go`,
-//! `pkg/webhooks/resource/ivpol`), as a cluster answered them: HTTP 400, without a reason.
+//! Kyverno: its kinds, its refusals, and the ways round it alone.
+
+mod denials;
+mod ways;
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{is_name, kyverno_controllers, kyverno_exceptions, kyverno_exceptions_apart};
+use super::{kyverno_controllers, kyverno_exceptions, kyverno_exceptions_apart};
 use crate::kinds::{cluster_kind, stays_in_namespaces};
 use crate::scope::{is_ours, selects_only_us};
 use crate::{
-    AddonInstall, AddonVersion, KindBarrier, KindIsolation, PureAddon, ReachRule, WebhookDenial,
-    includes_addon,
+    AddonControl, AddonInstall, AddonVersion, KindBarrier, KindIsolation, PolicySubject, PureAddon,
+    ReachRule, VaryingText, WebhookDenial, includes_addon,
 };
 
 const ADDON_BARRIER: KindBarrier = KindBarrier::Addon("kyverno");
@@ -52,6 +52,10 @@ pub(super) const KYVERNO_PART: PureAddon = PureAddon {
     denials: &[],
     settle_message: None,
     unserved: None,
+    varying_texts: &[],
+    control: None,
+    contradicts: None,
+    made_policy_prefixes: &[],
 };
 
 /// Kyverno.
@@ -166,90 +170,41 @@ pub static ADDON: PureAddon = PureAddon {
         ("wgpolicyk8s.io", "PolicyReport"),
     ],
     denials: &[WebhookDenial {
-        is_webhook,
-        policies,
+        is_webhook: denials::is_webhook,
+        policies: denials::policies,
+        instead: &[],
         about: "Kyverno, by the policy of this name (several with a comma between them).",
     }],
     settle_message: None,
     unserved: Some(unserved_wish),
+    // A webhook is named by a hash of its selectors, and only where several are kept apart: it depends
+    // on which other worlds have policies just then.
+    varying_texts: &[VaryingText {
+        name: "kyverno-selectors",
+        pattern: r"\b(kyverno\.svc-(?:fail|ignore))-[0-9a-f]{8}\b",
+        replacement: "$1",
+        example: (
+            "webhook \"vpol.validate.kyverno.svc-fail-b9dd0ed0\" denied",
+            "webhook \"vpol.validate.kyverno.svc-fail\" denied",
+        ),
+    }],
+    control: Some(&AddonControl {
+        title: "Kyverno",
+        groups: &["kyverno.io"],
+        subjects: &[
+            PolicySubject::Pods,
+            PolicySubject::Images,
+            PolicySubject::LabelledObjects,
+        ],
+        ways: ways::WAYS,
+        webhook_labels: &[],
+        needs_no_object: false,
+        stops: None,
+    }),
+    contradicts: None,
+    // `pkg/utils/policy`, `pkg/admissionpolicy`.
+    made_policy_prefixes: &["cpol-", "mpol-", "vpol-"],
 };
-
-/// What its webhooks for resources are called: `mutate.kyverno.svc-fail`,
-/// `validate.kyverno.svc-ignore`, `ivpol.validate.kyverno.svc-fail-finegrained-POLICY`,
-/// `mpol.validate.kyverno.svc-fail`, which mutates. Those for its own policies end in
-/// `.kyverno.svc`.
-const WEBHOOK_NAMES: &str = ".kyverno.svc-";
-
-fn is_webhook(name: &str) -> bool {
-    let kind = name.split_once(WEBHOOK_NAMES).map(|(kind, _)| kind);
-    kind.is_some_and(|kind| {
-        ["mutate", "validate"]
-            .iter()
-            .any(|end| kind.rsplit('.').next() == Some(end))
-    })
-}
-
-/// The policies that refused, from what follows `denied the request`.
-fn policies(rest: &str) -> Vec<&str> {
-    let Some(said) = rest.strip_prefix(": ") else {
-        return Vec::new();
-    };
-    let names = if let Some(named) = said.strip_prefix("Policy ") {
-        named_each(named, "; Policy ", &[" failed: ", " error: "])
-    } else if let Some((_, named)) = mutated(said) {
-        named_each(named, " Policy ", &[": "])
-    } else {
-        blocking(said)
-    };
-    if names.iter().all(|name| is_name(name)) {
-        names
-    } else {
-        Vec::new()
-    }
-}
-
-/// What a policy that mutates could not do, behind what it is about:
-/// `Resource: NAMESPACE/NAME, Kind: KIND, Errors: [Policy NAME: WHY Policy NAME: WHY]`.
-fn mutated(said: &str) -> Option<(&str, &str)> {
-    let about = said.strip_prefix("Resource: ")?;
-    about
-        .split_once(", Errors: [Policy ")
-        .filter(|(resource, _)| resource.contains(", Kind: ") && !resource.contains('\n'))
-}
-
-/// The policies of a text in which each says why it refused. What one says can hold anything: only
-/// what begins like the first counts as another one.
-fn named_each<'a>(named: &'a str, between: &str, ends: &[&str]) -> Vec<&'a str> {
-    let mut pieces = named.split(between);
-    let first = pieces.next().and_then(|piece| first_of(piece, ends));
-    let others = pieces
-        .filter_map(|piece| first_of(piece, ends))
-        .filter(|name| is_name(name));
-    first
-        .into_iter()
-        .flat_map(|first| std::iter::once(first).chain(others.clone()))
-        .collect()
-}
-
-/// The policies of a list: what they found stands indented below each.
-fn blocking(said: &str) -> Vec<&str> {
-    let listed = said
-        .strip_prefix("\n\nresource ")
-        .and_then(|rest| rest.split_once(" was blocked due to the following policies \n\n"))
-        .filter(|(resource, _)| !resource.contains('\n'));
-    let lines = listed.into_iter().flat_map(|(_, blocked)| blocked.lines());
-    lines
-        .filter(|line| !line.is_empty() && !line.starts_with(' '))
-        .map(|line| line.strip_suffix(':').unwrap_or_default())
-        .collect()
-}
-
-fn first_of<'a>(text: &'a str, ends: &[&str]) -> Option<&'a str> {
-    ends.iter()
-        .filter_map(|end| text.split_once(end))
-        .map(|(name, _)| name)
-        .min_by_key(|name| name.len())
-}
 
 /// What an object asks for that nothing does in a world that installs this.
 fn unserved_wish(object: &Value, install: &BTreeSet<AddonInstall>) -> Option<&'static str> {
@@ -292,7 +247,7 @@ fn unserved_exception(
     let refs = exception["spec"]["policyRefs"].as_array();
     let mut refs = refs.into_iter().flatten();
     (is_new && refs.any(|one| one["kind"] != "ValidatingPolicy")).then_some(
-        "it is from a policy that is no ValidatingPolicy, and nothing is known that shows when such an exception counts",
+        "it is from a policy that is not a ValidatingPolicy, and nothing is known that shows when such an exception counts",
     )
 }
 
@@ -382,109 +337,7 @@ fn excepts_only_ours(names: &str, name: &str, exception: &Value) -> bool {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{is_webhook, policies, unserved_wish};
-
-    fn refusing_policy(rest: &str) -> Option<String> {
-        let named = policies(rest);
-        (!named.is_empty()).then(|| named.join(", "))
-    }
-
-    const BLOCKED: &str = ": \n\nresource Pod/t1/p was blocked due to the following policies \n\n";
-
-    #[test]
-    fn its_webhooks_for_resources_are_known() {
-        for name in [
-            "mutate.kyverno.svc-fail",
-            "validate.kyverno.svc-ignore",
-            "ivpol.validate.kyverno.svc-fail-finegrained-i1-signed",
-            "ivpol.mutate.kyverno.svc-ignore-finegrained-i3-ignore",
-            "vpol.validate.kyverno.svc-fail",
-            "nvpol.validate.kyverno.svc-ignore-a1b2c3",
-            "mpol.validate.kyverno.svc-fail",
-        ] {
-            assert!(is_webhook(name), "{name}");
-        }
-        for name in [
-            "validate-policy.kyverno.svc",
-            "policy.sigstore.dev",
-            "kyverno.svc-fail",
-            "a.kyverno.svc-fail",
-        ] {
-            assert!(!is_webhook(name), "{name}");
-        }
-    }
-
-    #[test]
-    fn a_cluster_policy_is_named() {
-        for why in [
-            "r0: 'failed to verify image registry.box:5000/ns/app:unsigned: .attestors[0].entries[0].keys: sigstore bundle verification failed: no matching signatures found'",
-            "autogen-signed: 'failed to verify image registry.box:5000/ns/app:v1: .attestors[0].entries[0].keys: no signatures found'",
-            "signed: missing digest for registry.box:5000/ns/app:v1",
-            "signed: unverified image registry.box:5009/xx/yy@sha256:2074e4ca3123a1658fb8ddf88ca99e1cc1fc4248c9a30f1d9c194e0cd0cd43fc",
-        ] {
-            assert_eq!(
-                refusing_policy(&format!("{BLOCKED}t1-pol:\n  {why}\n")),
-                Some("t1-pol".to_owned()),
-                "{why}"
-            );
-        }
-    }
-
-    #[test]
-    fn all_of_several_are_named() {
-        assert_eq!(
-            refusing_policy(&format!("{BLOCKED}t1-a:\n  r0: x\nt1-b:\n  r0: y\n")),
-            Some("t1-a, t1-b".to_owned())
-        );
-    }
-
-    #[test]
-    fn an_image_validating_policy_is_named() {
-        assert_eq!(
-            refusing_policy(": Policy i1-signed failed: not signed by the key"),
-            Some("i1-signed".to_owned())
-        );
-        assert_eq!(
-            refusing_policy(
-                ": Policy i4-fail error: failed to evaluate policy: Get \"https://registry.box:5009/v2/\": dial tcp"
-            ),
-            Some("i4-fail".to_owned())
-        );
-        assert_eq!(
-            refusing_policy(": Policy i4 error: x failed: y"),
-            Some("i4".to_owned())
-        );
-    }
-
-    #[test]
-    fn all_of_several_validating_policies_are_named() {
-        for (rest, named) in [
-            (": Policy a failed: x; Policy b error: y", "a, b"),
-            (": Policy a failed: say; Policy", "a"),
-            (": Policy a failed: see; Policy No 3 failed: x", "a"),
-        ] {
-            assert_eq!(refusing_policy(rest), Some(named.to_owned()), "{rest}");
-        }
-    }
-
-    #[test]
-    fn a_mutating_policy_that_fails_is_named() {
-        let failed = |errors: &str| {
-            refusing_policy(&format!(
-                ": Resource: t1/app, Kind: Pod, Errors: [{errors}]"
-            ))
-        };
-        assert_eq!(
-            failed("Policy t1-a: may not mutate atomic arrays, maps or structs: .spec.args"),
-            Some("t1-a".to_owned())
-        );
-        assert_eq!(
-            failed("Policy t1-a: x Policy t1-b: y"),
-            Some("t1-a, t1-b".to_owned())
-        );
-        assert_eq!(failed("Policy T 1: x"), None);
-        assert_eq!(failed("no"), None);
-    }
+    use super::unserved_wish;
 
     #[test]
     fn what_nothing_in_a_world_does_is_said() {
@@ -549,22 +402,5 @@ mod tests {
         };
         assert!(from("MutatingPolicy").is_some());
         assert_eq!(from("ValidatingPolicy"), None);
-    }
-
-    #[test]
-    fn other_words_name_nobody() {
-        for rest in [
-            ": no",
-            ": Policy A B failed: x",
-            ": Policy x",
-            BLOCKED,
-            &format!("{BLOCKED}A b:\n"),
-        ] {
-            assert_eq!(refusing_policy(rest), None, "{rest}");
-        }
-        assert_eq!(
-            refusing_policy(&format!(": \n\nresource Pod/a\n/b{}a:\n", &BLOCKED[22..])),
-            None
-        );
     }
 }

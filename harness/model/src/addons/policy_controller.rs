@@ -7,7 +7,10 @@
 use super::is_name;
 use crate::kinds::cluster_kind;
 use crate::scope::{all_are_ours, is_our_image};
-use crate::{AddonVersion, KindBarrier, KindIsolation, PureAddon, ReachRule, WebhookDenial};
+use crate::{
+    AddonControl, AddonVersion, KindBarrier, KindIsolation, PolicySubject, PureAddon, ReachRule,
+    WebhookDenial,
+};
 
 const ADDON_BARRIER: KindBarrier = KindBarrier::Addon("policy-controller");
 const GLOBS_ISOLATION: KindIsolation = KindIsolation::Stated(ReachRule(|policy| {
@@ -49,10 +52,27 @@ pub static ADDON: PureAddon = PureAddon {
     denials: &[WebhookDenial {
         is_webhook: |name| name == WEBHOOK_NAME,
         policies,
+        instead: &[NO_MATCH, NO_DIGEST],
         about: "Sigstore's policy-controller, by the policy of this name (several with a comma between them); `no matching policies` where none matched.",
     }],
     settle_message: Some(settle_authorities),
     unserved: None,
+    varying_texts: &[],
+    control: Some(&AddonControl {
+        title: "policy-controller",
+        groups: &["policy.sigstore.dev"],
+        subjects: &[
+            PolicySubject::Pods,
+            PolicySubject::Images,
+            PolicySubject::LabelledObjects,
+        ],
+        ways: &[],
+        webhook_labels: &["policy.sigstore.dev/include"],
+        needs_no_object: false,
+        stops: None,
+    }),
+    contradicts: None,
+    made_policy_prefixes: &[],
 };
 
 /// Its webhooks for what holds images, validating and mutating alike.
@@ -60,9 +80,6 @@ const WEBHOOK_NAME: &str = "policy.sigstore.dev";
 
 const NO_MATCH: &str = "no matching policies";
 const NO_DIGEST: &str = "must be an image digest";
-
-/// What stands in the place of a policy where none refused.
-pub(crate) const INSTEAD_OF_POLICY: [&str; 2] = [NO_MATCH, NO_DIGEST];
 
 /// The policies that refused, from what follows `denied the request`. Where it was none, it is what
 /// was wrong instead.

@@ -1,6 +1,12 @@
-//! Vault.
+//! Vault, and the ways round its roles.
 
-use crate::{AddonVersion, PureAddon};
+mod rules;
+mod ways;
+
+use crate::{AddonControl, AddonVersion, PureAddon};
+
+/// The address of its Service: one of those that are not given out by chance.
+pub const SERVICE_ADDRESS: &str = "10.96.0.200";
 
 /// Vault, unsealed.
 pub static ADDON: PureAddon = PureAddon {
@@ -24,4 +30,27 @@ pub static ADDON: PureAddon = PureAddon {
     denials: &[],
     settle_message: None,
     unserved: None,
+    varying_texts: &[],
+    // Its roles are in commands, and its objects are stores that log in to it.
+    control: Some(&AddonControl {
+        title: "Vault",
+        groups: &["external-secrets.io"],
+        subjects: &[],
+        ways: ways::WAYS,
+        webhook_labels: &[],
+        needs_no_object: true,
+        stops: Some(rules::keeps_out),
+    }),
+    contradicts: None,
+    made_policy_prefixes: &[],
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reference_names_the_address_of_its_service() {
+        assert!(ADDON.about.contains(&format!("http://{SERVICE_ADDRESS}:")));
+    }
+}

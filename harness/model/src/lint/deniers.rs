@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use super::generated::{generated_names, makes_object};
 use super::{FindingPlace, LintNotes};
-use crate::addons::{kyverno, policy_controller};
 use crate::served::is_usual_plugin;
 use crate::spelling::suggest_word;
 use crate::{
@@ -20,10 +19,6 @@ const WEBHOOK_KINDS: [&str; 2] = [
     "ValidatingWebhookConfiguration",
     "MutatingWebhookConfiguration",
 ];
-
-/// What Kyverno puts before a policy's name for the admission policy that it makes of it (kyverno
-/// 1.19 `pkg/utils/policy`, `pkg/admissionpolicy`).
-const MADE_POLICY_PREFIXES: [&str; 3] = ["cpol-", "mpol-", "vpol-"];
 
 impl LintNotes<'_> {
     pub(super) fn check_deniers(&mut self) {
@@ -165,8 +160,8 @@ impl<'a> MadeControls<'a> {
         }
         let names = policy.split(", ");
         let is_told_instead = |name: &&str| {
-            *engine == policy_controller::ADDON
-                && policy_controller::INSTEAD_OF_POLICY.contains(name)
+            let mut denials = engine.denials.iter();
+            denials.any(|denial| denial.instead.contains(name))
         };
         let served = |object: &&&Value| {
             let version = object["apiVersion"].as_str().unwrap_or_default();
@@ -258,17 +253,17 @@ impl<'a> MadeControls<'a> {
         }
     }
 
-    /// Whether Kyverno makes this admission policy of one of its own.
+    /// Whether an engine makes this admission policy of one of its own.
     fn is_made_of_another(&self, name: &str) -> bool {
-        let mut prefixes = MADE_POLICY_PREFIXES.iter();
+        let addons = self.install.iter().map(|one| one.addon());
+        let mut prefixes = addons.flat_map(|addon| addon.made_policy_prefixes);
         let origin = prefixes.find_map(|prefix| name.strip_prefix(prefix));
-        includes_addon(&self.install, &kyverno::ADDON)
-            && origin.is_some_and(|origin| {
-                self.objects
-                    .iter()
-                    .filter_map(object_name)
-                    .any(|one| one == origin)
-            })
+        origin.is_some_and(|origin| {
+            self.objects
+                .iter()
+                .filter_map(object_name)
+                .any(|one| one == origin)
+        })
     }
 
     /// Whether a policy makes one of these kinds.

@@ -68,20 +68,13 @@ impl LintNotes<'_> {
     fn check_documents(&mut self) {
         let mut written = BTreeSet::new();
         for step in &self.loaded.scenario.steps {
-            let used = match &step.action {
-                Action::Sbom(sbom) => {
-                    written.insert(sbom.into.as_str());
-                    continue;
-                }
-                Action::Attest(attest) => match &attest.predicate {
-                    StatementPredicate::Sbom(name) => name,
-                    StatementPredicate::File(_) => continue,
-                },
-                Action::Attach(attach) => &attach.sbom,
-                Action::Scan(scan) => &scan.sbom,
-                _ => continue,
+            if let Action::Sbom(sbom) = &step.action {
+                written.insert(sbom.into.as_str());
+            }
+            let Some(used) = used_document(&step.action) else {
+                continue;
             };
-            if !written.contains(used.as_str()) {
+            if !written.contains(used) {
                 let what = format!(
                     "step `{}` uses the bill of materials `{used}`, which no earlier step writes",
                     step.id
@@ -93,6 +86,62 @@ impl LintNotes<'_> {
                 );
             }
         }
+    }
+}
+
+/// The bill of materials that an action uses.
+fn used_document(action: &Action) -> Option<&str> {
+    match action {
+        Action::Attest(attest) => match &attest.predicate {
+            StatementPredicate::Sbom(name) => Some(name),
+            StatementPredicate::File(_) => None,
+        },
+        Action::Attach(attach) => Some(&attach.sbom),
+        Action::Scan(scan) => Some(&scan.sbom),
+        Action::Sbom(_)
+        | Action::Create(_)
+        | Action::Apply(_)
+        | Action::Update(_)
+        | Action::Patch { .. }
+        | Action::Delete(_)
+        | Action::DeleteCollection(_)
+        | Action::Get(_)
+        | Action::List { .. }
+        | Action::Label { .. }
+        | Action::Evict(_)
+        | Action::Exec { .. }
+        | Action::EphemeralContainer { .. }
+        | Action::Bind { .. }
+        | Action::Token { .. }
+        | Action::Scale { .. }
+        | Action::Path(_)
+        | Action::WaitRunning(_)
+        | Action::Reach(_)
+        | Action::OpenConnection(_)
+        | Action::CheckConnection(_)
+        | Action::LookFor(_)
+        | Action::Build(_)
+        | Action::Push(_)
+        | Action::Copy(_)
+        | Action::Tamper(_)
+        | Action::Corrupt(_)
+        | Action::Sign(_)
+        | Action::Verify(_)
+        | Action::ReadEtcdValue(_)
+        | Action::SetEncryption(_)
+        | Action::RewriteSecrets(_)
+        | Action::CreateSecrets(_)
+        | Action::CheckSecrets
+        | Action::Process(_)
+        | Action::Node(_)
+        | Action::Kms(_)
+        | Action::CopyEtcdValue(_)
+        | Action::Snapshot(_)
+        | Action::Restore(_)
+        | Action::Rotate(_)
+        | Action::CheckPropagation(_)
+        | Action::CheckAgent(_)
+        | Action::CheckDelivery(_) => None,
     }
 }
 

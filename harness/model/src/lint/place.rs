@@ -248,7 +248,7 @@ impl FileOutline<'_> {
         alone.or(spans.first()).copied()
     }
 
-    /// Whether what stands there is no part of a longer name.
+    /// Whether what stands there is not a part of a longer name.
     fn stands_alone(&self, span: TextSpan) -> bool {
         let text = &self.loaded.text;
         let end = span.start + span.length;

@@ -90,7 +90,7 @@ impl LintNotes<'_> {
             let (what, hint) = if user.starts_with(SYSTEM_PREFIX) {
                 (
                     format!(
-                        "step `{}` looks for the user `{user}`, whom nothing shows to be one",
+                        "step `{}` looks for the user `{user}`, and nothing shows that there is such a user",
                         step.id
                     ),
                     self.suggest_user(user),
@@ -104,7 +104,7 @@ impl LintNotes<'_> {
                     suggest_word(
                         user,
                         known.iter().copied(),
-                        "name a user of a step, or whom one impersonates",
+                        "name the user of a step, or the one that a step impersonates",
                     ),
                 )
             };

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{FindingPlace, LintNotes};
-use crate::addons::{kyverno_exceptions, kyverno_exceptions_apart, plain_registry, registry};
+use crate::addons::{plain_registry, registry};
 use crate::names::{image_of, placeholder_names};
 use crate::{
     Action, AddonInstall, Answer, AnswerSettling, Capability, ScenarioStep, ScenarioWorld,
@@ -55,14 +55,11 @@ impl LintNotes<'_> {
                 format!("`install: [{whole}, {part}]`"),
             );
         }
-        if includes_addon(&install, &kyverno_exceptions::ADDON)
-            && includes_addon(&install, &kyverno_exceptions_apart::ADDON)
-        {
+        let contradictions = install.iter().filter_map(|one| one.addon().contradicts);
+        for one in contradictions.filter(|one| includes_addon(&install, one.other)) {
             self.add_finding(
                 FindingPlace::World(name),
-                format!(
-                    "world `{name}` lets exceptions count everywhere and in one namespace alone"
-                ),
+                format!("world `{name}` {}", one.about),
                 "keep one of them",
             );
         }

@@ -127,7 +127,7 @@ impl LintNotes<'_> {
                 self.say_left_out(
                     name,
                     format!("`{name}` is left out without a reason"),
-                    "say why no step tries it, or name who does: `tried in AREA/NAME`",
+                    "say why no step tries it, or name the scenario that does: `tried in AREA/NAME`",
                 );
             }
         }

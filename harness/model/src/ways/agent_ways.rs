@@ -13,7 +13,7 @@ pub(super) static WAYS: &[WayRound] = &[
     WayRound {
         name: "key-without-enrolment",
         kinds: &[AgentManager],
-        about: "who has a key already is asked for no password and no certificate",
+        about: "an agent that already has a key needs neither the password nor a certificate",
         is_open: |control| {
             has_argument(control, "manager", "--password-file")
                 || has_argument(control, "manager", "--agent-authority")
@@ -29,7 +29,7 @@ pub(super) static WAYS: &[WayRound] = &[
     WayRound {
         name: "shared-password",
         kinds: &[AgentManager],
-        about: "whoever may read the Secret with the password enrols under a name of his own",
+        about: "a user who may read the Secret with the password enrols an agent of any name",
         is_open: |control| has_argument(control, "manager", "--password-file"),
         is_tried: |control, _| {
             let agents = arguments(control, "agent");
@@ -45,7 +45,7 @@ pub(super) static WAYS: &[WayRound] = &[
     WayRound {
         name: "password-for-an-impostor",
         kinds: &[AgentManager],
-        about: "an agent that looks at no certificate tells its password to whoever answers",
+        about: "an agent that checks no certificate sends its password to any server that answers",
         is_open: |control| {
             arguments(control, "agent")
                 .iter()

@@ -31,10 +31,10 @@ pub(super) enum AuditedUser {
 }
 
 impl AuditedUser {
-    /// Somebody whom no rule names.
+    /// A user that no rule names.
     pub(super) fn stranger() -> Self {
         Self::Known {
-            name: "somebody whom no rule names".into(),
+            name: "a user that no rule names".into(),
             groups: vec![AUTHENTICATED_GROUP.into()],
         }
     }
@@ -54,7 +54,7 @@ pub(super) struct AuditedRequest<'a> {
 }
 
 impl<'a> AuditedRequest<'a> {
-    /// That of somebody whom no rule names, for objects of a group and a plural.
+    /// That of a user that no rule names, for objects of a group and a plural.
     pub(super) fn by_stranger(verb: &'a str, group: &'a str, resource: &'a str) -> Self {
         Self {
             verb: Some(verb),

@@ -117,7 +117,7 @@ pub(super) static WAYS: &[WayRound] = &[
     WayRound {
         name: "unrecorded-user",
         kinds: &[Audit],
-        about: "somebody asks whom a rule leaves out, by his name or a group",
+        about: "a rule leaves out the user that asks, by name or by group",
         is_open: |control| policies(control).any(leaves_users_out),
         is_tried: |control, steps| {
             policies(control).any(|policy| {
@@ -131,7 +131,7 @@ pub(super) static WAYS: &[WayRound] = &[
     WayRound {
         name: "unknown-user",
         kinds: &[Audit],
-        about: "credentials that are not accepted: the request is nobody's, and every rule names users",
+        about: "the credentials are not accepted: the request has no user, and every rule names users",
         is_open: |control| {
             policies(control).any(|policy| {
                 let asked = AuditedRequest {

@@ -9,7 +9,8 @@ use super::held_objects::{is_labelled, is_of_kind};
 use super::sealing_rules::sealing_configurations;
 use super::stopped_step::{StoppedStep, is_everywhere};
 use super::tried::TriedStep;
-use crate::{AuditShape, LoadedScenario, Scenario};
+use super::{AddonControl, PolicySubject, addon_controls};
+use crate::{AuditShape, LoadedScenario, PureAddon, Scenario};
 
 /// A kind of control for which there are ways round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,12 +21,6 @@ pub enum ControlKind {
     AdmissionPolicy,
     /// A webhook configuration.
     Webhook,
-    /// Policies of Kyverno.
-    Kyverno,
-    /// Policies of Sigstore's policy-controller.
-    PolicyController,
-    /// Constraints of Gatekeeper.
-    Gatekeeper,
     /// Roles and their bindings.
     Rbac,
     /// NetworkPolicies.
@@ -40,23 +35,18 @@ pub enum ControlKind {
     NodeRestriction,
     /// Another of the API server's own admission plugins.
     AdmissionPlugin,
-    /// What External Secrets Operator may be asked for.
-    ExternalSecrets,
-    /// Roles of Vault.
-    Vault,
     /// What an agent's manager, or an agent, wants of the other.
     AgentManager,
+    /// An addon that is one.
+    Addon(&'static PureAddon),
 }
 
 impl ControlKind {
-    /// Every kind, in the order of the reference.
-    pub const ALL: [Self; 16] = [
+    /// Every kind but for addons, in the order of the reference.
+    const FIXED_KINDS: [Self; 11] = [
         Self::PodSecurity,
         Self::AdmissionPolicy,
         Self::Webhook,
-        Self::Kyverno,
-        Self::PolicyController,
-        Self::Gatekeeper,
         Self::Rbac,
         Self::NetworkPolicy,
         Self::Quota,
@@ -64,10 +54,38 @@ impl ControlKind {
         Self::Encryption,
         Self::NodeRestriction,
         Self::AdmissionPlugin,
-        Self::ExternalSecrets,
-        Self::Vault,
         Self::AgentManager,
     ];
+
+    /// Every kind, addons in the order of their table.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let addons = addon_controls().map(|(addon, _)| Self::Addon(addon));
+        Self::FIXED_KINDS.into_iter().chain(addons)
+    }
+
+    /// Whether this is an addon whose policies are about this.
+    pub(super) fn is_about(self, subject: PolicySubject) -> bool {
+        let control = self.addon_control();
+        control.is_some_and(|control| control.subjects.contains(&subject))
+    }
+
+    /// What an addon says of itself as a control.
+    pub(super) fn addon_control(self) -> Option<&'static AddonControl> {
+        match self {
+            Self::Addon(addon) => addon.control,
+            Self::PodSecurity
+            | Self::AdmissionPolicy
+            | Self::Webhook
+            | Self::Rbac
+            | Self::NetworkPolicy
+            | Self::Quota
+            | Self::Audit
+            | Self::Encryption
+            | Self::NodeRestriction
+            | Self::AdmissionPlugin
+            | Self::AgentManager => None,
+        }
+    }
 }
 
 impl fmt::Display for ControlKind {
@@ -76,9 +94,6 @@ impl fmt::Display for ControlKind {
             Self::PodSecurity => "Pod Security",
             Self::AdmissionPolicy => "an admission policy",
             Self::Webhook => "a webhook",
-            Self::Kyverno => "Kyverno",
-            Self::PolicyController => "policy-controller",
-            Self::Gatekeeper => "Gatekeeper",
             Self::Rbac => "RBAC",
             Self::NetworkPolicy => "a NetworkPolicy",
             Self::Quota => "a quota or a LimitRange",
@@ -86,9 +101,8 @@ impl fmt::Display for ControlKind {
             Self::Encryption => "encryption at rest",
             Self::NodeRestriction => "NodeRestriction",
             Self::AdmissionPlugin => "an admission plugin",
-            Self::ExternalSecrets => "External Secrets Operator",
-            Self::Vault => "Vault",
             Self::AgentManager => "an agent's manager",
+            Self::Addon(addon) => addon.control.map_or(addon.name, |control| control.title),
         })
     }
 }
@@ -121,7 +135,7 @@ pub struct HeldControl<'a> {
 
 impl HeldControl<'_> {
     /// Whether this text is in one of its objects.
-    pub(super) fn mentions(&self, text: &str) -> bool {
+    pub(crate) fn mentions(&self, text: &str) -> bool {
         self.objects
             .iter()
             .any(|object| object.to_string().contains(text))
@@ -139,8 +153,7 @@ pub(crate) fn held_controls<'a>(
         return (Vec::new(), tried);
     };
     let has_none = world == "bare" || own.changes_nothing();
-    let kinds = ControlKind::ALL.into_iter();
-    let controls = kinds
+    let controls = ControlKind::all()
         .filter(|kind| !has_none || is_everywhere(*kind))
         .filter_map(|kind| held_control(loaded, world, kind, &tried))
         .collect();
@@ -194,17 +207,16 @@ fn held_control<'a>(
         }
         ControlKind::Encryption => !configurations.is_empty(),
         // They need no object.
-        ControlKind::NodeRestriction | ControlKind::AdmissionPlugin | ControlKind::Vault => true,
+        ControlKind::NodeRestriction | ControlKind::AdmissionPlugin => true,
+        ControlKind::Addon(addon) => {
+            !objects.is_empty() || addon.control.is_some_and(|control| control.needs_no_object)
+        }
         ControlKind::AdmissionPolicy
         | ControlKind::Webhook
-        | ControlKind::Kyverno
-        | ControlKind::PolicyController
-        | ControlKind::Gatekeeper
         | ControlKind::Rbac
         | ControlKind::NetworkPolicy
         | ControlKind::Quota
         | ControlKind::Audit
-        | ControlKind::ExternalSecrets
         | ControlKind::AgentManager => !objects.is_empty(),
     };
     is_there.then(|| HeldControl {

@@ -24,9 +24,6 @@ pub(super) fn is_of_kind(
         }
         ControlKind::AdmissionPolicy => is_admission_policy(object, attacks, world),
         ControlKind::Webhook => named.ends_with("WebhookConfiguration"),
-        ControlKind::Kyverno => group.ends_with("kyverno.io"),
-        ControlKind::PolicyController => group == "policy.sigstore.dev",
-        ControlKind::Gatekeeper => group.ends_with("gatekeeper.sh"),
         ControlKind::Rbac => group == "rbac.authorization.k8s.io",
         ControlKind::NetworkPolicy => named == "NetworkPolicy",
         ControlKind::Quota => matches!(named, "ResourceQuota" | "LimitRange"),
@@ -34,13 +31,16 @@ pub(super) fn is_of_kind(
         ControlKind::Encryption => group == "apiserver.config.k8s.io",
         ControlKind::NodeRestriction => matches!(named, "Pod" | "Node"),
         ControlKind::AdmissionPlugin => true,
-        ControlKind::ExternalSecrets | ControlKind::Vault => group.ends_with("external-secrets.io"),
         ControlKind::AgentManager => is_of_agents(object),
+        ControlKind::Addon(addon) => {
+            let control = addon.control;
+            control.is_some_and(|control| control.has_group(group))
+        }
     }
 }
 
 /// The group of an object; empty for the core one.
-pub(super) fn object_group(object: &Value) -> &str {
+pub(crate) fn object_group(object: &Value) -> &str {
     let version = object["apiVersion"].as_str().unwrap_or_default();
     version.rsplit_once('/').map_or("", |(group, _)| group)
 }

@@ -4,20 +4,14 @@
 use serde_json::Value;
 
 use super::tried::TriedStep;
-use super::{ControlKind, HeldControl, WayRound, always};
-use crate::names::{image_of, placeholder_names};
-use crate::{Action, AttestImage, ImageName, SignatureFormat};
-
-use ControlKind::{Gatekeeper, Kyverno, PolicyController};
-
-const POLICY_ENGINES: &[ControlKind] = &[Kyverno, PolicyController, Gatekeeper];
-const IMAGE_VERIFIERS: &[ControlKind] = &[Kyverno, PolicyController];
+use super::{HeldControl, WayRound, always};
+use crate::{Action, AttestImage, ImageName};
 
 pub(super) static WAYS: &[WayRound] = &[
     // kubernetes.io, "Use an Image Volume With a Pod".
     WayRound {
         name: "image-volume",
-        kinds: POLICY_ENGINES,
+        kinds: &[],
         about: "the image is mounted as a volume",
         is_open: always,
         is_tried: |_, steps| {
@@ -37,7 +31,7 @@ pub(super) static WAYS: &[WayRound] = &[
     // Kyverno, "Verify Images Rules", `imageReferences`; policy-controller, "images".
     WayRound {
         name: "other-repository",
-        kinds: IMAGE_VERIFIERS,
+        kinds: &[],
         about: "the image is in a repository that the policy's pattern does not name",
         is_open: names_repositories,
         is_tried: |control, steps| {
@@ -49,7 +43,7 @@ pub(super) static WAYS: &[WayRound] = &[
     // Kyverno, "Verify Images Rules", `mutateDigest`; policy-controller resolves tags by itself.
     WayRound {
         name: "moved-tag",
-        kinds: IMAGE_VERIFIERS,
+        kinds: &[],
         about: "the tag names another image after it was looked at",
         is_open: always,
         is_tried: |_, steps| {
@@ -64,7 +58,7 @@ pub(super) static WAYS: &[WayRound] = &[
     // sigstore/cosign, "attest": an image has as many attestations of a type as anybody attaches.
     WayRound {
         name: "second-attestation",
-        kinds: IMAGE_VERIFIERS,
+        kinds: &[],
         about: "a second attestation of the same type says otherwise",
         is_open: asks_what_is_stated,
         is_tried: |_, steps| {
@@ -73,16 +67,6 @@ pub(super) static WAYS: &[WayRound] = &[
                 .enumerate()
                 .any(|(at, one)| all[..at].iter().any(|other| says_otherwise(one, other)))
         },
-    },
-    // sigstore/cosign 3: a signature is an attestation of a type of its own; `signing/attestation-as-signature`
-    // shows it: a rule that names no type takes any. policy-controller
-    // asks for that type by itself, and the older format keeps the two under different tags.
-    WayRound {
-        name: "statement-as-signature",
-        kinds: &[Kyverno],
-        about: "a statement of any type, by somebody whose signature is wanted, counts as the signature",
-        is_open: takes_any_statement,
-        is_tried: |_, steps| attestations(steps).any(|one| is_only_statement(one, steps)),
     },
 ];
 
@@ -119,12 +103,6 @@ fn uses_image(step: &TriedStep<'_>, image: &ImageName) -> bool {
 /// The type of the statement that is a signature (cosign 3).
 const SIGNATURE_TYPE: &str = "https://sigstore.dev/cosign/sign/v1";
 
-/// What a rule of a ClusterPolicy says that looks for Sigstore bundles.
-const BUNDLE_RULE: &str = "SigstoreBundle";
-
-/// What an ImageValidatingPolicy calls to look for signatures.
-const SIGNATURES_CALL: &str = "verifyImageSignatures(";
-
 /// Whether a policy looks for statements of some type, but for the one that is a signature.
 fn asks_what_is_stated(control: &HeldControl<'_>) -> bool {
     let mut wanted = Vec::new();
@@ -136,19 +114,8 @@ fn asks_what_is_stated(control: &HeldControl<'_>) -> bool {
         .any(|one| !one.to_string().contains(SIGNATURE_TYPE))
 }
 
-/// Whether a rule looks for a signature and names no type: in a ClusterPolicy one for bundles
-/// without `attestations`, in an ImageValidatingPolicy an expression that asks for signatures.
-fn takes_any_statement(control: &HeldControl<'_>) -> bool {
-    let mut rules = Vec::new();
-    for object in &control.objects {
-        collect_items(object, "verifyImages", &mut rules);
-    }
-    let is_untyped = |rule: &&Value| rule["type"] == BUNDLE_RULE && rule["attestations"].is_null();
-    rules.iter().any(is_untyped) || control.mentions(SIGNATURES_CALL)
-}
-
 /// The items of every list behind this key.
-fn collect_items<'a>(value: &'a Value, key: &str, items: &mut Vec<&'a Value>) {
+pub(crate) fn collect_items<'a>(value: &'a Value, key: &str, items: &mut Vec<&'a Value>) {
     match value {
         Value::Object(fields) => {
             for (name, value) in fields {
@@ -163,7 +130,7 @@ fn collect_items<'a>(value: &'a Value, key: &str, items: &mut Vec<&'a Value>) {
     }
 }
 
-fn attestations<'a>(steps: &[TriedStep<'a>]) -> impl Iterator<Item = &'a AttestImage> {
+pub(crate) fn attestations<'a>(steps: &[TriedStep<'a>]) -> impl Iterator<Item = &'a AttestImage> {
     let all = steps.iter().map(|step| &step.step.action);
     all.filter_map(|action| match action {
         Action::Attest(attest) => Some(attest),
@@ -175,32 +142,6 @@ fn attestations<'a>(steps: &[TriedStep<'a>]) -> impl Iterator<Item = &'a AttestI
 /// same.
 fn says_otherwise(one: &AttestImage, other: &AttestImage) -> bool {
     one.image == other.image && one.kind == other.kind && one.predicate != other.predicate
-}
-
-/// Whether this is a bundle by a signer of other images about one that the signer did not sign, and
-/// a pod with that image is sent.
-fn is_only_statement(statement: &AttestImage, steps: &[TriedStep<'_>]) -> bool {
-    let signed: Vec<&ImageName> = steps
-        .iter()
-        .filter_map(|step| match &step.step.action {
-            Action::Sign(sign) if sign.with == statement.with => Some(&sign.image),
-            _ => None,
-        })
-        .collect();
-    statement.format == SignatureFormat::Bundle
-        && !signed.is_empty()
-        && !signed.contains(&&statement.image)
-        && steps.iter().any(|step| sends_image(step, &statement.image))
-}
-
-/// Whether an object is sent that names this image.
-fn sends_image(step: &TriedStep<'_>, image: &ImageName) -> bool {
-    let mut texts = step.sent.iter().map(|object| object.to_string());
-    texts.any(|text| {
-        placeholder_names(&text)
-            .filter_map(image_of)
-            .any(|one| one == *image)
-    })
 }
 
 /// Whether the policy is for some repositories alone.

@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 
+use super::HeldControl;
 use super::right_ways::grants;
 use super::tried::{ChangeVerb, TriedStep};
-use super::{ControlKind, HeldControl};
 use crate::spelling::plural_name;
+
 /// Subresources through which a part of the object is set as well, with a word of what a policy
 /// says of that part (kubernetes 1.36 `pkg/registry`, the strategies of each kind: what goes to
 /// `status` keeps the labels that came with it, but for Deployments).
@@ -153,9 +154,10 @@ pub(super) fn selecting_labels(control: &HeldControl<'_>) -> Vec<String> {
         collect_labels(object, &mut labels);
     }
     labels.retain(|label| label != "kubernetes.io/metadata.name");
-    // The webhooks of policy-controller ask for this one by themselves.
-    if control.kind == ControlKind::PolicyController && namespaces_can_be_changed(control) {
-        labels.push("policy.sigstore.dev/include".into());
+    if let Some(addon) = control.kind.addon_control()
+        && namespaces_can_be_changed(control)
+    {
+        labels.extend(addon.webhook_labels.iter().map(|&label| label.to_owned()));
     }
     labels
 }
@@ -180,7 +182,7 @@ pub(super) fn collect_labels(value: &Value, labels: &mut Vec<String>) {
 }
 
 /// The keys that a label selector asks for.
-pub(super) fn selector_keys(selector: &Value) -> Vec<String> {
+pub(crate) fn selector_keys(selector: &Value) -> Vec<String> {
     let exact = selector["matchLabels"].as_object().into_iter();
     let expressions = selector["matchExpressions"]
         .as_array()

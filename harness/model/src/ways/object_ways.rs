@@ -10,10 +10,9 @@ use super::object_rules::{
 use super::right_ways::grants;
 use super::tried::{ChangeVerb, TriedStep, is_workload_kind, kind_of};
 use super::{ControlKind, WayRound};
-use crate::system_users::NODES_GROUP;
-use crate::{Action, StepIdentity};
+use crate::Action;
 
-use ControlKind::{AdmissionPolicy, Kyverno, PodSecurity, PolicyController, Webhook};
+use ControlKind::{AdmissionPolicy, PodSecurity, Webhook};
 
 const REQUEST_RULES: &[ControlKind] = &[AdmissionPolicy, Webhook];
 const LEVEL_LABEL: &str = "pod-security.kubernetes.io/enforce";
@@ -23,7 +22,7 @@ pub(super) static WAYS: &[WayRound] = &[
     WayRound {
         name: "lower-level",
         kinds: &[PodSecurity],
-        about: "whoever may change the namespace sets a lower level",
+        about: "a user who may change the namespace sets a lower level",
         is_open: namespaces_can_be_changed,
         is_tried: |_, steps| steps.iter().any(|step| relabels(step, LEVEL_LABEL)),
     },
@@ -131,7 +130,7 @@ pub(super) static WAYS: &[WayRound] = &[
     // of the object and of its namespace, which their authors set.
     WayRound {
         name: "opt-out-label",
-        kinds: &[AdmissionPolicy, Webhook, Kyverno, PolicyController],
+        kinds: REQUEST_RULES,
         about: "a label takes the object, or its namespace, out of what is selected",
         is_open: |control| !selecting_labels(control).is_empty(),
         is_tried: |control, steps| {
@@ -145,7 +144,7 @@ pub(super) static WAYS: &[WayRound] = &[
     WayRound {
         name: "exempt-identity",
         kinds: &[AdmissionPolicy],
-        about: "somebody who is exempt acts for others: a controller, or an account whose token can be had",
+        about: "an exempt account acts for others: a controller, or an account whose token can be requested",
         is_open: |control| {
             let mut objects = control.objects.iter();
             objects.any(|object| asks_for_user(&object.to_string()))
@@ -165,22 +164,6 @@ pub(super) static WAYS: &[WayRound] = &[
             };
             let mut guarded = steps.iter().filter(|step| is_guarded(step));
             guarded.any(|step| asks_as_exempt(control, step))
-        },
-    },
-    // kyverno 1.19 `config/install-latest-testing.yaml`, ConfigMap `kyverno`: `excludeGroups`.
-    WayRound {
-        name: "excluded-group",
-        kinds: &[Kyverno],
-        about: "somebody of the group `system:nodes` asks, which Kyverno's release leaves out",
-        is_open: |_| true,
-        is_tried: |_, steps| {
-            let is_member = |step: &TriedStep<'_>| match step.step.identity.as_ref() {
-                Some(StepIdentity::User { groups, .. }) => {
-                    groups.iter().any(|group| group == NODES_GROUP)
-                }
-                Some(StepIdentity::Serviceaccount { .. } | StepIdentity::Anonymous) | None => false,
-            };
-            steps.iter().any(is_member)
         },
     },
     // kubernetes.io, "Validating Admission Policy", "Failure Policy": an error counts as a pass.

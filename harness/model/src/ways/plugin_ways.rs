@@ -60,7 +60,7 @@ pub(super) static WAYS: &[WayRound] = &[
     WayRound {
         name: "group-without-the-name",
         kinds: &[NodeRestriction],
-        about: "somebody of `system:nodes` asks who is not called `system:node:…`, and is no kubelet to it",
+        about: "a member of `system:nodes` asks whose name is not `system:node:…`, and whom the plugin does not take for a kubelet",
         is_open: always,
         is_tried: |_, steps| {
             steps.iter().any(|step| match &step.step.identity {
@@ -110,9 +110,9 @@ pub(super) static WAYS: &[WayRound] = &[
     // kubernetes 1.36 `plugin/pkg/admission/serviceaccount`, `runtimeclass`, `priority`: they go by
     // the name alone.
     WayRound {
-        name: "made-anew",
+        name: "made-again",
         kinds: &[AdmissionPlugin],
-        about: "what the pod names is made anew by another, under the same name",
+        about: "what the pod names is deleted, and another user makes it again under the same name",
         is_open: |control| {
             has_plugin(
                 control,

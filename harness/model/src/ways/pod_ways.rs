@@ -1,18 +1,12 @@
 //! Ways round what is said about pods: another list of the pod, another object that makes one.
 
 use super::tried::{ChangeVerb, TriedStep, holds_field};
-use super::{ControlKind, HeldControl, WayRound, always};
+use super::{ControlKind, HeldControl, PolicySubject, WayRound, always};
 use crate::Action;
 
-use ControlKind::{AdmissionPolicy, Gatekeeper, Kyverno, PodSecurity, PolicyController};
+use ControlKind::{AdmissionPolicy, PodSecurity};
 
-const POD_CONTROLS: &[ControlKind] = &[
-    PodSecurity,
-    AdmissionPolicy,
-    Kyverno,
-    PolicyController,
-    Gatekeeper,
-];
+const POD_CONTROLS: &[ControlKind] = &[PodSecurity, AdmissionPolicy];
 
 pub(super) static WAYS: &[WayRound] = &[
     // kubernetes.io, "Pod Security Admission", "Workload resources and Pod templates".
@@ -47,7 +41,7 @@ pub(super) static WAYS: &[WayRound] = &[
     // kubernetes.io, "Pods", "Pod update and replacement": images can be changed afterwards.
     WayRound {
         name: "pod-changed",
-        kinds: &[PodSecurity, Kyverno, PolicyController, Gatekeeper],
+        kinds: &[PodSecurity],
         about: "the pod, or the template of a workload, is clean when it is made, and changed afterwards",
         is_open: always,
         is_tried: |_, steps| steps.iter().any(changes_a_pod),
@@ -79,7 +73,7 @@ fn is_about_pods(control: &HeldControl<'_>) -> bool {
         AdmissionPolicy => super::object_rules::rule_resources(control)
             .iter()
             .any(|resource| resource == "pods"),
-        kind => POD_CONTROLS.contains(&kind),
+        kind => kind == PodSecurity || kind.is_about(PolicySubject::Pods),
     }
 }
 
@@ -97,7 +91,7 @@ fn is_about_containers(control: &HeldControl<'_>) -> bool {
             };
             is_restricted || control.attacks.iter().any(in_a_container)
         }
-        kind => POD_CONTROLS.contains(&kind),
+        kind => kind == PodSecurity || kind.is_about(PolicySubject::Pods),
     }
 }
 

@@ -89,7 +89,7 @@ pub(super) static WAYS: &[WayRound] = &[
     WayRound {
         name: "limit-removed",
         kinds: &[Quota],
-        about: "whoever is limited raises or deletes the ResourceQuota or the LimitRange",
+        about: "the limited user raises or deletes the ResourceQuota or the LimitRange",
         is_open: |control| grants(&control.rights, CHANGE_VERBS, "", &LIMIT_PLURALS),
         is_tried: |_, steps| {
             let is_limit = |kind: &String| LIMIT_KINDS.contains(&kind.as_str());

@@ -108,7 +108,7 @@ pub(super) static WAYS: &[WayRound] = &[
     WayRound {
         name: "impersonate",
         kinds: &[Rbac],
-        about: "the request is made in the name of somebody who may",
+        about: "the request is made in the name of a user who may",
         is_open: |control| {
             grants(
                 &control.rights,
@@ -123,7 +123,7 @@ pub(super) static WAYS: &[WayRound] = &[
     WayRound {
         name: "grant-to-oneself",
         kinds: &[Rbac],
-        about: "whoever may write roles or bindings gives the right to himself",
+        about: "a user who may write roles or bindings grants the right to the same user",
         is_open: |control| {
             let roles = [
                 "roles",
@@ -150,7 +150,7 @@ pub(super) static WAYS: &[WayRound] = &[
     WayRound {
         name: "through-the-kubelet",
         kinds: &[Rbac],
-        about: "`nodes/proxy` asks the kubelet, which asks nobody",
+        about: "`nodes/proxy` leads to the kubelet, which does not ask what the user may do",
         is_open: |control| {
             grants(
                 &control.cluster_rights,

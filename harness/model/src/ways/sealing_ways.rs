@@ -66,7 +66,7 @@ pub(super) static WAYS: &[WayRound] = &[
     WayRound {
         name: "identity-behind",
         kinds: &[Encryption],
-        about: "while `identity` is among the providers, plain bytes that somebody puts into etcd are read",
+        about: "while `identity` is among the providers, plain bytes that were put into etcd are read",
         is_open: |control| {
             control
                 .configurations
@@ -114,7 +114,7 @@ pub(super) static WAYS: &[WayRound] = &[
     WayRound {
         name: "read-through-the-api",
         kinds: &[Encryption],
-        about: "who may read the object asks the API server, which opens it",
+        about: "a user who may read the object asks the API server, which decrypts it",
         is_open: always,
         is_tried: |control, steps| {
             steps.iter().any(|step| {

@@ -3,24 +3,22 @@
 
 use super::ControlKind;
 use super::agent_rules::is_agent_try;
-use super::operator_rules::{has_conditions, is_operator_kind};
 use super::tried::{TriedStep, plain_kind};
-use super::vault_rules::{has_other_role, is_login_output, writes_roles};
-use crate::addons::{external_secrets, gatekeeper, kyverno, policy_controller, vault};
 use crate::{
-    Action, Answer, LeakPlace, LoadedScenario, ObservedRecord, Plugin, Refuser, includes_addon,
+    Action, Answer, LeakPlace, LoadedScenario, ObservedRecord, Plugin, PureAddon, Refuser,
+    includes_addon,
 };
 
 /// The plugins of the API server that look at ResourceQuotas and LimitRanges.
 const LIMIT_PLUGINS: [Plugin; 2] = [Plugin::ResourceQuota, Plugin::LimitRanger];
 
 /// A step of a world, and the other worlds of its scenario.
-pub(super) struct StoppedStep<'s, 'a> {
-    pub(super) loaded: &'a LoadedScenario,
-    pub(super) world: &'a str,
+pub(crate) struct StoppedStep<'s, 'a> {
+    pub(crate) loaded: &'a LoadedScenario,
+    pub(crate) world: &'a str,
     /// All steps of the world.
-    pub(super) steps: &'s [TriedStep<'a>],
-    pub(super) step: &'s TriedStep<'a>,
+    pub(crate) steps: &'s [TriedStep<'a>],
+    pub(crate) step: &'s TriedStep<'a>,
 }
 
 /// Whether every world has the controls of this kind, `bare` included.
@@ -35,15 +33,14 @@ impl StoppedStep<'_, '_> {
         let is_stopped = match kind {
             ControlKind::Audit => self.is_recorded_here_alone(),
             ControlKind::Encryption => self.is_sealed(),
-            ControlKind::ExternalSecrets => self.is_kept_by_operator(),
-            ControlKind::Vault => self.is_kept_by_vault(),
             ControlKind::AgentManager => return self.is_kept_from_manager(),
+            ControlKind::Addon(addon) => match addon.control.and_then(|control| control.stops) {
+                Some(stops) => stops(self),
+                None => self.is_refused_by(kind),
+            },
             ControlKind::PodSecurity
             | ControlKind::AdmissionPolicy
             | ControlKind::Webhook
-            | ControlKind::Kyverno
-            | ControlKind::PolicyController
-            | ControlKind::Gatekeeper
             | ControlKind::Rbac
             | ControlKind::NetworkPolicy
             | ControlKind::Quota
@@ -53,7 +50,7 @@ impl StoppedStep<'_, '_> {
         is_stopped && (is_everywhere(kind) || self.passes_elsewhere())
     }
 
-    fn answer(&self) -> Option<&Answer> {
+    pub(crate) fn answer(&self) -> Option<&Answer> {
         self.step.step.intended_verdict(self.world)
     }
 
@@ -121,37 +118,9 @@ impl StoppedStep<'_, '_> {
         }
     }
 
-    fn has_addon(&self, addon: &crate::PureAddon) -> bool {
+    pub(crate) fn has_addon(&self, addon: &PureAddon) -> bool {
         let own = self.loaded.scenario.worlds.get(self.world);
         own.is_some_and(|own| includes_addon(&self.loaded.scenario.world_installs(own), addon))
-    }
-
-    /// Whether somebody is kept from what the operator would do for him: an object of it is refused,
-    /// or a store for some namespaces gives a Secret to no other.
-    fn is_kept_by_operator(&self) -> bool {
-        let is_asked = || {
-            let mut changes = self.step.changes().into_iter();
-            changes.any(|(_, kind)| is_operator_kind(&kind))
-        };
-        self.has_addon(&external_secrets::ADDON)
-            && match self.answer() {
-                Some(Answer::Denied { .. } | Answer::Forbidden) => is_asked(),
-                Some(Answer::Absent) => {
-                    is_secret_look(&self.step.step.action)
-                        && has_conditions(self.loaded, self.world)
-                }
-                _ => false,
-            }
-    }
-
-    /// Whether Vault keeps somebody out: by what it answers a login with, or by another role.
-    fn is_kept_by_vault(&self) -> bool {
-        self.has_addon(&vault::ADDON)
-            && writes_roles(self.steps)
-            && self.answer() == Some(&Answer::Absent)
-            && (is_login_output(self.steps, &self.step.step.action)
-                || is_secret_look(&self.step.step.action)
-                    && has_other_role(self.loaded, self.world))
     }
 
     /// Whether an agent gets through to its manager in one world and not in another, this being
@@ -165,7 +134,7 @@ impl StoppedStep<'_, '_> {
 }
 
 /// Whether a Secret is looked into.
-fn is_secret_look(action: &Action) -> bool {
+pub(crate) fn is_secret_look(action: &Action) -> bool {
     match action {
         Action::LookFor(ObservedRecord::Field(field)) => plain_kind(&field.of) == "secret",
         Action::LookFor(ObservedRecord::Canary(canary)) => match &canary.place {
@@ -177,17 +146,14 @@ fn is_secret_look(action: &Action) -> bool {
 }
 
 fn is_refuser(kind: ControlKind, by: &Refuser) -> bool {
-    let is_engine = |name: &str| match by {
-        Refuser::Engine { engine, .. } => engine.name == name,
-        _ => false,
-    };
     match kind {
         ControlKind::PodSecurity => *by == Refuser::PodSecurity,
         ControlKind::AdmissionPolicy => matches!(by, Refuser::Policy(_)),
         ControlKind::Webhook => matches!(by, Refuser::Webhook(_) | Refuser::FailingClosed(_)),
-        ControlKind::Kyverno => is_engine(kyverno::ADDON.name),
-        ControlKind::PolicyController => is_engine(policy_controller::ADDON.name),
-        ControlKind::Gatekeeper => is_engine(gatekeeper::ADDON.name),
+        ControlKind::Addon(addon) => match by {
+            Refuser::Engine { engine, .. } => *engine == addon,
+            _ => false,
+        },
         ControlKind::Quota => match by {
             Refuser::Quota(_) => true,
             Refuser::Plugin(plugin) => LIMIT_PLUGINS.contains(plugin),
@@ -202,8 +168,6 @@ fn is_refuser(kind: ControlKind, by: &Refuser) -> bool {
         | ControlKind::NetworkPolicy
         | ControlKind::Audit
         | ControlKind::Encryption
-        | ControlKind::ExternalSecrets
-        | ControlKind::Vault
         | ControlKind::AgentManager => false,
     }
 }

@@ -22,7 +22,7 @@ roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: Role, name: tenant}}
 }
 
 /// The ways that the lint misses in a scenario with these worlds, steps and files.
-pub(super) fn untried_ways(head: &str, steps: &[&str], files: &[(&str, &str)]) -> BTreeSet<String> {
+pub(crate) fn untried_ways(head: &str, steps: &[&str], files: &[(&str, &str)]) -> BTreeSet<String> {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("area/one");
     fs::create_dir_all(&dir).unwrap();
@@ -47,7 +47,7 @@ pub(super) fn untried_ways(head: &str, steps: &[&str], files: &[(&str, &str)]) -
 
 /// Each of these steps tries its own way, and no other of them: without any all are missed, and with
 /// one all but this one.
-pub(super) fn assert_each_tries_its_own(
+pub(crate) fn assert_each_tries_its_own(
     missed: &dyn Fn(&[&str]) -> BTreeSet<String>,
     steps: &[(&str, &[&str])],
 ) {

@@ -15,20 +15,70 @@ fn each_way_has_a_name_of_its_own() {
     assert_eq!(names.len(), ways_round().count());
     for way in ways_round() {
         assert_eq!(way_round(way.name).map(|found| found.name), Some(way.name));
-        assert!(
-            !way.kinds.is_empty() && !way.about.ends_with('.'),
-            "{}",
-            way.name
-        );
+        let mut kinds = ControlKind::all();
+        assert!(kinds.any(|kind| way.leads_round(kind)), "{}", way.name);
+        assert!(!way.about.ends_with('.'), "{}", way.name);
     }
     assert!(way_round("no-such-way").is_none());
 }
 
 #[test]
 fn each_kind_of_control_has_ways_round_it() {
-    for kind in ControlKind::ALL {
-        assert!(ways_round().any(|way| way.kinds.contains(&kind)), "{kind}");
+    for kind in ControlKind::all() {
+        assert!(ways_round().any(|way| way.leads_round(kind)), "{kind}");
     }
+    for subject in PolicySubject::ALL {
+        for name in subject.ways() {
+            assert!(way_round(name).is_some(), "{name} of {subject:?}");
+        }
+    }
+}
+
+/// What the lint has to know of an addon that refuses, and its descriptor does not say.
+fn unsaid_of_engine(engine: &PureAddon) -> Vec<String> {
+    let Some(control) = engine.control else {
+        return vec!["what it is as a control".into()];
+    };
+    let subjects = control.subjects.is_empty();
+    let subjects = subjects.then(|| "what its policies are about".to_owned());
+    let kinds = engine.kinds.iter();
+    let groups = kinds.filter(|kind| !control.has_group(kind.group));
+    let groups = groups.map(|kind| format!("the group of {}", kind.kind));
+    subjects.into_iter().chain(groups).collect()
+}
+
+/// A control that says next to nothing.
+static UNSAID_ENGINE: AddonControl = AddonControl {
+    title: "Another",
+    groups: &["sigstore.dev.example"],
+    subjects: &[],
+    ways: &[],
+    webhook_labels: &[],
+    needs_no_object: false,
+    stops: None,
+};
+
+/// A policy engine that is in the table and that the lint does not know as a control would have no
+/// ways round it, and no scenario would have to try any.
+#[test]
+fn every_addon_that_refuses_says_what_it_is_as_a_control() {
+    let engines = ADDONS.iter().filter(|addon| !addon.denials.is_empty());
+    assert!(engines.clone().count() >= 3);
+    for engine in engines {
+        assert_eq!(unsaid_of_engine(engine), Vec::<String>::new(), "{engine}");
+    }
+    let gatekeeper = &crate::addons::gatekeeper::ADDON;
+    let with_control = |control| {
+        unsaid_of_engine(&PureAddon {
+            control,
+            ..*gatekeeper
+        })
+    };
+    assert_eq!(with_control(None), ["what it is as a control"]);
+    assert_eq!(
+        with_control(Some(&UNSAID_ENGINE)).len(),
+        1 + gatekeeper.kinds.len()
+    );
 }
 
 const POLICY: &str = "{apiVersion: admissionregistration.k8s.io/v1, kind: ValidatingAdmissionPolicy, metadata: {name: guard},

@@ -8,20 +8,21 @@ use model::{EncryptionShape, FileText};
 use serde_json::{Value, json};
 
 use super::{
-    API_PORT, API_SERVER, BoxBlueprint, BoxFile, BoxProcess, HOME, SERVICE_CIDR, SERVICE_CIDR_6,
-    box_file, feature_gates, join_pairs, json_file, kubernetes_process, verbosity_flag,
+    API_PORT, API_SERVER, BOX_HOME, BoxBlueprint, BoxFile, BoxProcess, SERVICE_CIDR,
+    SERVICE_CIDR_6, box_file, feature_gates, join_pairs, json_file, kubernetes_process,
+    verbosity_flag,
 };
 use crate::Error;
-use crate::places::{NODE_ADDRESS, WORK};
+use crate::places::{NODE_ADDRESS, WORK_FOLDER};
 
 const AUDIT_POLICY: &str = "audit-policy.yaml";
-const ENCRYPTION: &str = "encryption.yaml";
+const ENCRYPTION_FILE: &str = "encryption.yaml";
 
 /// The configuration that a caller brings, in the folder that the box shares with the host.
 pub(crate) const OWN_ENCRYPTION: &str = "encryption.yaml";
-const ADMISSION: &str = "admission.yaml";
+const ADMISSION_FILE: &str = "admission.yaml";
 
-/// The audit log, below [`HOME`].
+/// The audit log, below [`BOX_HOME`].
 pub(crate) const AUDIT_LOG: &str = "logs/audit.jsonl";
 
 pub(super) fn apiserver_process(blueprint: &BoxBlueprint) -> BoxProcess {
@@ -33,10 +34,10 @@ pub(super) fn apiserver_process(blueprint: &BoxBlueprint) -> BoxProcess {
     ));
     args.extend(kubelet_identities());
     if cluster.audit.policy().is_some() {
-        args.push(format!("--audit-policy-file={HOME}/{AUDIT_POLICY}"));
+        args.push(format!("--audit-policy-file={BOX_HOME}/{AUDIT_POLICY}"));
     }
     if cluster.audit.has_log() {
-        args.push(format!("--audit-log-path={HOME}/{AUDIT_LOG}"));
+        args.push(format!("--audit-log-path={BOX_HOME}/{AUDIT_LOG}"));
         args.push("--audit-log-mode=blocking".into());
     }
     args.extend(encryption_flags(&cluster.encryption));
@@ -44,7 +45,7 @@ pub(super) fn apiserver_process(blueprint: &BoxBlueprint) -> BoxProcess {
     args.push(format!("--enable-admission-plugins={}", plugins.join(",")));
     if cluster.admission.is_some() {
         args.push(format!(
-            "--admission-control-config-file={HOME}/{ADMISSION}"
+            "--admission-control-config-file={BOX_HOME}/{ADMISSION_FILE}"
         ));
     }
     args.extend(feature_gates(&cluster.feature_gates));
@@ -72,15 +73,15 @@ fn configured_plugins(admission: Option<&str>) -> Vec<String> {
 }
 
 fn encryption_flags(encryption: &EncryptionShape<FileText>) -> Vec<String> {
-    let flag = |path: &str| format!("--encryption-provider-config={HOME}/{path}");
+    let flag = |path: &str| format!("--encryption-provider-config={BOX_HOME}/{path}");
     match encryption {
         EncryptionShape::Identity => Vec::new(),
         EncryptionShape::Aescbc | EncryptionShape::Aesgcm | EncryptionShape::Secretbox => {
-            vec![flag(ENCRYPTION)]
+            vec![flag(ENCRYPTION_FILE)]
         }
-        EncryptionShape::Config(_) => vec![flag(&format!("{WORK}/{OWN_ENCRYPTION}"))],
+        EncryptionShape::Config(_) => vec![flag(&format!("{WORK_FOLDER}/{OWN_ENCRYPTION}"))],
         EncryptionShape::ReloadingConfig(_) => vec![
-            flag(&format!("{WORK}/{OWN_ENCRYPTION}")),
+            flag(&format!("{WORK_FOLDER}/{OWN_ENCRYPTION}")),
             "--encryption-provider-config-automatic-reload=true".to_owned(),
         ],
     }
@@ -104,7 +105,7 @@ fn fixed_flags() -> Vec<String> {
 }
 
 fn kubelet_identities() -> Vec<String> {
-    let pki = |flag: &str, file: &str| format!("--{flag}={HOME}/pki/{file}");
+    let pki = |flag: &str, file: &str| format!("--{flag}={BOX_HOME}/pki/{file}");
     vec![
         pki("tls-cert-file", "kube-apiserver.crt"),
         pki("tls-private-key-file", "kube-apiserver.key"),
@@ -135,10 +136,10 @@ pub(super) fn apiserver_files(blueprint: &BoxBlueprint) -> Result<Vec<BoxFile>, 
         files.push(json_file(AUDIT_POLICY, &with_sentinel(policy)?));
     }
     if let Some(config) = encryption_file(&cluster.encryption)? {
-        files.push(json_file(ENCRYPTION, &config));
+        files.push(json_file(ENCRYPTION_FILE, &config));
     }
     if let Some(text) = &cluster.admission {
-        files.push(box_file(ADMISSION, text.as_str()));
+        files.push(box_file(ADMISSION_FILE, text.as_str()));
     }
     Ok(files)
 }

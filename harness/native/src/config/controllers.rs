@@ -1,8 +1,8 @@
 //! The controller manager and the scheduler.
 
 use super::{
-    BoxBlueprint, BoxProcess, HOME, NODE_MASK, NODE_MASK_6, POD_CIDR, POD_CIDR_6, feature_gates,
-    kubernetes_node, kubernetes_process, verbosity_flag,
+    BOX_HOME, BoxBlueprint, BoxProcess, NODE_MASK, NODE_MASK_6, POD_CIDR, POD_CIDR_6,
+    feature_gates, kubernetes_node, kubernetes_process, verbosity_flag,
 };
 use crate::places::TOKEN_KEY;
 
@@ -24,9 +24,9 @@ pub(super) fn controller_manager(blueprint: &BoxBlueprint) -> BoxProcess {
     let mut args = credential_flags("kube-controller-manager");
     args.extend([
         format!("--service-account-private-key-file={TOKEN_KEY}"),
-        format!("--root-ca-file={HOME}/pki/ca.crt"),
-        format!("--cluster-signing-cert-file={HOME}/pki/ca.crt"),
-        format!("--cluster-signing-key-file={HOME}/pki/ca.key"),
+        format!("--root-ca-file={BOX_HOME}/pki/ca.crt"),
+        format!("--cluster-signing-cert-file={BOX_HOME}/pki/ca.crt"),
+        format!("--cluster-signing-key-file={BOX_HOME}/pki/ca.key"),
         "--use-service-account-credentials=true".into(),
         // It would give up if the answer took 10 s, and it may have to wait at the closed gate.
         "--authentication-skip-lookup=true".into(),
@@ -62,7 +62,7 @@ pub(super) fn scheduler_process(blueprint: &BoxBlueprint) -> BoxProcess {
 }
 
 fn credential_flags(name: &str) -> Vec<String> {
-    let file = format!("{HOME}/{name}.kubeconfig");
+    let file = format!("{BOX_HOME}/{name}.kubeconfig");
     vec![
         format!("--kubeconfig={file}"),
         format!("--authentication-kubeconfig={file}"),

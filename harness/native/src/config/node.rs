@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use serde_json::json;
 
 use super::{
-    API_GATE_PORT, BoxBlueprint, BoxFile, BoxProcess, DNS_ADDRESS, HOME, OWN_PROGRAM, POD_CIDR,
+    API_GATE_PORT, BOX_HOME, BoxBlueprint, BoxFile, BoxProcess, DNS_ADDRESS, OWN_PROGRAM, POD_CIDR,
     POD_CIDR_6, json_file, kubernetes_node, runtime, verbosity_flag,
 };
 use crate::node::BoxNode;
@@ -24,7 +24,7 @@ pub(super) fn first_processes(blueprint: &BoxBlueprint, node: BoxNode) -> Vec<Bo
 
 /// What starts once the API server answers.
 pub(super) fn second_processes(blueprint: &BoxBlueprint, node: BoxNode) -> BoxProcess {
-    let config = format!("--config={HOME}/{}.yaml", node.own_name("kube-proxy"));
+    let config = format!("--config={BOX_HOME}/{}.yaml", node.own_name("kube-proxy"));
     placed_process(blueprint, node, kubernetes_node("kube-proxy", vec![config]))
 }
 
@@ -52,7 +52,7 @@ pub(super) fn placed_process(
     ];
     BoxProcess {
         name: node.own_name(&process.name),
-        program: format!("{HOME}/{OWN_PROGRAM}").into(),
+        program: format!("{BOX_HOME}/{OWN_PROGRAM}").into(),
         args: join.into_iter().chain(process.args).collect(),
         ..process
     }
@@ -61,9 +61,9 @@ pub(super) fn placed_process(
 fn kubelet_process(blueprint: &BoxBlueprint, node: BoxNode) -> BoxProcess {
     let own = node.own_name("kubelet");
     let mut args = vec![
-        format!("--config={HOME}/{own}.yaml"),
-        format!("--kubeconfig={HOME}/{own}.kubeconfig"),
-        format!("--root-dir={HOME}/{own}"),
+        format!("--config={BOX_HOME}/{own}.yaml"),
+        format!("--kubeconfig={BOX_HOME}/{own}.kubeconfig"),
+        format!("--root-dir={BOX_HOME}/{own}"),
         format!("--hostname-override={}", node.name()),
         format!(
             "--node-ip={}",
@@ -85,11 +85,11 @@ pub(super) fn node_files(blueprint: &BoxBlueprint, node: BoxNode) -> Vec<BoxFile
         "authentication": {
             "anonymous": { "enabled": false },
             "webhook": { "enabled": true },
-            "x509": { "clientCAFile": format!("{HOME}/pki/ca.crt") },
+            "x509": { "clientCAFile": format!("{BOX_HOME}/pki/ca.crt") },
         },
         "authorization": { "mode": "Webhook" },
-        "tlsCertFile": format!("{HOME}/pki/{own}.crt"),
-        "tlsPrivateKeyFile": format!("{HOME}/pki/{own}.key"),
+        "tlsCertFile": format!("{BOX_HOME}/pki/{own}.crt"),
+        "tlsPrivateKeyFile": format!("{BOX_HOME}/pki/{own}.key"),
         "cgroupDriver": "cgroupfs",
         "cgroupRoot": cgroup_root(blueprint, node),
         "failCgroupV1": false,
@@ -108,7 +108,7 @@ pub(super) fn node_files(blueprint: &BoxBlueprint, node: BoxNode) -> Vec<BoxFile
         "registryPullQPS": 0,
         "nodeStatusUpdateFrequency": "1s",
         "nodeStatusReportFrequency": "10s",
-        "volumePluginDir": format!("{HOME}/kubelet-plugins"),
+        "volumePluginDir": format!("{BOX_HOME}/kubelet-plugins"),
         "shutdownGracePeriod": "0s",
         "enableDebuggingHandlers": true,
         "featureGates": gates,
@@ -129,7 +129,7 @@ pub(super) fn node_files(blueprint: &BoxBlueprint, node: BoxNode) -> Vec<BoxFile
         "kind": "KubeProxyConfiguration",
         "mode": "nftables",
         "clusterCIDR": blueprint.families(POD_CIDR, POD_CIDR_6),
-        "clientConnection": { "kubeconfig": format!("{HOME}/{proxy}.kubeconfig") },
+        "clientConnection": { "kubeconfig": format!("{BOX_HOME}/{proxy}.kubeconfig") },
         "hostnameOverride": node.name(),
         "nftables": { "minSyncPeriod": "100ms" },
         "conntrack": { "maxPerCore": 0 },

@@ -1,8 +1,8 @@
 //! The key management plugins.
 
-use super::{BoxBlueprint, BoxProcess, HOME, OWN_PROGRAM, box_process};
+use super::{BOX_HOME, BoxBlueprint, BoxProcess, OWN_PROGRAM, box_process};
 use crate::kms_process::{KMS_ARGUMENT, KMS_FOLDER};
-use crate::places::WORK;
+use crate::places::WORK_FOLDER;
 
 pub(super) fn plugin_processes(blueprint: &BoxBlueprint) -> Vec<BoxProcess> {
     blueprint
@@ -14,7 +14,7 @@ pub(super) fn plugin_processes(blueprint: &BoxBlueprint) -> Vec<BoxProcess> {
 }
 
 fn plugin_process(name: &str) -> BoxProcess {
-    let folder = format!("{HOME}/{WORK}/{KMS_FOLDER}/{name}");
+    let folder = format!("{BOX_HOME}/{WORK_FOLDER}/{KMS_FOLDER}/{name}");
     let args = vec![
         KMS_ARGUMENT.to_owned(),
         format!("{folder}/kms.sock"),
@@ -22,7 +22,7 @@ fn plugin_process(name: &str) -> BoxProcess {
     ];
     box_process(
         &format!("kms-{name}"),
-        &format!("{HOME}/{OWN_PROGRAM}"),
+        &format!("{BOX_HOME}/{OWN_PROGRAM}"),
         args,
     )
 }

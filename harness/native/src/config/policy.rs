@@ -3,34 +3,34 @@
 
 use serde_json::{Value, json};
 
-use super::{BoxBlueprint, BoxProcess, HOME, OWN_PROGRAM, box_process, node};
+use super::{BOX_HOME, BoxBlueprint, BoxProcess, OWN_PROGRAM, box_process, node};
 use crate::node::BoxNode;
 use crate::pki::NETWORK_POLICY_USER;
-use crate::places::WORK;
+use crate::places::WORK_FOLDER;
 use enforcer::{REPORT_FOLDER, plugin};
 
 /// The hidden word; see [`crate::hidden_main`].
 pub(crate) const NETWORK_POLICY: &str = "__network-policy";
 
-const API: &str = "/apis/rbac.authorization.k8s.io/v1";
-const VERSION: &str = "rbac.authorization.k8s.io/v1";
+const RBAC_PATH: &str = "/apis/rbac.authorization.k8s.io/v1";
+const RBAC_VERSION: &str = "rbac.authorization.k8s.io/v1";
 
 /// What starts when there is a role for it.
 pub(super) fn enforcer_processes(blueprint: &BoxBlueprint) -> Vec<BoxProcess> {
     let enforcer = |node: BoxNode| {
-        let folder = format!("{HOME}/{WORK}/{REPORT_FOLDER}");
+        let folder = format!("{BOX_HOME}/{WORK_FOLDER}/{REPORT_FOLDER}");
         let args = vec![
             NETWORK_POLICY.to_owned(),
             node.name(),
             node::apiserver_url(),
             enforcer_socket(node),
             folder,
-            format!("{HOME}/pki"),
+            format!("{BOX_HOME}/pki"),
         ];
         node::placed_process(
             blueprint,
             node,
-            box_process("network-policy", &format!("{HOME}/{OWN_PROGRAM}"), args),
+            box_process("network-policy", &format!("{BOX_HOME}/{OWN_PROGRAM}"), args),
         )
     };
     blueprint.enforcing().map(enforcer).collect()
@@ -41,17 +41,17 @@ pub(super) fn cni_plugin(blueprint: &BoxBlueprint, node: BoxNode) -> Option<Valu
     blueprint
         .cluster
         .enforce_network_policy
-        .then(|| json!({ "type": plugin::NAME, "socket": enforcer_socket(node) }))
+        .then(|| json!({ "type": plugin::PROGRAM_NAME, "socket": enforcer_socket(node) }))
 }
 
 fn enforcer_socket(node: BoxNode) -> String {
-    format!("{HOME}/{REPORT_FOLDER}/{}.sock", node.name())
+    format!("{BOX_HOME}/{REPORT_FOLDER}/{}.sock", node.name())
 }
 
 /// What an enforcer may do: where to send it, and what.
 pub(crate) fn reader_role() -> [(String, Value); 2] {
     let role = json!({
-        "apiVersion": VERSION, "kind": "ClusterRole", "metadata": { "name": NETWORK_POLICY_USER },
+        "apiVersion": RBAC_VERSION, "kind": "ClusterRole", "metadata": { "name": NETWORK_POLICY_USER },
         "rules": [
             { "apiGroups": [""], "resources": ["pods", "namespaces"], "verbs": ["list", "watch"] },
             { "apiGroups": ["networking.k8s.io"], "resources": ["networkpolicies"], "verbs": ["list", "watch"] },
@@ -59,12 +59,12 @@ pub(crate) fn reader_role() -> [(String, Value); 2] {
     });
     let group = "rbac.authorization.k8s.io";
     let binding = json!({
-        "apiVersion": VERSION, "kind": "ClusterRoleBinding", "metadata": { "name": NETWORK_POLICY_USER },
+        "apiVersion": RBAC_VERSION, "kind": "ClusterRoleBinding", "metadata": { "name": NETWORK_POLICY_USER },
         "roleRef": { "apiGroup": group, "kind": "ClusterRole", "name": NETWORK_POLICY_USER },
         "subjects": [{ "apiGroup": group, "kind": "User", "name": NETWORK_POLICY_USER }],
     });
     [
-        (format!("{API}/clusterroles"), role),
-        (format!("{API}/clusterrolebindings"), binding),
+        (format!("{RBAC_PATH}/clusterroles"), role),
+        (format!("{RBAC_PATH}/clusterrolebindings"), binding),
     ]
 }

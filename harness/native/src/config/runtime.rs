@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{
-    BoxBlueprint, BoxFile, BoxProcess, HOME, IMAGE_IMPORT, PROBE_IMAGE, box_file, box_process,
+    BOX_HOME, BoxBlueprint, BoxFile, BoxProcess, IMAGE_IMPORT, PROBE_IMAGE, box_file, box_process,
     json_file, policy, services,
 };
 use crate::node::BoxNode;
@@ -13,15 +13,15 @@ pub(crate) const IMAGE_NAMESPACE: &str = "k8s.io";
 
 /// A node's containerd's socket.
 pub(crate) fn containerd_socket(node: BoxNode) -> String {
-    format!("{HOME}/{}.sock", node.own_name("containerd"))
+    format!("{BOX_HOME}/{}.sock", node.own_name("containerd"))
 }
 
 pub(super) fn containerd_processes(node: BoxNode) -> Vec<BoxProcess> {
     let containerd = box_process(
         "containerd",
-        &format!("{HOME}/bin/runtime/containerd"),
+        &format!("{BOX_HOME}/bin/runtime/containerd"),
         vec![format!(
-            "--config={HOME}/{}.toml",
+            "--config={BOX_HOME}/{}.toml",
             node.own_name("containerd")
         )],
     );
@@ -37,7 +37,7 @@ pub(super) fn containerd_processes(node: BoxNode) -> Vec<BoxProcess> {
     ];
     let mut import = box_process(
         IMAGE_IMPORT,
-        &format!("{HOME}/bin/runtime/ctr"),
+        &format!("{BOX_HOME}/bin/runtime/ctr"),
         args.map(ToOwned::to_owned).to_vec(),
     );
     import.after_socket = Some(socket.into());
@@ -65,7 +65,7 @@ pub(super) fn containerd_files(blueprint: &BoxBlueprint, node: BoxNode) -> Vec<B
                     "type": "host-local",
                     "ranges": ranges,
                     "routes": routes,
-                    "dataDir": format!("{HOME}/{}", node.own_name("cni-data")),
+                    "dataDir": format!("{BOX_HOME}/{}", node.own_name("cni-data")),
                 },
             },
             { "type": "portmap", "capabilities": { "portMappings": true } },
@@ -92,9 +92,9 @@ pub(super) fn containerd_files(blueprint: &BoxBlueprint, node: BoxNode) -> Vec<B
 /// Where CAP_SYS_RESOURCE is missing, runc is reached through this program (see [`crate::runc`]).
 fn containerd_process(node: BoxNode, confined: bool, registry: bool) -> String {
     let runc = if confined {
-        format!("{HOME}/bin/gauntlet-runc")
+        format!("{BOX_HOME}/bin/gauntlet-runc")
     } else {
-        format!("{HOME}/bin/runtime/runc")
+        format!("{BOX_HOME}/bin/runtime/runc")
     };
     let registry = if registry { services::HOSTS_CONFIG } else { "" };
     let (folder, cni, socket) = (
@@ -104,8 +104,8 @@ fn containerd_process(node: BoxNode, confined: bool, registry: bool) -> String {
     );
     format!(
         r#"version = 3
-root = "{HOME}/{folder}/root"
-state = "{HOME}/{folder}/state"
+root = "{BOX_HOME}/{folder}/root"
+state = "{BOX_HOME}/{folder}/state"
 disabled_plugins = [
   "io.containerd.snapshotter.v1.blockfile",
   "io.containerd.snapshotter.v1.btrfs",
@@ -131,8 +131,8 @@ disabled_plugins = [
         BinaryName = "{runc}"
         SystemdCgroup = false
   [plugins.'io.containerd.cri.v1.runtime'.cni]
-    bin_dirs = ["{HOME}/bin/runtime", "{HOME}/bin"]
-    conf_dir = "{HOME}/{cni}"
+    bin_dirs = ["{BOX_HOME}/bin/runtime", "{BOX_HOME}/bin"]
+    conf_dir = "{BOX_HOME}/{cni}"
     use_internal_loopback = true
 [plugins.'io.containerd.cri.v1.images'.pinned_images]
   sandbox = "{PROBE_IMAGE}"

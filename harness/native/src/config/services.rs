@@ -6,12 +6,15 @@ use model::ClusterSpec;
 use serde_json::{Value, json};
 
 use super::{
-    API_ADDRESS, BoxBlueprint, BoxFile, BoxProcess, HOME, NODE_ADDRESS, POD_CIDR, box_file,
+    API_ADDRESS, BOX_HOME, BoxBlueprint, BoxFile, BoxProcess, NODE_ADDRESS, POD_CIDR, box_file,
     box_process, json_file,
 };
 use crate::Error;
 use crate::pki::{LOG_KEY, REGISTRY_IDENTITY};
-use crate::places::{self, FRONT, FULCIO, PLAIN_REGISTRY, REKOR, SERVICES, TIMESTAMPS};
+use crate::places::{
+    self, ALL_SERVICES, FULCIO_SERVICE, PLAIN_REGISTRY, REGISTRY_FRONT, REKOR_SERVICE,
+    TIMESTAMP_SERVICE,
+};
 
 /// Where containerd looks registries up, as a line of its configuration.
 pub(super) const HOSTS_CONFIG: &str = r#"[plugins.'io.containerd.cri.v1.images'.registry]
@@ -23,7 +26,7 @@ pub(super) const HOSTS_CONFIG: &str = r#"[plugins.'io.containerd.cri.v1.images'.
 pub const SIGSTORE_COUNTER: [&str; 2] = ["gauntlet", "sigstore-from-pods"];
 
 /// The issuer of ServiceAccount tokens, which Fulcio asks for its keys.
-const ISSUER: &str = "https://kubernetes.default.svc";
+const TOKEN_ISSUER: &str = "https://kubernetes.default.svc";
 
 /// A service that the host waits for.
 pub(crate) struct HostService {
@@ -49,20 +52,20 @@ pub(crate) fn cluster_services(cluster: &ClusterSpec) -> Vec<HostService> {
         services.push(HostService {
             name: REGISTRY_IDENTITY,
             tls: true,
-            port: places::REGISTRY.port,
+            port: places::TLS_REGISTRY.port,
             path: "/v2/",
         });
         services.push(plain("registry-plain", PLAIN_REGISTRY.port, "/v2/"));
-        services.push(plain("front", FRONT.port, "/v2/"));
+        services.push(plain("front", REGISTRY_FRONT.port, "/v2/"));
     }
     if cluster.has_sigstore() {
-        services.push(plain("rekor", REKOR.port, "/healthz"));
+        services.push(plain("rekor", REKOR_SERVICE.port, "/healthz"));
         services.push(plain(
             "timestamp-authority",
-            TIMESTAMPS.port,
+            TIMESTAMP_SERVICE.port,
             "/api/v1/timestamp/certchain",
         ));
-        services.push(plain("fulcio", FULCIO.port, "/api/v1/rootCert"));
+        services.push(plain("fulcio", FULCIO_SERVICE.port, "/api/v1/rootCert"));
     }
     services
 }
@@ -82,13 +85,13 @@ pub(super) fn first_processes(cluster: &ClusterSpec) -> Vec<BoxProcess> {
             &["serve", "/run/gauntlet/registry-plain.json"],
         ));
         let (listen, upstream) = (
-            format!("0.0.0.0:{}", FRONT.port),
+            format!("0.0.0.0:{}", REGISTRY_FRONT.port),
             format!("127.0.0.1:{}", PLAIN_REGISTRY.port),
         );
         let args = ["front", "--listen", &listen, "--upstream", &upstream].map(ToOwned::to_owned);
         processes.push(box_process(
             "front",
-            &format!("{HOME}/images/probe"),
+            &format!("{BOX_HOME}/images/probe"),
             args.to_vec(),
         ));
     }
@@ -100,7 +103,7 @@ pub(super) fn first_processes(cluster: &ClusterSpec) -> Vec<BoxProcess> {
             &[
                 "serve",
                 "--host=0.0.0.0",
-                &format!("--port={}", TIMESTAMPS.port),
+                &format!("--port={}", TIMESTAMP_SERVICE.port),
                 "--timestamp-signer=memory",
                 "--disable-ntp-monitoring",
             ],
@@ -124,7 +127,8 @@ fn counts_images(cluster: &ClusterSpec) -> bool {
 /// Counts packets, and not connections: over one that is kept open, requests come unseen.
 fn count_rules() -> String {
     let [table, counter] = SIGSTORE_COUNTER;
-    let [log, dates, signs] = [REKOR, TIMESTAMPS, FULCIO].map(|service| service.port);
+    let [log, dates, signs] =
+        [REKOR_SERVICE, TIMESTAMP_SERVICE, FULCIO_SERVICE].map(|service| service.port);
     format!(
         "table inet {table} {{
   counter {counter} {{ }}
@@ -144,7 +148,7 @@ pub(super) fn third_processes(cluster: &ClusterSpec) -> Vec<BoxProcess> {
     }
     let args = [
         "serve",
-        &format!("--port={}", FULCIO.port),
+        &format!("--port={}", FULCIO_SERVICE.port),
         "--grpc-host=127.0.0.1",
         "--grpc-port=5556",
         "--metrics-port=5557",
@@ -159,11 +163,11 @@ pub(super) fn third_processes(cluster: &ClusterSpec) -> Vec<BoxProcess> {
 fn log_services() -> BoxProcess {
     let args = [
         "serve".to_owned(),
-        format!("--hostname={}", REKOR.name),
-        format!("--signer-filepath={HOME}/pki/{LOG_KEY}"),
-        format!("--storage-dir={HOME}/rekor"),
+        format!("--hostname={}", REKOR_SERVICE.name),
+        format!("--signer-filepath={BOX_HOME}/pki/{LOG_KEY}"),
+        format!("--storage-dir={BOX_HOME}/rekor"),
         "--http-address=0.0.0.0".to_owned(),
-        format!("--http-port={}", REKOR.port),
+        format!("--http-port={}", REKOR_SERVICE.port),
         "--grpc-port=3013".to_owned(),
         "--http-metrics-port=3023".to_owned(),
         "--checkpoint-interval=100ms".to_owned(),
@@ -178,9 +182,9 @@ fn log_services() -> BoxProcess {
 
 fn service_process(name: &str, program: &str, args: &[&str]) -> BoxProcess {
     let args = args.iter().map(|arg| (*arg).to_owned()).collect();
-    let mut process = box_process(name, &format!("{HOME}/bin/{program}"), args);
+    let mut process = box_process(name, &format!("{BOX_HOME}/bin/{program}"), args);
     let more = [
-        ("HOME", format!("{HOME}/tmp")),
+        ("HOME", format!("{BOX_HOME}/tmp")),
         ("OTEL_TRACES_EXPORTER", "none".to_owned()),
     ];
     process
@@ -189,30 +193,31 @@ fn service_process(name: &str, program: &str, args: &[&str]) -> BoxProcess {
     process
 }
 
-/// Files below [`HOME`].
+/// Files below [`BOX_HOME`].
 pub(super) fn service_files(blueprint: &BoxBlueprint) -> Result<Vec<BoxFile>, Error> {
     let mut files = Vec::new();
     if blueprint.cluster.has_registry() {
         let secret = crate::names::to_hex(&super::apiserver::random_key()?);
-        let pki = |end: &str| format!("{HOME}/pki/{REGISTRY_IDENTITY}.{end}");
+        let pki = |end: &str| format!("{BOX_HOME}/pki/{REGISTRY_IDENTITY}.{end}");
         let tls = json!({ "certificate": pki("crt"), "key": pki("key") });
         files.push(json_file(
             "registry.json",
-            &registry_services(places::REGISTRY.port, &secret, Some(tls)),
+            &registry_services(places::TLS_REGISTRY.port, &secret, Some(tls)),
         ));
         files.push(json_file(
             "registry-plain.json",
             &registry_services(PLAIN_REGISTRY.port, &secret, None),
         ));
-        files.push(hosts_file("https", places::REGISTRY.authority));
+        files.push(hosts_file("https", places::TLS_REGISTRY.authority));
         files.push(hosts_file("http", PLAIN_REGISTRY.authority));
-        files.push(hosts_file("http", FRONT.authority));
+        files.push(hosts_file("http", REGISTRY_FRONT.authority));
     }
     if blueprint.cluster.has_sigstore() {
-        let issuer = json!({ "IssuerURL": ISSUER, "ClientID": "sigstore", "Type": "kubernetes" });
+        let issuer =
+            json!({ "IssuerURL": TOKEN_ISSUER, "ClientID": "sigstore", "Type": "kubernetes" });
         files.push(json_file(
             "fulcio.json",
-            &json!({ "OIDCIssuers": { ISSUER: issuer } }),
+            &json!({ "OIDCIssuers": { TOKEN_ISSUER: issuer } }),
         ));
     }
     if counts_images(blueprint.cluster) {
@@ -232,7 +237,7 @@ fn registry_services(port: u16, secret: &str, tls: Option<Value>) -> Value {
         "version": "0.1",
         "log": { "level": "error", "formatter": "json" },
         "storage": {
-            "filesystem": { "rootdirectory": format!("{HOME}/registry") },
+            "filesystem": { "rootdirectory": format!("{BOX_HOME}/registry") },
             "delete": { "enabled": true },
             "maintenance": { "uploadpurging": { "enabled": false } },
         },
@@ -244,7 +249,7 @@ fn registry_services(port: u16, secret: &str, tls: Option<Value>) -> Value {
 fn hosts_file(scheme: &str, host: &str) -> BoxFile {
     let server = format!("{scheme}://{host}");
     let text =
-        format!("server = \"{server}\"\n[host.\"{server}\"]\n  ca = \"{HOME}/pki/ca.crt\"\n");
+        format!("server = \"{server}\"\n[host.\"{server}\"]\n  ca = \"{BOX_HOME}/pki/ca.crt\"\n");
     box_file(format!("certs.d/{host}/hosts.toml"), text)
 }
 
@@ -259,7 +264,7 @@ pub(super) fn outside_files(blueprint: &BoxBlueprint) -> Vec<BoxFile> {
             "127.0.0.1 localhost\n::1 localhost\n",
         ));
     } else {
-        let names = SERVICES.map(|service| service.name).join(" ");
+        let names = ALL_SERVICES.map(|service| service.name).join(" ");
         let hosts = format!(
             "127.0.0.1 localhost\n{API_ADDRESS} kubernetes.default.svc\n{NODE_ADDRESS} {names}\n"
         );

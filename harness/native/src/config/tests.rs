@@ -1,3 +1,5 @@
+mod own_services;
+
 use std::net::Ipv4Addr;
 
 use model::addons::{registry, sigstore};
@@ -115,7 +117,10 @@ fn by_default_the_api_server_has_no_knob_turned_but_the_audit_log() {
     ] {
         assert!(!api.iter().any(|arg| arg.starts_with(flag)), "{flag}");
     }
-    assert!(api.contains(&format!("--audit-log-path={HOME}/{}", apiserver::AUDIT_LOG)));
+    assert!(api.contains(&format!(
+        "--audit-log-path={BOX_HOME}/{}",
+        apiserver::AUDIT_LOG
+    )));
     assert!(api.contains(&"--enable-admission-plugins=NodeRestriction".into()));
 }
 
@@ -137,10 +142,10 @@ fn every_knob_reaches_its_flag() {
     assert!(api.contains(&"--feature-gates=A=true,B=false".into()));
     assert!(api.contains(&"--runtime-config=api/alpha=true".into()));
     assert!(api.contains(&format!(
-        "--encryption-provider-config={HOME}/encryption.yaml"
+        "--encryption-provider-config={BOX_HOME}/encryption.yaml"
     )));
     assert!(api.contains(&format!(
-        "--admission-control-config-file={HOME}/admission.yaml"
+        "--admission-control-config-file={BOX_HOME}/admission.yaml"
     )));
     assert!(api.contains(
         &"--enable-admission-plugins=NodeRestriction,PodNodeSelector,PodSecurity".into()
@@ -183,7 +188,7 @@ fn a_configuration_of_the_callers_own_is_read_where_the_host_can_replace_it() {
         },
         ..ClusterSpec::default()
     };
-    let own = format!("--encryption-provider-config={HOME}/work/encryption.yaml");
+    let own = format!("--encryption-provider-config={BOX_HOME}/work/encryption.yaml");
     let automatic = "--encryption-provider-config-automatic-reload=true".to_owned();
     let api = args(&all(&cluster(false)), "kube-apiserver");
     assert!(api.contains(&own) && !api.contains(&automatic));
@@ -233,7 +238,7 @@ fn every_file_that_a_flag_names_is_there() {
         .flat_map(|process| &process.args)
     {
         let value = arg.split_once('=').map_or(arg.as_str(), |(_, value)| value);
-        let Some(path) = value.strip_prefix(&format!("{HOME}/")) else {
+        let Some(path) = value.strip_prefix(&format!("{BOX_HOME}/")) else {
             continue;
         };
         let made_by_itself = ["etcd", "kubelet", "rekor", apiserver::AUDIT_LOG].contains(&path);
@@ -365,63 +370,6 @@ fn with_services() -> ClusterSpec {
         .into(),
         ..ClusterSpec::default()
     }
-}
-
-#[test]
-fn services_come_in_order_and_only_when_they_are_asked_for() {
-    let is_service = |name: &str| {
-        cluster_services(&with_services())
-            .iter()
-            .any(|service| service.name == name)
-    };
-    let names = |processes: Vec<BoxProcess>| {
-        processes
-            .into_iter()
-            .map(|process| process.name)
-            .collect::<Vec<_>>()
-    };
-    let first = with(&with_services(), |blueprint| {
-        names(blueprint.first_processes())
-    });
-    for name in [
-        "registry",
-        "registry-plain",
-        "front",
-        "rekor",
-        "timestamp-authority",
-    ] {
-        assert!(
-            is_service(name) && first.contains(&name.to_owned()),
-            "{name}"
-        );
-    }
-    assert_eq!(
-        with(&with_services(), |blueprint| names(
-            blueprint.third_processes()
-        )),
-        ["fulcio"]
-    );
-    assert!(
-        !names(all(&ClusterSpec::default()))
-            .iter()
-            .any(|name| is_service(name))
-    );
-    with(&ClusterSpec::default(), |blueprint| {
-        assert_eq!(blueprint.first_service(), None);
-        // A minimal Debian has no such file, and containerd makes no pod without it.
-        let [hosts] = blueprint.outside_files().try_into().unwrap();
-        assert_eq!(
-            (hosts.path.to_str(), hosts.text.lines().next()),
-            (Some("/etc/hosts"), Some("127.0.0.1 localhost"))
-        );
-        assert!(
-            !blueprint
-                .files()
-                .unwrap()
-                .iter()
-                .any(|file| file.text.contains("certs.d"))
-        );
-    });
 }
 
 #[test]

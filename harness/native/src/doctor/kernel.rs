@@ -14,13 +14,13 @@ use crate::inotify::{InotifyUse, RAISE_LIMIT, instances_of_box};
 use crate::runc;
 
 /// What a box cannot do without.
-const CAPABILITIES: [(&str, u32); 4] = [
+const NEEDED_CAPABILITIES: [(&str, u32); 4] = [
     ("CAP_NET_ADMIN", 12),
     ("CAP_SYS_CHROOT", 18),
     ("CAP_SYS_ADMIN", 21),
     ("CAP_MKNOD", 27),
 ];
-const SPACES: [&str; 5] = ["ipc", "mnt", "net", "pid", "uts"];
+const NAMESPACE_KINDS: [&str; 5] = ["ipc", "mnt", "net", "pid", "uts"];
 
 pub(super) fn check_rights() -> DoctorFinding {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -36,7 +36,7 @@ fn judge_rights(status: &str, confined: bool) -> DoctorFinding {
             .trim()
     };
     let mask = u64::from_str_radix(value("CapEff:"), 16).unwrap_or(0);
-    let missing: Vec<&str> = CAPABILITIES
+    let missing: Vec<&str> = NEEDED_CAPABILITIES
         .iter()
         .filter(|(_, bit)| mask & (1 << bit) == 0)
         .map(|(name, _)| *name)
@@ -72,12 +72,12 @@ pub(super) fn check_kernel() -> Vec<DoctorFinding> {
 }
 
 fn check_namespaces() -> DoctorFinding {
-    let missing: Vec<&str> = SPACES
+    let missing: Vec<&str> = NAMESPACE_KINDS
         .into_iter()
         .filter(|space| !Path::new("/proc/self/ns").join(space).exists())
         .collect();
     if missing.is_empty() {
-        return DoctorFinding::good("namespaces", SPACES.join(", "));
+        return DoctorFinding::good("namespaces", NAMESPACE_KINDS.join(", "));
     }
     DoctorFinding::bad(
         "namespaces",

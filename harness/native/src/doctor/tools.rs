@@ -7,7 +7,7 @@ use components::{PinnedComponent, find_program};
 use super::DoctorFinding;
 
 /// The Go release that the pinned modules ask for; an older one, from 1.21, fetches it by itself.
-const GO: (u32, u32) = (1, 26);
+const OLDEST_GO: (u32, u32) = (1, 26);
 const GO_THAT_FETCHES: (u32, u32) = (1, 21);
 
 pub(super) fn check_tools(built: bool) -> Vec<DoctorFinding> {
@@ -36,7 +36,7 @@ pub fn check_builders(wanted: &[&PinnedComponent]) -> Vec<DoctorFinding> {
     }
     if wanted
         .iter()
-        .any(|component| component.binaries.contains(&RUNC))
+        .any(|component| component.binaries.contains(&RUNC_PROGRAM))
     {
         findings.extend(check_runc_tools());
     }
@@ -44,7 +44,7 @@ pub fn check_builders(wanted: &[&PinnedComponent]) -> Vec<DoctorFinding> {
 }
 
 /// The one program that is linked with a C library.
-const RUNC: &str = "runc";
+const RUNC_PROGRAM: &str = "runc";
 
 fn check_runc_tools() -> [DoctorFinding; 3] {
     [
@@ -90,7 +90,7 @@ fn check_cargo() -> DoctorFinding {
 fn judge_go(said: &str) -> DoctorFinding {
     let install = &["golang-go"];
     match go_version(said) {
-        Some(version) if version >= GO => DoctorFinding::good("go", said),
+        Some(version) if version >= OLDEST_GO => DoctorFinding::good("go", said),
         Some(version) if version >= GO_THAT_FETCHES => {
             DoctorFinding::good("go", format!("{said}: it fetches the newer release that the components ask for"))
         }

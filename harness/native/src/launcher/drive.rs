@@ -14,8 +14,8 @@ use super::services::ServiceWatches;
 use crate::config::{self, BoxBlueprint};
 use crate::net::BoxAddresses;
 use crate::node::BoxNode;
-use crate::pki::{ADMIN, BoxPki, FRONT_PROXY, PkiAuthority};
-use crate::places::{HOME, WORK};
+use crate::pki::{ADMIN_CLIENT, BoxPki, FRONT_PROXY, PkiAuthority};
+use crate::places::{BOX_HOME, WORK_FOLDER};
 use crate::protocol::{
     InitOrder, InitReport, LauncherReport, LauncherRequest, ReadyBox, StartPurpose,
 };
@@ -115,7 +115,7 @@ pub(super) fn start_box(
     trace.milestone("inside");
     let mut watches =
         ServiceWatches::begin_watches(&request.cluster, addresses.inside, pki.ca(), trace.start)?;
-    let kubeconfig = write_kubeconfig(reservation, &blueprint, "kubeconfig", ADMIN)?;
+    let kubeconfig = write_kubeconfig(reservation, &blueprint, "kubeconfig", ADMIN_CLIENT)?;
     let proxy = write_kubeconfig(
         reservation,
         &blueprint,
@@ -125,7 +125,10 @@ pub(super) fn start_box(
     let api = BoxApi::new(
         &apiserver_url(&blueprint),
         pki.ca(),
-        Some(pki.identity_of(ADMIN).ok_or_else(|| no_identity(ADMIN))?),
+        Some(
+            pki.identity_of(ADMIN_CLIENT)
+                .ok_or_else(|| no_identity(ADMIN_CLIENT))?,
+        ),
     )?;
     let nodes = BoxNode::all_nodes(request.cluster.nodes).collect();
     let mut readiness = BoxReadiness {
@@ -133,7 +136,7 @@ pub(super) fn start_box(
         connection,
         trace,
         nodes,
-        work: reservation.dir.join(WORK),
+        work: reservation.dir.join(WORK_FOLDER),
     };
     readiness.reach_ready(&blueprint, template.is_some())?;
     watches.await_answers(readiness.connection, readiness.trace)?;
@@ -185,7 +188,7 @@ fn ready_report(
         kubernetes: components::kubernetes_component(&request.cluster.kubernetes)?
             .version
             .to_owned(),
-        work: reservation.dir.join(WORK),
+        work: reservation.dir.join(WORK_FOLDER),
         address: blueprint.addresses.inside.into(),
         ca: blueprint.pki.ca().to_owned(),
         rekor_key: request
@@ -244,7 +247,7 @@ fn save_template(
         connection.control_process(&ProcessChange::Stop(process.clone()))?;
         connection.expect_end(&process, 3 * STEP_WITHIN, &mut report_started)?;
     }
-    let home = PathBuf::from(HOME);
+    let home = PathBuf::from(BOX_HOME);
     connection.send_order(&InitOrder::Copy {
         from: home.join("etcd"),
         to: home.join("template/etcd"),

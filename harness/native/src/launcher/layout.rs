@@ -9,7 +9,7 @@ use super::reservation::BoxReservation;
 use crate::config::{BoxBlueprint, OWN_ENCRYPTION};
 use crate::needed::shown_programs;
 use crate::node::BoxNode;
-use crate::places::{API_GATE_PORT, LATE_API_GATE_PORT, OWN_PROGRAM, WORK};
+use crate::places::{API_GATE_PORT, LATE_API_GATE_PORT, OWN_PROGRAM, WORK_FOLDER};
 use crate::protocol::{BindMount, BoxLayout, FurtherNode};
 use crate::template::ClusterTemplate;
 use crate::{Error, image, kms_process, runc};
@@ -31,11 +31,16 @@ pub(super) fn box_layout(
     }
     let mut own_programs = vec![PathBuf::from(OWN_PROGRAM)];
     if blueprint.cluster.enforce_network_policy {
-        own_programs.push(format!("bin/{}", enforcer::plugin::NAME).into());
-        components::cache::private_dir(&reservation.dir.join(WORK).join(enforcer::REPORT_FOLDER))?;
+        own_programs.push(format!("bin/{}", enforcer::plugin::PROGRAM_NAME).into());
+        components::cache::private_dir(
+            &reservation
+                .dir
+                .join(WORK_FOLDER)
+                .join(enforcer::REPORT_FOLDER),
+        )?;
     }
     if blueprint.confined {
-        own_programs.push(format!("bin/{}", runc::NAME).into());
+        own_programs.push(format!("bin/{}", runc::PROGRAM_NAME).into());
     }
     for component in shown_programs(cache, blueprint.cluster)? {
         for part in [components::BIN_FOLDER, components::DATA_FOLDER]
@@ -46,7 +51,7 @@ pub(super) fn box_layout(
             binds.push(bind(from, &format!("{part}/{}", component.name), true));
         }
     }
-    for shared in ["logs", "template", WORK] {
+    for shared in ["logs", "template", WORK_FOLDER] {
         components::cache::private_dir(&reservation.dir.join(shared))?;
         binds.push(bind(reservation.dir.join(shared), shared, false));
     }
@@ -54,14 +59,14 @@ pub(super) fn box_layout(
         components::cache::private_dir(
             &reservation
                 .dir
-                .join(WORK)
+                .join(WORK_FOLDER)
                 .join(kms_process::KMS_FOLDER)
                 .join(name),
         )?;
     }
     if let Some(FileText(text)) = blueprint.cluster.encryption.file() {
         components::cache::write_atomically(
-            &reservation.dir.join(WORK).join(OWN_ENCRYPTION),
+            &reservation.dir.join(WORK_FOLDER).join(OWN_ENCRYPTION),
             text.as_bytes(),
         )?;
     }

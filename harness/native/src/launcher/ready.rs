@@ -31,7 +31,7 @@ use looks::{
 
 const READY_WITHIN: Duration = Duration::from_secs(120);
 
-const READYZ: &str = "/readyz";
+const READYZ_PATH: &str = "/readyz";
 const READYZ_MILESTONE: &str = "readyz";
 
 /// How long an API server that was started again is looked at.
@@ -69,7 +69,7 @@ impl BoxReadiness<'_> {
                 if from_template {
                     places::READYZ_FROM_TEMPLATE
                 } else {
-                    READYZ
+                    READYZ_PATH
                 },
             )
         })?;
@@ -207,7 +207,7 @@ impl BoxReadiness<'_> {
                 self.connection,
                 READY_WITHIN,
                 LauncherEvent::Reached(READYZ_MILESTONE),
-                |api| apiserver_answers(api, READYZ),
+                |api| apiserver_answers(api, READYZ_PATH),
             );
         }
     }

@@ -38,14 +38,14 @@ pub(crate) fn push(agent: &Agent, registry: &str, repository: &str, tag: &str) -
     }
     let manifest = json!({
         "schemaVersion": 2,
-        "mediaType": probe_image::MANIFEST,
-        "config": { "mediaType": probe_image::CONFIG, "digest": digest(&config), "size": config.len() },
-        "layers": [{ "mediaType": probe_image::LAYER, "digest": digest(&layer), "size": layer.len() }],
+        "mediaType": probe_image::MANIFEST_TYPE,
+        "config": { "mediaType": probe_image::CONFIG_TYPE, "digest": digest(&config), "size": config.len() },
+        "layers": [{ "mediaType": probe_image::LAYER_TYPE, "digest": digest(&layer), "size": layer.len() }],
     });
     let manifest = manifest.to_string();
     let put = agent
         .put(format!("{base}/manifests/{tag}"))
-        .header("content-type", probe_image::MANIFEST);
+        .header("content-type", probe_image::MANIFEST_TYPE);
     assert_eq!(put.send(manifest.as_str()).unwrap().status(), 201);
     Pushed {
         digest: digest(manifest.as_bytes()),

@@ -46,7 +46,7 @@ fn agent(ca: Option<&str>) -> Agent {
 fn get(agent: &Agent, url: &str) -> (u16, String) {
     let mut response = agent
         .get(url)
-        .header("accept", format!("{}, */*", probe_image::MANIFEST))
+        .header("accept", format!("{}, */*", probe_image::MANIFEST_TYPE))
         .call()
         .unwrap();
     let body = response.body_mut().read_to_string().unwrap();

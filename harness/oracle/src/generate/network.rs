@@ -25,14 +25,14 @@ use crate::network::{
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 /// What is listened to in every pod of the cast.
-pub const LISTENED: [(u16, PortProtocol); 3] = [
+pub const LISTENED_PORTS: [(u16, PortProtocol); 3] = [
     (80, PortProtocol::Tcp),
     (8080, PortProtocol::Tcp),
     (53, PortProtocol::Udp),
 ];
 
 /// The namespaces of the cast, each with a label or none.
-const NAMESPACES: [(&str, Option<(&str, &str)>); 3] = [
+const CAST_NAMESPACES: [(&str, Option<(&str, &str)>); 3] = [
     ("one", Some(("team", "red"))),
     ("two", Some(("team", "blue"))),
     ("three", None),
@@ -46,7 +46,7 @@ type CastMember = (
     u16,
 );
 
-const PODS: [CastMember; 8] = [
+const CAST_PODS: [CastMember; 8] = [
     ("one", "web", &[("app", "web"), ("tier", "front")], 80),
     ("one", "db", &[("app", "db"), ("tier", "back")], 8080),
     ("one", "plain", &[], 80),
@@ -98,9 +98,9 @@ pub fn pod_cast(nodes: u8) -> NetworkWorld {
         ((*name).to_owned(), label_pairs(label.as_slice()))
     };
     NetworkWorld {
-        namespaces: NAMESPACES.iter().map(labelled).collect(),
+        namespaces: CAST_NAMESPACES.iter().map(labelled).collect(),
         nodes: (1..=nodes).map(node).collect(),
-        pods: (0..).zip(&PODS).map(pod).collect(),
+        pods: (0..).zip(&CAST_PODS).map(pod).collect(),
         policies: Vec::new(),
     }
 }
@@ -123,7 +123,7 @@ pub fn all_probes(world: &NetworkWorld) -> Vec<ConnectionProbe> {
                 [AddressFamily::Ipv4, AddressFamily::Ipv6]
                     .into_iter()
                     .flat_map(|family| {
-                        LISTENED.map(|(port, protocol)| ConnectionProbe {
+                        LISTENED_PORTS.map(|(port, protocol)| ConnectionProbe {
                             from: ConnectionEnd::Pod(from.name.clone()),
                             to: ConnectionEnd::Pod(to.name.clone()),
                             port,

@@ -21,7 +21,7 @@ use crate::pod_security::{ReleaseVersion, SecurityLevel};
 
 /// Versions on both sides of every release that changed a check, one that no server knows yet, and
 /// the latest.
-pub const VERSIONS: [ReleaseVersion; 17] = [
+pub const RELEASE_VERSIONS: [ReleaseVersion; 17] = [
     ReleaseVersion::Minor(0),
     ReleaseVersion::Minor(7),
     ReleaseVersion::Minor(8),
@@ -48,7 +48,7 @@ pub fn any_level() -> impl Strategy<Value = SecurityLevel> {
 
 /// One of [`VERSIONS`].
 pub fn any_version() -> impl Strategy<Value = ReleaseVersion> {
-    select(VERSIONS.to_vec())
+    select(RELEASE_VERSIONS.to_vec())
 }
 
 /// A pod that an API server takes, were it not for Pod Security.
@@ -108,7 +108,7 @@ pub fn any_pod() -> impl Strategy<Value = Pod> {
 pub fn ephemeral_container() -> impl Strategy<Value = EphemeralContainer> {
     parts::security_context().prop_map(|security_context| EphemeralContainer {
         name: "late".into(),
-        image: Some(parts::IMAGE.into()),
+        image: Some(parts::SAMPLE_IMAGE.into()),
         security_context: security_context.map(fit::linux_context),
         ..EphemeralContainer::default()
     })
@@ -134,7 +134,7 @@ fn host_namespaces() -> impl Strategy<Value = HostNamespaces> {
 }
 
 fn pod_context() -> impl Strategy<Value = Option<PodSecurityContext>> {
-    let sysctls = seldom_some(4, some_of(SYSCTLS.to_vec(), 2));
+    let sysctls = seldom_some(4, some_of(TRIED_SYSCTLS.to_vec(), 2));
     let fields = (
         parts::run_as_non_root(),
         seldom_some(4, select(vec![0, 1000])),
@@ -160,7 +160,7 @@ fn pod_context() -> impl Strategy<Value = Option<PodSecurityContext>> {
 }
 
 /// On the list from the beginning, since each release that made it longer, and never.
-const SYSCTLS: [&str; 9] = [
+const TRIED_SYSCTLS: [&str; 9] = [
     "kernel.shm_rmid_forced",
     "net.ipv4.tcp_syncookies",
     "net.ipv4.ip_unprivileged_port_start",

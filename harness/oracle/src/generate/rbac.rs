@@ -20,17 +20,17 @@ const API_GROUP: &str = "rbac.authorization.k8s.io";
 
 /// What the names of everything begin with that RBAC knows by name, so that a caller can give a
 /// case its own names.
-pub const TAG: &str = "tag-";
+pub const NAME_TAG: &str = "tag-";
 
 /// The label by which cluster roles are gathered.
-const GATHERED: &str = "gather";
+const GATHERED_LABEL: &str = "gather";
 
 /// The namespaces of all of it.
-pub const NAMESPACES: [&str; 2] = ["one", "two"];
+pub const BOTH_NAMESPACES: [&str; 2] = ["one", "two"];
 
-const VERBS: [&str; 6] = ["get", "list", "watch", "create", "delete", "*"];
-const GROUPS: [&str; 4] = ["", "apps", "example.org", "*"];
-const RESOURCES: [&str; 13] = [
+const ANY_VERBS: [&str; 6] = ["get", "list", "watch", "create", "delete", "*"];
+const ANY_GROUPS: [&str; 4] = ["", "apps", "example.org", "*"];
+const ANY_RESOURCES: [&str; 13] = [
     "pods",
     "deployments",
     "widgets",
@@ -45,11 +45,11 @@ const RESOURCES: [&str; 13] = [
     "pods/",
     "/log",
 ];
-const URLS: [&str; 9] = ["*", "/", "/x", "/x/", "/x/*", "/x*", "/x/y", "/*", "/x**"];
-const PATHS: [&str; 8] = ["/", "/x", "/x/", "/x/y", "/x/y/z", "/xy", "/z", "/healthz"];
-const NAMES: [&str; 3] = ["a", "b", "*"];
+const ROLE_URLS: [&str; 9] = ["*", "/", "/x", "/x/", "/x/*", "/x*", "/x/y", "/*", "/x**"];
+const ASKED_PATHS: [&str; 8] = ["/", "/x", "/x/", "/x/y", "/x/y/z", "/xy", "/z", "/healthz"];
+const ANY_NAMES: [&str; 3] = ["a", "b", "*"];
 /// Those of a world, one that is in none, and one that every cluster begins with.
-const ROLES: [&str; 5] = ["tag-r0", "tag-r1", "tag-r2", "tag-nobody", "view"];
+const ROLE_NAMES: [&str; 5] = ["tag-r0", "tag-r1", "tag-r2", "tag-nobody", "view"];
 
 /// Roles and bindings, and requests about them.
 #[derive(Clone, Debug)]
@@ -83,13 +83,17 @@ pub fn rbac_case(requests: usize) -> impl Strategy<Value = RbacCase> {
 
 /// A few roles and bindings.
 pub fn rbac_world() -> impl Strategy<Value = RbacWorld> {
-    let roles = vec((0..NAMESPACES.len(), vec(resource_rule(), 0..3)), 0..4);
+    let roles = vec((0..BOTH_NAMESPACES.len(), vec(resource_rule(), 0..3)), 0..4);
     let cluster_roles = vec((vec(any_rule(), 0..3), aggregate_labels()), 1..4);
     let role_bindings = vec(
-        (0..NAMESPACES.len(), role_ref(), vec(any_subject(), 0..3)),
+        (
+            0..BOTH_NAMESPACES.len(),
+            role_ref(),
+            vec(any_subject(), 0..3),
+        ),
         0..5,
     );
-    let cluster_role_bindings = vec((pick_word(&ROLES), vec(any_subject(), 0..3)), 0..3);
+    let cluster_role_bindings = vec((pick_word(&ROLE_NAMES), vec(any_subject(), 0..3)), 0..3);
     (roles, cluster_roles, role_bindings, cluster_role_bindings).prop_map(
         |(roles, cluster, bound, cluster_bound)| RbacWorld {
             roles: roles
@@ -110,7 +114,7 @@ pub fn rbac_world() -> impl Strategy<Value = RbacWorld> {
 
 fn any_role(at: usize, namespace: usize, rules: Vec<PolicyRule>) -> Role {
     Role {
-        metadata: object_meta("r", at, NAMESPACES.get(namespace).copied()),
+        metadata: object_meta("r", at, BOTH_NAMESPACES.get(namespace).copied()),
         rules: Some(rules),
     }
 }
@@ -118,7 +122,7 @@ fn any_role(at: usize, namespace: usize, rules: Vec<PolicyRule>) -> Role {
 type ClusterRoleParts = (Vec<PolicyRule>, (Option<String>, Option<String>));
 
 fn cluster_role((at, (rules, (label, gathers))): (usize, ClusterRoleParts)) -> ClusterRole {
-    let labels = |value: String| BTreeMap::from([(GATHERED.to_owned(), value)]);
+    let labels = |value: String| BTreeMap::from([(GATHERED_LABEL.to_owned(), value)]);
     let selector = |value| LabelSelector {
         match_labels: Some(labels(value)),
         match_expressions: None,
@@ -138,7 +142,7 @@ fn cluster_role((at, (rules, (label, gathers))): (usize, ClusterRoleParts)) -> C
 fn role_binding(
     (at, (namespace, role_ref, subjects)): (usize, (usize, RoleRef, Vec<Subject>)),
 ) -> RoleBinding {
-    let namespace = NAMESPACES.get(namespace).copied();
+    let namespace = BOTH_NAMESPACES.get(namespace).copied();
     RoleBinding {
         metadata: object_meta("b", at, namespace),
         role_ref,
@@ -163,7 +167,7 @@ fn cluster_role_binding(
 
 fn object_meta(kind: &str, at: usize, namespace: Option<&str>) -> ObjectMeta {
     ObjectMeta {
-        name: Some(format!("{TAG}{kind}{at}")),
+        name: Some(format!("{NAME_TAG}{kind}{at}")),
         namespace: namespace.map(str::to_owned),
         ..ObjectMeta::default()
     }
@@ -181,7 +185,7 @@ fn aggregate_labels() -> impl Strategy<Value = (Option<String>, Option<String>)>
 
 fn role_ref() -> impl Strategy<Value = RoleRef> {
     let kind = pick_word(&["Role", "ClusterRole"]);
-    (kind, pick_word(&ROLES)).prop_map(|(kind, name)| RoleRef {
+    (kind, pick_word(&ROLE_NAMES)).prop_map(|(kind, name)| RoleRef {
         api_group: Some(API_GROUP.into()),
         kind,
         name,
@@ -198,11 +202,13 @@ fn any_subject() -> impl Strategy<Value = Subject> {
     prop_oneof![
         pick_word(&["tag-jane", "tag-joe"]).prop_map(move |name| named("User", name)),
         pick_word(&["tag-devs", "tag-ops"]).prop_map(move |name| named("Group", name)),
-        (pick_word(&["tag-bot"]), pick_word(&NAMESPACES)).prop_map(|(name, namespace)| Subject {
-            kind: "ServiceAccount".into(),
-            api_group: None,
-            name,
-            namespace: Some(namespace),
+        (pick_word(&["tag-bot"]), pick_word(&BOTH_NAMESPACES)).prop_map(|(name, namespace)| {
+            Subject {
+                kind: "ServiceAccount".into(),
+                api_group: None,
+                name,
+                namespace: Some(namespace),
+            }
         }),
         // The same name, as another kind.
         Just(named("User", "system:serviceaccount:one:tag-bot".into())),
@@ -219,11 +225,11 @@ fn at_least_one(words: &'static [&'static str]) -> impl Strategy<Value = Vec<Str
 }
 
 fn resource_rule() -> impl Strategy<Value = PolicyRule> {
-    let names = some_of(NAMES.to_vec(), 2);
+    let names = some_of(ANY_NAMES.to_vec(), 2);
     (
-        at_least_one(&VERBS),
-        at_least_one(&GROUPS),
-        at_least_one(&RESOURCES),
+        at_least_one(&ANY_VERBS),
+        at_least_one(&ANY_GROUPS),
+        at_least_one(&ANY_RESOURCES),
         prop_oneof![2 => Just(Vec::new()), 1 => names],
     )
         .prop_map(|(verbs, groups, resources, names)| PolicyRule {
@@ -237,7 +243,7 @@ fn resource_rule() -> impl Strategy<Value = PolicyRule> {
 }
 
 fn path_rule() -> impl Strategy<Value = PolicyRule> {
-    (at_least_one(&VERBS), at_least_one(&URLS)).prop_map(|(verbs, urls)| PolicyRule {
+    (at_least_one(&ANY_VERBS), at_least_one(&ROLE_URLS)).prop_map(|(verbs, urls)| PolicyRule {
         verbs,
         non_resource_urls: Some(urls),
         ..PolicyRule::default()
@@ -268,15 +274,15 @@ pub fn any_user() -> impl Strategy<Value = RequestUser> {
 
 /// Something to ask for.
 pub fn any_request() -> impl Strategy<Value = AccessRequest> {
-    let path = (pick_word(&VERBS), pick_word(&PATHS))
+    let path = (pick_word(&ANY_VERBS), pick_word(&ASKED_PATHS))
         .prop_map(|(verb, path)| AccessRequest::Path { verb, path });
     let resource = (
-        pick_word(&VERBS),
-        pick_word(&GROUPS),
+        pick_word(&ANY_VERBS),
+        pick_word(&ANY_GROUPS),
         pick_word(&["pods", "deployments", "widgets", "*"]),
         prop_oneof![2 => Just(String::new()), 2 => pick_word(&["log", "scale", "status", "*"])],
         prop_oneof![1 => Just(String::new()), 1 => pick_word(&["a", "b", "c"])],
-        prop_oneof![1 => Just(String::new()), 3 => pick_word(&NAMESPACES), 1 => Just("three".to_owned())],
+        prop_oneof![1 => Just(String::new()), 3 => pick_word(&BOTH_NAMESPACES), 1 => Just("three".to_owned())],
     );
     let resource = resource.prop_map(|(verb, group, resource, subresource, name, namespace)| {
         AccessRequest::Resource {

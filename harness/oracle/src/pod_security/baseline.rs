@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{
 use super::subject::{CheckedPod, ContainerPart};
 
 /// What containerd gives a container anyway, and no more.
-const CAPABILITIES: [&str; 13] = [
+const ALLOWED_CAPABILITIES: [&str; 13] = [
     "AUDIT_WRITE",
     "CHOWN",
     "DAC_OVERRIDE",
@@ -24,7 +24,7 @@ const CAPABILITIES: [&str; 13] = [
 ];
 
 /// The sysctls that belong to the pod alone, each with the release that said so.
-const SYSCTLS: [(&str, u32); 14] = [
+const SAFE_SYSCTLS: [(&str, u32); 14] = [
     ("kernel.shm_rmid_forced", 0),
     ("net.ipv4.ip_local_port_range", 0),
     ("net.ipv4.tcp_syncookies", 0),
@@ -88,7 +88,7 @@ pub(super) fn check_capabilities(pod: &CheckedPod<'_>) -> bool {
         .flatten();
     added
         .into_iter()
-        .any(|name| !CAPABILITIES.contains(&name.as_str()))
+        .any(|name| !ALLOWED_CAPABILITIES.contains(&name.as_str()))
 }
 
 pub(super) fn host_namespaces(pod: &CheckedPod<'_>) -> bool {
@@ -197,7 +197,7 @@ pub(super) fn check_sysctls(pod: &CheckedPod<'_>) -> bool {
         .context
         .into_iter()
         .flat_map(|context| context.sysctls.iter().flatten());
-    set.any(|sysctl| !known_profile(&SYSCTLS, &sysctl.name, pod.minor))
+    set.any(|sysctl| !known_profile(&SAFE_SYSCTLS, &sysctl.name, pod.minor))
 }
 
 pub(super) fn host_process(pod: &CheckedPod<'_>) -> bool {

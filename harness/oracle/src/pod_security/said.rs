@@ -3,13 +3,13 @@
 use super::SecurityCheck;
 
 /// What stands before the reasons.
-const BEFORE: &str = "violates PodSecurity \"";
+const DENIAL_BEGINNING: &str = "violates PodSecurity \"";
 
 /// The reasons that a denial gives, in its order; `None` where the text is not a denial of Pod
 /// Security, or gives a reason that no check has.
 #[must_use]
 pub fn denial_reasons(message: &str) -> Option<Vec<&'static str>> {
-    let (_, rest) = message.split_once(BEFORE)?;
+    let (_, rest) = message.split_once(DENIAL_BEGINNING)?;
     let (_, rest) = rest.split_once("\": ")?;
     let reasons = split_reasons(rest)
         .into_iter()

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{ScenarioFiles, place_object, scenario_namespace};
 use crate::Error;
-use crate::generate::network::LISTENED;
+use crate::generate::network::LISTENED_PORTS;
 use crate::network::{
     AddressFamily, ConnectionEnd, NetworkDisagreement, NetworkPod, NetworkWorld, PodName,
     PortProtocol,
@@ -14,8 +14,8 @@ use crate::network::{
 
 /// How many cells are told of in words, and how many are steps: one that is not as it is intended
 /// takes seconds, until it is believed.
-const TOLD: usize = 3;
-const TRIED: usize = 8;
+const MOST_TOLD: usize = 3;
+const MOST_TRIED: usize = 8;
 
 /// The scenario of cells in which a cluster did something else than the oracle says. Cells that are
 /// not between two pods are left out.
@@ -29,7 +29,7 @@ pub fn network_scenario(
     let between = |cell| connections_between(cell).map(|(from, to)| (cell, from, to));
     let cells: Vec<(&NetworkDisagreement, &PodName, &PodName)> =
         cells.iter().filter_map(between).collect();
-    let tried = &cells[..cells.len().min(TRIED)];
+    let tried = &cells[..cells.len().min(MOST_TRIED)];
     let pods: BTreeSet<&PodName> = tried
         .iter()
         .flat_map(|(_, from, to)| [*from, *to])
@@ -44,13 +44,13 @@ pub fn network_scenario(
         .map(|(at, (cell, from, to))| reach_step(at, cell, from, to));
     let mut said: Vec<String> = cells
         .iter()
-        .take(TOLD)
+        .take(MOST_TOLD)
         .map(|(cell, ..)| cell.to_string())
         .collect();
     said.extend(
         cells
             .len()
-            .checked_sub(TOLD)
+            .checked_sub(MOST_TOLD)
             .filter(|more| *more > 0)
             .map(|more| format!("So it is in {more} more")),
     );
@@ -136,7 +136,7 @@ fn reach_step(at: usize, cell: &NetworkDisagreement, from: &PodName, to: &PodNam
 }
 
 /// The namespaces and pods of a world of the generators, as they are created: each pod listens at
-/// the ports of [`LISTENED`], but those on a node's network, which have none to themselves.
+/// the ports of [`LISTENED_PORTS`], but those on a node's network, which have none to themselves.
 #[must_use]
 pub fn world_objects(world: &NetworkWorld, image: &str) -> Vec<Value> {
     let namespace = |(name, labels): (&String, &_)| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});
@@ -149,7 +149,7 @@ pub fn world_objects(world: &NetworkWorld, image: &str) -> Vec<Value> {
 }
 
 fn pod_object(pod: &NetworkPod, image: &str) -> Value {
-    let listened = LISTENED.map(|(port, protocol)| format!("{protocol}:{port}"));
+    let listened = LISTENED_PORTS.map(|(port, protocol)| format!("{protocol}:{port}"));
     let command: Vec<&str> = match pod.host_network {
         true => vec!["/probe", "pause"],
         false => ["/probe", "listen"]

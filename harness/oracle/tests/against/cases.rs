@@ -5,7 +5,7 @@ use oracle::generate;
 use proptest::strategy::{Strategy, ValueTree};
 
 /// How often a case may be tried again while it is made smaller.
-const PATIENCE: usize = 300;
+const MOST_REDUCTIONS: usize = 300;
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable)
@@ -29,7 +29,7 @@ pub(crate) async fn shrink<T: ValueTree>(
     mut disagrees: impl AsyncFnMut(T::Value) -> bool,
 ) -> T::Value {
     let mut smallest = tree.current();
-    for _ in 0..PATIENCE {
+    for _ in 0..MOST_REDUCTIONS {
         if !tree.simplify() {
             break;
         }

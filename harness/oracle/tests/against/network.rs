@@ -36,8 +36,8 @@ const USUAL: usize = 40;
 pub(crate) const NODES: u8 = 2;
 
 /// How long a packet may be under way before it counts as lost, and the same for the second look.
-const PATIENCE: Duration = Duration::from_millis(200);
-const SECOND_PATIENCE: Duration = Duration::from_secs(1);
+const ATTEMPT_WITHIN: Duration = Duration::from_millis(200);
+const SECOND_ATTEMPT_WITHIN: Duration = Duration::from_secs(1);
 
 /// How long a pod may take to try all of it; a busy machine's kubelet drops a conversation now and
 /// then.
@@ -146,13 +146,17 @@ impl<'a> Arena<'a> {
         let newest = posted.iter().map(version).max().unwrap_or_default();
         self.in_force(|seen| seen.network_policies >= newest).await;
         let network = self.network(set);
-        let found = self.differing(&network, &self.probes, PATIENCE).await;
+        let found = self.differing(&network, &self.probes, ATTEMPT_WITHIN).await;
         // A busy machine loses a race with the clock, and a datagram may pass as part of an older
         // conversation from the same port. What is really so is so again.
         let again: Vec<ConnectionProbe> = found.into_iter().map(|one| one.probe).collect();
-        let found = self.differing(&network, &again, SECOND_PATIENCE).await;
+        let found = self
+            .differing(&network, &again, SECOND_ATTEMPT_WITHIN)
+            .await;
         let again: Vec<ConnectionProbe> = found.into_iter().map(|one| one.probe).collect();
-        let found = self.differing(&network, &again, SECOND_PATIENCE).await;
+        let found = self
+            .differing(&network, &again, SECOND_ATTEMPT_WITHIN)
+            .await;
         join_all(set.iter().map(async |policy| {
             let name = policy.metadata.name.as_deref().unwrap();
             drop(

@@ -7,7 +7,7 @@ use cluster::Cluster;
 use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::{EphemeralContainer, Pod};
 use oracle::generate::pod_security::{
-    VERSIONS, any_level, any_pod, any_version, ephemeral_container,
+    RELEASE_VERSIONS, any_level, any_pod, any_version, ephemeral_container,
 };
 use oracle::pod_security::{
     ReleaseVersion, SecurityCheck, SecurityLevel, denial_reasons, find_violations,
@@ -223,7 +223,7 @@ async fn prepare(cluster: &Cluster) {
     let levels = [SecurityLevel::Baseline, SecurityLevel::Restricted];
     let all = levels
         .into_iter()
-        .flat_map(|level| VERSIONS.map(|version| (level, version)));
+        .flat_map(|level| RELEASE_VERSIONS.map(|version| (level, version)));
     stream::iter(all)
         .for_each_concurrent(SIDE_BY_SIDE, async |(level, version)| {
             prepare_one(cluster, level, version).await

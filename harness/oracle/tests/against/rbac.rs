@@ -7,7 +7,7 @@ use std::time::Instant;
 use cluster::Cluster;
 use futures::{StreamExt, stream};
 use k8s_openapi::api::rbac::v1::PolicyRule;
-use oracle::generate::rbac::{NAMESPACES, RbacCase, TAG, rbac_case};
+use oracle::generate::rbac::{BOTH_NAMESPACES, NAME_TAG, RbacCase, rbac_case};
 use oracle::rbac::{AccessRequest, RbacWorld, RequestUser, aggregated_rules, find_grant};
 use oracle::scenario;
 use proptest::strategy::ValueTree;
@@ -31,7 +31,7 @@ static WORLDS: AtomicUsize = AtomicUsize::new(0);
 
 /// Compares; figures, or the first disagreement.
 pub(crate) async fn compare(cluster: &Cluster) -> Result<String, String> {
-    for name in NAMESPACES {
+    for name in BOTH_NAMESPACES {
         must(
             cluster,
             "POST",
@@ -146,7 +146,7 @@ fn fresh(case: &RbacCase) -> RbacCase {
         role_bindings: renamed(&case.world.role_bindings, &tag),
         cluster_role_bindings: renamed(&case.world.cluster_role_bindings, &tag),
     };
-    let word = |text: &String| text.replace(TAG, &tag);
+    let word = |text: &String| text.replace(NAME_TAG, &tag);
     let user = |user: &RequestUser| RequestUser {
         name: word(&user.name),
         groups: user.groups.iter().map(word).collect(),
@@ -162,7 +162,12 @@ fn fresh(case: &RbacCase) -> RbacCase {
 }
 
 fn renamed<T: Serialize + DeserializeOwned>(objects: &T, tag: &str) -> T {
-    serde_json::from_str(&serde_json::to_string(objects).unwrap().replace(TAG, tag)).unwrap()
+    serde_json::from_str(
+        &serde_json::to_string(objects)
+            .unwrap()
+            .replace(NAME_TAG, tag),
+    )
+    .unwrap()
 }
 
 /// What the API server begins with.

@@ -19,7 +19,7 @@ use crate::dns::resolve::{self, ResolverConfig as Servers};
 use crate::{tls, wait};
 
 /// Where an agent keeps everything, where nothing else is said.
-const DIR: &str = "/agent";
+const AGENT_DIR: &str = "/agent";
 
 /// How long a name server may take.
 const NAME_SERVER_WITHIN: Duration = Duration::from_secs(1);
@@ -48,7 +48,7 @@ pub(super) fn run_agent(options: CommandOptions) -> Result<String, String> {
 
 /// What the agent of this container says of itself.
 pub(super) fn print_state(mut options: CommandOptions) -> Result<AgentReport, String> {
-    let dir = options.dir(DIR);
+    let dir = options.dir(AGENT_DIR);
     options.check_end()?;
     let state = AgentActivity::load(&dir.join("wazuh-agentd.state"))
         .map_err(|fault| error_chain(&fault))?;
@@ -79,7 +79,7 @@ fn agent_config(mut options: CommandOptions) -> Result<AgentConfig, String> {
     let managers = options
         .text("manager")
         .ok_or("an agent needs a `--manager HOST[,HOST]`")?;
-    let dir = options.dir(DIR);
+    let dir = options.dir(AGENT_DIR);
     let name = options.text("name").unwrap_or_else(own_name);
     let ca = authority_file(&mut options, "authority", &dir)?
         .or_else(|| options.text("ca").map(Into::into));

@@ -16,7 +16,7 @@ use super::CommandOptions;
 use crate::dns::resolve::{self, ResolverConfig as Servers};
 
 /// With two managers, this many connections all go to the same one once in half a million times.
-const SPREAD: u32 = 20;
+const COUNTER_SPREAD: u32 = 20;
 
 const REACTION_WITHIN: Duration = Duration::from_secs(2);
 
@@ -50,7 +50,7 @@ fn forged_messages(kind: &str, dir: &Path) -> Result<Vec<Vec<u8>>, String> {
         "replay" => vec![
             [
                 framed(&sealed_message(&read_key(dir)?)?),
-                framed(frame::PING)
+                framed(frame::PING_FRAME)
             ]
             .concat();
             3
@@ -58,8 +58,12 @@ fn forged_messages(kind: &str, dir: &Path) -> Result<Vec<Vec<u8>>, String> {
         // As many messages, each on its own connection.
         "spread" => {
             let key = read_key(dir)?;
-            let each = (1..=SPREAD).map(|number| {
-                Ok([framed(&numbered_event(&key, number)?), framed(frame::PING)].concat())
+            let each = (1..=COUNTER_SPREAD).map(|number| {
+                Ok([
+                    framed(&numbered_event(&key, number)?),
+                    framed(frame::PING_FRAME),
+                ]
+                .concat())
             });
             each.collect::<Result<_, String>>()?
         }
@@ -82,7 +86,7 @@ fn forged_messages(kind: &str, dir: &Path) -> Result<Vec<Vec<u8>>, String> {
             )?)]
         }
         "junk" => vec![framed(b"\x16\x03\x01 not what was meant"), framed(b"!!!")],
-        "ping" => vec![framed(frame::PING)],
+        "ping" => vec![framed(frame::PING_FRAME)],
         _ => return Err(format!("`{kind}` cannot be forged")),
     })
 }
@@ -152,7 +156,7 @@ fn send_forged(to: SocketAddr, bytes: &[u8]) -> Result<&'static str, String> {
         .write_all(bytes)
         .map_err(|why| format!("failed to send: {why}"))?;
     let said = match frame::read_frame(&mut stream) {
-        Ok(Some(message)) if message == frame::PONG => "pong",
+        Ok(Some(message)) if message == frame::PONG_FRAME => "pong",
         Ok(Some(_)) => "answered",
         Ok(None) => "closed",
         Err(::agent::Error::Network { source, .. })

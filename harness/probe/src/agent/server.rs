@@ -13,7 +13,7 @@ use super::{CommandOptions, authority_file, save_certificate};
 use crate::{tls, wait};
 
 /// Where a manager keeps everything, where nothing else is said.
-const DIR: &str = "/manager";
+const MANAGER_DIR: &str = "/manager";
 
 /// Between two looks at a file that another process writes.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
@@ -42,7 +42,7 @@ fn parse_protocol(text: &str) -> Result<TransportProtocol, String> {
 }
 
 fn manager_config(mut options: CommandOptions) -> Result<ManagerConfig, String> {
-    let (shipped, dir) = (ManagerConfig::default(), options.dir(DIR));
+    let (shipped, dir) = (ManagerConfig::default(), options.dir(MANAGER_DIR));
     let shipped = options
         .value("times")?
         .map_or(shipped.clone(), |by| shipped.scaled_by(by));
@@ -132,7 +132,7 @@ fn force_option(
 /// `--until STATUS --for SECONDS`, as soon as an agent has that status, or when the time has
 /// passed.
 pub(super) fn print_agents(mut options: CommandOptions) -> Result<ManagerReport, String> {
-    let dir = options.dir(DIR);
+    let dir = options.dir(MANAGER_DIR);
     let (until, most) = (
         options.text("until"),
         options.seconds("for", Duration::from_secs(10))?,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::answer_all;
 
 /// The socket's name is this and the mount namespace, as the kernel names it.
-const PREFIX: &str = "gauntlet-probe-";
+const SOCKET_PREFIX: &str = "gauntlet-probe-";
 
 /// How long a caller may leave an answer unread.
 const TAKEN_WITHIN: Duration = Duration::from_secs(5);
@@ -21,7 +21,7 @@ pub(crate) fn open_door() {
     let Ok(space) = std::fs::read_link("/proc/self/ns/mnt") else {
         return;
     };
-    _ = open_at(&format!("{PREFIX}{}", space.display()));
+    _ = open_at(&format!("{SOCKET_PREFIX}{}", space.display()));
 }
 
 fn open_at(name: &str) -> std::io::Result<()> {
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn several_ask_at_a_time_and_one_answers() {
-        let name = format!("{PREFIX}test-{}", std::process::id());
+        let name = format!("{SOCKET_PREFIX}test-{}", std::process::id());
         open_at(&name).unwrap();
         assert!(open_at(&name).is_err());
         let connect =

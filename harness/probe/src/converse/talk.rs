@@ -6,19 +6,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use probe_protocol::{
-    EngineQuestion, NOBODY, ProbeAnswer, ProbeReply, ProbeReport, ProbeRequest, QuestionAnswer,
+    EngineQuestion, NO_QUESTION, ProbeAnswer, ProbeReply, ProbeReport, ProbeRequest, QuestionAnswer,
 };
 
 use crate::{agent, show, wire};
 
 /// How long a question may be.
-const LONGEST: u64 = 64 << 10;
+const LONGEST_LINE: u64 = 64 << 10;
 
 /// How many questions of a conversation are worked on at a time.
 const AT_ONCE: usize = 128;
 
 /// Enough to read what a manager counted; many threads are cheap where each is small.
-const STACK: usize = 512 << 10;
+const STACK_BYTES: usize = 512 << 10;
 
 /// What the threads of a conversation share.
 struct SharedTalk<W> {
@@ -42,7 +42,7 @@ pub(crate) fn answer_all<W: Write + Send + 'static>(mut reader: impl BufRead, wr
             Err(why) => {
                 // The line does not say which question it is: it gets no answer, and the
                 // conversation ends.
-                _ = shared.say_line(NOBODY, QuestionAnswer::Fault(why.to_string()));
+                _ = shared.say_line(NO_QUESTION, QuestionAnswer::Fault(why.to_string()));
                 break;
             }
         }
@@ -53,7 +53,10 @@ pub(crate) fn answer_all<W: Write + Send + 'static>(mut reader: impl BufRead, wr
 /// The next whole line.
 fn next_line(reader: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
     let mut line = Vec::new();
-    reader.by_ref().take(LONGEST).read_until(b'\n', &mut line)?;
+    reader
+        .by_ref()
+        .take(LONGEST_LINE)
+        .read_until(b'\n', &mut line)?;
     Ok((!line.is_empty()).then_some(line))
 }
 
@@ -71,7 +74,7 @@ fn begin_question<W: Write + Send + 'static>(
     }
     let own = Arc::clone(shared);
     let work = move || {
-        let done = answer(&ask, &own.ended, |seen| {
+        let done = answer_question(&ask, &own.ended, |seen| {
             _ = own.say_line(id, QuestionAnswer::Seen(seen))
         });
         own.busy.fetch_sub(1, Ordering::Relaxed);
@@ -81,7 +84,7 @@ fn begin_question<W: Write + Send + 'static>(
         );
     };
     if thread::Builder::new()
-        .stack_size(STACK)
+        .stack_size(STACK_BYTES)
         .spawn(work)
         .is_err()
     {
@@ -91,7 +94,7 @@ fn begin_question<W: Write + Send + 'static>(
 }
 
 /// Answers one question.
-fn answer(
+fn answer_question(
     ask: &ProbeRequest,
     ended: &AtomicBool,
     seen: impl FnMut(ProbeReport),
@@ -206,7 +209,7 @@ mod tests {
         for line in ["who is there", r#"{"id":1,"ask":"crash"}"#] {
             let mut asker = Asker::begin();
             writeln!(asker.0, "{line}").unwrap();
-            assert!(asker.fault(NOBODY).contains("is not a question"));
+            assert!(asker.fault(NO_QUESTION).contains("is not a question"));
             assert_eq!(asker.heard(), None);
         }
     }

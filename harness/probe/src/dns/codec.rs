@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The longest message over TCP; the longest over UDP without EDNS is 512 bytes.
-pub(crate) const LONGEST: usize = 65_535;
+pub(crate) const LONGEST_MESSAGE: usize = 65_535;
 
 /// The longest answer over UDP to a query that does not say more (no EDNS).
 pub(crate) const LONGEST_OVER_UDP: usize = 512;
@@ -262,7 +262,7 @@ mod tests {
         let cut = read_message(&bytes).unwrap();
         assert!(cut.is_truncated && cut.addresses.len() < 40 && bytes.len() <= LONGEST_OVER_UDP);
         assert_eq!(
-            read_message(&encode_answer(&asked("a.b"), 0, &many, LONGEST).unwrap())
+            read_message(&encode_answer(&asked("a.b"), 0, &many, LONGEST_MESSAGE).unwrap())
                 .unwrap()
                 .addresses
                 .len(),

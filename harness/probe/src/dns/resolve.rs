@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use probe_protocol::{AttemptStage, BlockedAttempt, FaultReason};
 
-use super::codec::{self, DnsMessage, LONGEST, RecordKind};
+use super::codec::{self, DnsMessage, LONGEST_MESSAGE, RecordKind};
 use crate::wire::reason_of;
 
 /// The name servers, and how to ask them.
@@ -217,7 +217,7 @@ fn by_udp(
 ) -> io::Result<DnsMessage> {
     let socket = UdpSocket::bind(unspecified_for(server))?;
     socket.connect(server)?;
-    let mut bytes = [0; LONGEST];
+    let mut bytes = [0; LONGEST_MESSAGE];
     let start = Instant::now();
     for part in 1..=2 {
         socket.send(query)?;

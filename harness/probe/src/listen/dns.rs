@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::spec::NameZone;
 use super::{serve_streams, udp};
-use crate::dns::codec::{self, LONGEST, LONGEST_OVER_UDP, RecordKind};
+use crate::dns::codec::{self, LONGEST_MESSAGE, LONGEST_OVER_UDP, RecordKind};
 use crate::web::SILENT_AT_MOST;
 
 /// Serves `zone` at `port`; over TCP at the same, which is why a port of 0 is looked for over UDP
@@ -28,7 +28,7 @@ fn over_tcp(mut stream: TcpStream, zone: &NameZone) -> std::io::Result<()> {
     stream.read_exact(&mut length)?;
     let mut query = vec![0; usize::from(u16::from_be_bytes(length))];
     stream.read_exact(&mut query)?;
-    let Some(reply) = answer_query(zone, peer, &query, LONGEST) else {
+    let Some(reply) = answer_query(zone, peer, &query, LONGEST_MESSAGE) else {
         return Ok(());
     };
     let length = u16::try_from(reply.len()).map_err(|_| std::io::ErrorKind::InvalidData)?;

@@ -15,7 +15,7 @@ use crate::dns::resolve::{self, ResolverConfig, unspecified_for};
 use crate::tls;
 
 /// What goes out over TCP, UDP and TLS; a line comes back.
-pub(super) const GREETING: &[u8] = b"who is there\n";
+pub(super) const PROBE_GREETING: &[u8] = b"who is there\n";
 
 const LONGEST_LINE: u64 = 4096;
 
@@ -193,7 +193,7 @@ pub(super) fn connect_stream(
 /// Sends a line and gives the one that comes back.
 pub(super) fn greet_server(mut stream: impl Read + Write) -> Result<String, BlockedAttempt> {
     stream
-        .write_all(GREETING)
+        .write_all(PROBE_GREETING)
         .and_then(|()| stream.flush())
         .map_err(blocked_at(AttemptStage::Request))?;
     line_exchange(&mut BufReader::new(stream))
@@ -220,7 +220,7 @@ fn datagram_exchange(to: SocketAddr, patience: Duration) -> Result<String, Block
     let mut bytes = [0; 2048];
     for _ in 0..3 {
         socket
-            .send(GREETING)
+            .send(PROBE_GREETING)
             .map_err(|fault| match reason_of(&fault) {
                 // What came back for an earlier datagram.
                 FaultReason::Refused => {

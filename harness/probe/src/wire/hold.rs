@@ -15,12 +15,12 @@ use std::time::{Duration, Instant};
 
 use probe_protocol::{AttemptFacts, AttemptStage, BlockedAttempt, FaultReason, ProbeReport};
 
-use super::attempt::{GREETING, connect_stream, first_address, millis};
+use super::attempt::{PROBE_GREETING, connect_stream, first_address, millis};
 use super::blocked_at;
 use super::target::{TargetScheme, WireTarget};
 
 /// The word before the arguments of a process that holds a connection in the background.
-pub(crate) const BEHIND: &str = "--behind";
+pub(crate) const BEHIND_OPTION: &str = "--behind";
 
 /// Opens a connection in a process that stays, and says how it began.
 ///
@@ -35,7 +35,7 @@ pub(crate) fn hold_connection(
     require_tcp(text)?;
     let numbers = [every, patience].map(|time| time.as_millis().to_string());
     let mut child = Command::new("/proc/self/exe")
-        .args(["hold", BEHIND, name, text, &numbers[0], &numbers[1]])
+        .args(["hold", BEHIND_OPTION, name, text, &numbers[0], &numbers[1]])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -72,11 +72,12 @@ fn socket_path(name: &str) -> Result<SocketAddr, String> {
 /// # Errors
 /// When no process holds it.
 pub(crate) fn use_held(name: &str) -> Result<ProbeReport, String> {
-    let nobody = |why: std::io::Error| format!("no process holds `{name}`: {why}");
-    let mut stream = UnixStream::connect_addr(&socket_path(name)?).map_err(nobody)?;
+    let not_held = |why: std::io::Error| format!("no process holds `{name}`: {why}");
+    let mut stream = UnixStream::connect_addr(&socket_path(name)?).map_err(not_held)?;
     let mut said = Vec::new();
-    stream.read_to_end(&mut said).map_err(nobody)?;
-    ProbeReport::read(&said).map_err(|why| format!("who holds `{name}` has ended: {why}"))
+    stream.read_to_end(&mut said).map_err(not_held)?;
+    ProbeReport::read(&said)
+        .map_err(|why| format!("the process that holds `{name}` has ended: {why}"))
 }
 
 /// What [`hold`] starts: says how the connection began, and holds it for as long as the container
@@ -144,7 +145,7 @@ impl HeldSocket {
     fn exchange_line(&mut self, stream: &TcpStream) -> Result<(), BlockedAttempt> {
         let mut writer = stream;
         writer
-            .write_all(GREETING)
+            .write_all(PROBE_GREETING)
             .map_err(blocked_at(AttemptStage::Request))?;
         let mut said = String::new();
         match BufReader::new(stream.take(4096)).read_line(&mut said) {

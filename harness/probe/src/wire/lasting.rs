@@ -135,7 +135,7 @@ mod tests {
     use super::*;
     use crate::listen;
 
-    const PATIENCE: Duration = Duration::from_millis(150);
+    const ATTEMPT_WITHIN: Duration = Duration::from_millis(150);
 
     const PACE: HoldRule = HoldRule {
         holds: Duration::from_millis(300),
@@ -148,7 +148,7 @@ mod tests {
         let (start, mut changes) = (Instant::now(), Vec::new());
         let seen = |report| changes.push(report);
         let report =
-            try_until_lasting(text, PATIENCE, pace, &AtomicBool::new(false), seen).unwrap();
+            try_until_lasting(text, ATTEMPT_WITHIN, pace, &AtomicBool::new(false), seen).unwrap();
         (report, changes, start.elapsed())
     }
 
@@ -210,7 +210,7 @@ mod tests {
             (AttemptStage::Reply, Some(true)),
         );
         // The last attempt began when the block had held, and came to its own end.
-        assert!(took >= PACE.holds + PATIENCE, "{took:?}");
+        assert!(took >= PACE.holds + ATTEMPT_WITHIN, "{took:?}");
     }
 
     #[test]
@@ -221,7 +221,7 @@ mod tests {
         let (mut first, mut opener) = (true, Some(open));
         let report = try_until_lasting(
             &target,
-            PATIENCE,
+            ATTEMPT_WITHIN,
             HoldRule {
                 holds: Duration::from_secs(4),
                 ..PACE
@@ -262,7 +262,7 @@ mod tests {
         let (report, _, _) = on_time(&format!("tcp://127.0.0.1:{}", free()), pace);
         assert_eq!((report.is_reached(), report.lasts), (false, Some(false)));
         let ended = AtomicBool::new(true);
-        let lasting = |target| try_until_lasting(target, PATIENCE, PACE, &ended, |_| {});
+        let lasting = |target| try_until_lasting(target, ATTEMPT_WITHIN, PACE, &ended, |_| {});
         assert!(lasting("tcp://127.0.0.1:1").is_err());
         assert!(lasting("no target").is_err());
     }

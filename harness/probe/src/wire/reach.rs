@@ -16,7 +16,7 @@ use crate::args;
 const AT_ONCE: usize = 128;
 
 /// Enough for a TLS handshake; many threads are cheap where each is small.
-const STACK: usize = 256 << 10;
+const STACK_BYTES: usize = 256 << 10;
 
 /// `[--timeout MS] TARGET…`, or with `--holds MS`, and perhaps `--reached-holds`, `--every` and
 /// `--within`, one target until it is known how it is. Gives all lines.
@@ -112,7 +112,7 @@ fn reach_targets(
                 }
             };
             thread::Builder::new()
-                .stack_size(STACK)
+                .stack_size(STACK_BYTES)
                 .spawn_scoped(scope, work)
                 .map_err(|why| format!("failed to start a thread: {why}"))?;
         }
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
     use crate::listen;
 
-    const PATIENCE: Duration = Duration::from_millis(500);
+    const ATTEMPT_WITHIN: Duration = Duration::from_millis(500);
 
     fn said(targets: &[String], patience: Duration) -> Vec<ProbeReport> {
         let texts: Vec<&str> = targets.iter().map(String::as_str).collect();
@@ -147,7 +147,7 @@ mod tests {
     }
 
     fn one(target: String) -> ProbeReport {
-        said(&[target], PATIENCE).remove(0)
+        said(&[target], ATTEMPT_WITHIN).remove(0)
     }
 
     /// Where an attempt at a target ends, and why.
@@ -175,7 +175,7 @@ mod tests {
                 format!("dns://a.b@127.0.0.1:{}", ports[4]),
                 format!("dns://a.b@127.0.0.1:{}?tcp", ports[4]),
             ],
-            PATIENCE,
+            ATTEMPT_WITHIN,
         );
         let local = "127.0.0.1".parse().ok();
         for report in &reports {

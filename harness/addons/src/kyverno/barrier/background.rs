@@ -128,7 +128,7 @@ fn generating_rules(kind: PolicyType, namespace: &str, name: &str) -> Value {
 }
 
 /// A policy that generates a ConfigMap for each that is made with a name that begins like its own.
-pub(super) fn generating(kind: PolicyType, namespace: &str, name: &str) -> Value {
+pub(super) fn generation_spec(kind: PolicyType, namespace: &str, name: &str) -> Value {
     let made = made_name(name);
     let object = format!(
         "{{\"apiVersion\": dyn(\"v1\"), \"kind\": dyn(\"ConfigMap\"), \

@@ -39,7 +39,7 @@ pub(in crate::kyverno) fn was_run(policy: &Value) -> bool {
 }
 
 /// A policy that is for ConfigMaps with a label of its own, and deletes none.
-pub(super) fn deleting(kind: PolicyType, namespace: &str, name: &str) -> Value {
+pub(super) fn deletion_spec(kind: PolicyType, namespace: &str, name: &str) -> Value {
     let mut constraints = match_constraints(kind, namespace, "", "configmaps");
     constraints["objectSelector"] = json!({"matchLabels": {SENTINEL_LABEL: name}});
     json!({
@@ -52,7 +52,7 @@ pub(super) fn deleting(kind: PolicyType, namespace: &str, name: &str) -> Value {
 /// The policy of the trial.
 pub(in crate::kyverno) fn deleting_policy(namespace: &str, name: &str) -> Value {
     let kind = PolicyContent::Deletions.cluster_kind();
-    super::sentinel::sentinel_policy(kind, namespace, name, deleting(kind, namespace, name))
+    super::sentinel::sentinel_policy(kind, namespace, name, deletion_spec(kind, namespace, name))
 }
 
 #[cfg(test)]

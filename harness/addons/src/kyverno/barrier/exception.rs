@@ -8,7 +8,7 @@ use model::addons::kyverno::ADDON;
 use serde_json::{Value, json};
 use wait::WaitLook;
 
-use super::sentinel::{refusing_rule, rules_spec, sentinel_policy, validating};
+use super::sentinel::{refusing_rule, rules_spec, sentinel_policy, validation_spec};
 use super::{PolicyContent, PolicyType};
 use crate::Error;
 use crate::barrier::{BarrierSite, WrittenObject, not_yet, refused_by, within_barrier_time};
@@ -60,7 +60,7 @@ impl ExceptionType {
             | PolicyContent::Validations
             | PolicyContent::Mutations
             | PolicyContent::Generations
-            | PolicyContent::Deletions => validating(kind, namespace, name),
+            | PolicyContent::Deletions => validation_spec(kind, namespace, name),
         };
         sentinel_policy(kind, namespace, name, spec)
     }

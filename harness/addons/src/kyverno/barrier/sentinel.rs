@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::background::generating;
-use super::deleting::deleting;
+use super::background::generation_spec;
+use super::deleting::deletion_spec;
 use super::{PolicyContent, PolicyType};
 use crate::barrier::SENTINEL_LABEL;
 
@@ -22,11 +22,11 @@ pub(super) fn sentinel_definitions(kind: PolicyType, namespace: &str, name: &str
                 own(&checked_name(name), rules_spec(&leases)),
             ]
         }
-        PolicyContent::Images => vec![own(name, image_validating(kind, namespace, name))],
-        PolicyContent::Validations => vec![own(name, validating(kind, namespace, name))],
-        PolicyContent::Mutations => vec![own(name, mutating(kind, namespace, name))],
-        PolicyContent::Generations => vec![own(name, generating(kind, namespace, name))],
-        PolicyContent::Deletions => vec![own(name, deleting(kind, namespace, name))],
+        PolicyContent::Images => vec![own(name, image_validation_spec(kind, namespace, name))],
+        PolicyContent::Validations => vec![own(name, validation_spec(kind, namespace, name))],
+        PolicyContent::Mutations => vec![own(name, mutation_spec(kind, namespace, name))],
+        PolicyContent::Generations => vec![own(name, generation_spec(kind, namespace, name))],
+        PolicyContent::Deletions => vec![own(name, deletion_spec(kind, namespace, name))],
     }
 }
 
@@ -99,7 +99,7 @@ fn match_lease(kind: PolicyType, namespace: &str, name: &str) -> Value {
     constraints
 }
 
-fn image_validating(kind: PolicyType, namespace: &str, name: &str) -> Value {
+fn image_validation_spec(kind: PolicyType, namespace: &str, name: &str) -> Value {
     let cosign = json!({"key": {"data": KEY}, "ctlog": {"insecureIgnoreTlog": true, "insecureIgnoreSCT": true}});
     json!({
         "failurePolicy": "Fail", "validationActions": ["Deny"],
@@ -114,7 +114,7 @@ fn image_validating(kind: PolicyType, namespace: &str, name: &str) -> Value {
     })
 }
 
-pub(super) fn validating(kind: PolicyType, namespace: &str, name: &str) -> Value {
+pub(super) fn validation_spec(kind: PolicyType, namespace: &str, name: &str) -> Value {
     json!({
         "failurePolicy": "Fail", "validationActions": ["Deny"], "evaluation": {"background": {"enabled": false}},
         "matchConstraints": match_lease(kind, namespace, name),
@@ -123,7 +123,7 @@ pub(super) fn validating(kind: PolicyType, namespace: &str, name: &str) -> Value
 }
 
 /// It applies a configuration: for that, Kyverno also has to know what the API server serves.
-fn mutating(kind: PolicyType, namespace: &str, name: &str) -> Value {
+fn mutation_spec(kind: PolicyType, namespace: &str, name: &str) -> Value {
     let expression =
         format!("Object{{metadata: Object.metadata{{labels: {{\"{CHANGED_LABEL}\": \"yes\"}}}}}}");
     json!({

@@ -1,11 +1,11 @@
 //! A class in brackets.
 
 use super::escape::{character_of, perl_class, unicode_class};
-use super::{Characters, unfinished, write_literal};
+use super::{Characters, unfinished_error, write_literal};
 use crate::Error;
 
 /// The names of POSIX's classes that RE2 knows.
-const POSIX: [&str; 14] = [
+const POSIX_CLASSES: [&str; 14] = [
     "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct",
     "space", "upper", "word", "xdigit",
 ];
@@ -20,7 +20,7 @@ pub(super) fn translate_class(rest: &mut Characters<'_>) -> Result<String, Error
     let mut is_first = true;
     loop {
         match rest.peek() {
-            None => return Err(unfinished("a class")),
+            None => return Err(unfinished_error("a class")),
             Some(']') if !is_first => {
                 rest.next();
                 out.push(']');
@@ -73,7 +73,7 @@ fn class_character(rest: &mut Characters<'_>) -> Result<char, Error> {
     match rest.next() {
         Some('\\') => character_of(rest),
         Some(character) => Ok(character),
-        None => Err(unfinished("a class")),
+        None => Err(unfinished_error("a class")),
     }
 }
 
@@ -86,7 +86,7 @@ fn posix_class(rest: &mut Characters<'_>) -> Result<Option<String>, Error> {
     else {
         return Ok(None);
     };
-    if !POSIX.contains(&name.strip_prefix('^').unwrap_or(name)) {
+    if !POSIX_CLASSES.contains(&name.strip_prefix('^').unwrap_or(name)) {
         return Err(Error::unknown_expression(format!("[:{name}:]")));
     }
     let named = format!("[:{name}:]");

@@ -1,16 +1,16 @@
 //! What stands behind a backslash.
 
-use super::{Characters, unfinished, write_literal};
+use super::{Characters, unfinished_error, write_literal};
 use crate::Error;
 
-const DIGITS: &str = "0-9";
-const WORD: &str = "0-9A-Za-z_";
-const SPACE: &str = "\\t\\n\\x0C\\r ";
+const DIGIT_RANGE: &str = "0-9";
+const WORD_RANGES: &str = "0-9A-Za-z_";
+const SPACE_RANGES: &str = "\\t\\n\\x0C\\r ";
 
 /// What an escape is, outside of a class.
 pub(super) fn translate_escape(rest: &mut Characters<'_>) -> Result<String, Error> {
     let Some(&character) = rest.peek() else {
-        return Err(unfinished("a backslash"));
+        return Err(unfinished_error("a backslash"));
     };
     if let Some((inside, is_negated)) = perl_class(character) {
         rest.next();
@@ -24,7 +24,7 @@ pub(super) fn translate_escape(rest: &mut Characters<'_>) -> Result<String, Erro
         'B' => "(?-u:\\B)",
         'Q' => {
             rest.next();
-            return Ok(quoted(rest));
+            return Ok(take_quoted(rest));
         }
         'p' | 'P' => return unicode_class(rest),
         _ => return character_of(rest).map(write_literal),
@@ -36,12 +36,12 @@ pub(super) fn translate_escape(rest: &mut Characters<'_>) -> Result<String, Erro
 /// The characters of a class such as `\d`, and whether it is all others.
 pub(super) fn perl_class(character: char) -> Option<(&'static str, bool)> {
     match character {
-        'd' => Some((DIGITS, false)),
-        'D' => Some((DIGITS, true)),
-        'w' => Some((WORD, false)),
-        'W' => Some((WORD, true)),
-        's' => Some((SPACE, false)),
-        'S' => Some((SPACE, true)),
+        'd' => Some((DIGIT_RANGE, false)),
+        'D' => Some((DIGIT_RANGE, true)),
+        'w' => Some((WORD_RANGES, false)),
+        'W' => Some((WORD_RANGES, true)),
+        's' => Some((SPACE_RANGES, false)),
+        'S' => Some((SPACE_RANGES, true)),
         _ => None,
     }
 }
@@ -50,10 +50,10 @@ pub(super) fn perl_class(character: char) -> Option<(&'static str, bool)> {
 pub(super) fn unicode_class(rest: &mut Characters<'_>) -> Result<String, Error> {
     let is_negated = rest.next() == Some('P');
     let Some(first) = rest.next() else {
-        return Err(unfinished("a class of Unicode"));
+        return Err(unfinished_error("a class of Unicode"));
     };
     let name: String = if first == '{' {
-        braced(rest).ok_or_else(|| unfinished("a class of Unicode"))?
+        take_braced(rest).ok_or_else(|| unfinished_error("a class of Unicode"))?
     } else {
         first.to_string()
     };
@@ -73,7 +73,7 @@ pub(super) fn unicode_class(rest: &mut Characters<'_>) -> Result<String, Error> 
 }
 
 /// What stands up to a closing brace, which is taken as well.
-fn braced(rest: &mut Characters<'_>) -> Option<String> {
+fn take_braced(rest: &mut Characters<'_>) -> Option<String> {
     let mut inside = String::new();
     loop {
         match rest.next()? {
@@ -86,7 +86,7 @@ fn braced(rest: &mut Characters<'_>) -> Option<String> {
 /// The one character that an escape stands for, from behind the backslash on.
 pub(super) fn character_of(rest: &mut Characters<'_>) -> Result<char, Error> {
     let Some(character) = rest.next() else {
-        return Err(unfinished("a backslash"));
+        return Err(unfinished_error("a backslash"));
     };
     Ok(match character {
         'a' => '\u{7}',
@@ -123,7 +123,7 @@ fn octal(first: u32, rest: &mut Characters<'_>) -> char {
 fn hexadecimal(rest: &mut Characters<'_>) -> Result<char, Error> {
     let is_braced = rest.next_if_eq(&'{').is_some();
     let digits: String = if is_braced {
-        braced(rest).unwrap_or_default()
+        take_braced(rest).unwrap_or_default()
     } else {
         rest.by_ref().take(2).collect()
     };
@@ -138,7 +138,7 @@ fn hexadecimal(rest: &mut Characters<'_>) -> Result<char, Error> {
 }
 
 /// The literal text up to `\E`, or to the end.
-fn quoted(rest: &mut Characters<'_>) -> String {
+fn take_quoted(rest: &mut Characters<'_>) -> String {
     let mut literal = String::new();
     while let Some(character) = rest.next() {
         if character == '\\' && rest.next_if_eq(&'E').is_some() {

@@ -1,7 +1,6 @@
 //! Telling of a scenario as soon as it is done, where all that there is to say is known by then.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use golden::{GoldenStore, OutcomeComparison};
 use model::{LoadedScenario, RecordedOutcome};
@@ -10,7 +9,6 @@ use super::print_report;
 use crate::args::RunArguments;
 use crate::fault::CommandFault;
 use crate::folders::CommandFolders;
-use crate::progress::ProgressBoard;
 use crate::report::{GoldenResult, ReportStatus, ScenarioResult, text};
 
 /// Tells of scenarios that met every intent and agree with what was recorded. The rest waits for
@@ -21,8 +19,6 @@ pub(crate) struct RunAnnouncer {
     tables: bool,
     /// Whether standard output is taken by a report for programs.
     taken: bool,
-    /// The scenarios that were reported, by id.
-    told: Mutex<BTreeSet<String>>,
 }
 
 impl RunAnnouncer {
@@ -42,47 +38,33 @@ impl RunAnnouncer {
             width,
             tables: args.tables,
             taken,
-            told: Mutex::default(),
         })
     }
 
-    /// Tells of a scenario, if there is nothing more to come. Says whether it did.
-    pub(crate) fn announce_scenario(
+    /// What came of a scenario, if there is nothing more to come.
+    pub(super) fn settled_result(
         &self,
-        board: &ProgressBoard,
         scenario: &Arc<LoadedScenario>,
         outcome: &RecordedOutcome,
-    ) -> bool {
+    ) -> Option<ScenarioResult> {
         let mut tried = ScenarioResult {
             scenario: Arc::clone(scenario),
             outcome: outcome.clone(),
             golden: GoldenResult::NotCompared,
         };
         if tried.status() != ReportStatus::Passed {
-            return false;
+            return None;
         }
-        match self
-            .store
-            .compare(&tried.outcome, &tried.scenario.scenario.why)
-        {
+        match self.store.compare(outcome, &scenario.scenario.why) {
             Ok(OutcomeComparison::Same) => tried.golden = GoldenResult::Same,
-            Ok(OutcomeComparison::New | OutcomeComparison::Differs { .. }) | Err(_) => {
-                return false;
-            }
+            Ok(OutcomeComparison::New | OutcomeComparison::Differs { .. }) | Err(_) => return None,
         }
-        board.print_result(|| {
-            print_report(
-                &text::scenario_line(&tried, self.width, self.tables),
-                self.taken,
-            )
-        });
-        if let Ok(mut told) = self.told.lock() {
-            told.insert(scenario.id.clone());
-        }
-        true
+        Some(tried)
     }
 
-    pub(super) fn told_scenarios(&self) -> BTreeSet<String> {
-        self.told.lock().map(|ids| ids.clone()).unwrap_or_default()
+    /// Prints the scenario's line of the report.
+    pub(super) fn print_scenario(&self, tried: &ScenarioResult) {
+        let line = text::scenario_line(tried, self.width, self.tables);
+        print_report(&line, self.taken);
     }
 }

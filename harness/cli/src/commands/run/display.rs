@@ -1,4 +1,4 @@
-//! What goes on in a run, on the board.
+//! What goes on in a run, on the board. It owns nothing that the report needs.
 
 use std::sync::{Arc, Mutex};
 
@@ -6,11 +6,8 @@ use engine::EngineEvent;
 use model::{CellStatus, LoadedScenario, OutcomeCell};
 use runner::{ClusterFacts, RunEvent, RunObserver};
 
-use super::announcer::RunAnnouncer;
-use super::finished::FinishedWorlds;
 use crate::commands::lint::count_scenarios;
 use crate::progress::{BuildEstimate, ProgressBoard, format_seconds};
-use crate::report::RunReport;
 
 /// The key of the board's line about cells.
 const CELLS_LINE: &str = "~cells";
@@ -18,8 +15,6 @@ const CELLS_LINE: &str = "~cells";
 /// Shows the events of a run on a board.
 pub(crate) struct RunDisplay {
     board: ProgressBoard,
-    /// Reports a scenario in which every cell is as intended, as soon as it is done.
-    announcer: Option<RunAnnouncer>,
     /// Whether each step gets a line.
     shows_steps: bool,
     state: Mutex<DisplayState>,
@@ -31,16 +26,10 @@ struct DisplayState {
     of: usize,
     bad: usize,
     builds: BuildEstimate,
-    finished: FinishedWorlds,
-    is_interrupted: bool,
 }
 
 impl RunDisplay {
-    pub(crate) fn new(
-        chosen: &[Arc<LoadedScenario>],
-        announcer: Option<RunAnnouncer>,
-        times: u16,
-    ) -> Self {
+    pub(crate) fn new(chosen: &[Arc<LoadedScenario>], times: u16) -> Self {
         let once: usize = chosen
             .iter()
             .map(|loaded| loaded.scenario.count_cells())
@@ -48,7 +37,6 @@ impl RunDisplay {
         let of = once * usize::from(times);
         Self {
             board: ProgressBoard::new(),
-            announcer,
             shows_steps: false,
             state: Mutex::new(DisplayState {
                 of,
@@ -65,17 +53,6 @@ impl RunDisplay {
         }
     }
 
-    /// Whether the run was interrupted on a cluster that stays.
-    pub(crate) fn was_interrupted(&self) -> bool {
-        self.state.lock().is_ok_and(|state| state.is_interrupted)
-    }
-
-    /// The report on what is done so far.
-    pub(crate) fn report_finished(&self, chosen: &[Arc<LoadedScenario>]) -> RunReport {
-        let report = |state: std::sync::MutexGuard<'_, DisplayState>| state.finished.report(chosen);
-        self.state.lock().map(report).unwrap_or_default()
-    }
-
     /// A line that stays.
     pub(crate) fn print_line(&self, text: &str) {
         self.board.print_line(text);
@@ -86,16 +63,12 @@ impl RunDisplay {
         self.board.clear();
     }
 
-    /// The scenarios that were reported, by id.
-    pub(crate) fn told_scenarios(&self) -> std::collections::BTreeSet<String> {
-        self.announcer
-            .as_ref()
-            .map(RunAnnouncer::told_scenarios)
-            .unwrap_or_default()
+    /// Prints what goes to standard output, past the lines that redraw themselves.
+    pub(super) fn print_result(&self, print: impl FnOnce()) {
+        self.board.print_result(print);
     }
 
     fn show_world(&self, state: &mut DisplayState, event: &EngineEvent) {
-        state.finished.note_event(event);
         match event {
             EngineEvent::CellDone {
                 id,
@@ -209,23 +182,11 @@ impl RunObserver for RunDisplay {
             RunEvent::ClusterReady(facts) => self.show_cluster(&facts),
             RunEvent::World(event) => self.show_world(&mut state, &event),
             RunEvent::ScenarioDone {
-                scenario,
-                outcome,
-                done,
-                of,
-            } => {
-                let is_told = |announcer: &RunAnnouncer| {
-                    announcer.announce_scenario(&self.board, &scenario, &outcome)
-                };
-                if !self.announcer.as_ref().is_some_and(is_told) {
-                    self.board
-                        .print_line(&format!("tried {} ({done} of {of})", scenario.id));
-                }
-            }
-            RunEvent::Sweeping => {
-                state.is_interrupted = true;
-                self.board.print_line("interrupted: taking everything down");
-            }
+                scenario, done, of, ..
+            } => self
+                .board
+                .print_line(&format!("tried {} ({done} of {of})", scenario.id)),
+            RunEvent::Sweeping => self.board.print_line("interrupted: taking everything down"),
         }
     }
 }

@@ -8,6 +8,7 @@ use model::LoadedScenario;
 
 use super::display::RunDisplay;
 use super::outputs;
+use super::record::RunRecord;
 use crate::args::RunArguments;
 use crate::folders;
 
@@ -16,6 +17,7 @@ use crate::folders;
 pub(super) struct InterruptedReport {
     pub(super) args: RunArguments,
     pub(super) chosen: Vec<Arc<LoadedScenario>>,
+    pub(super) record: Arc<RunRecord>,
     pub(super) display: Arc<RunDisplay>,
     pub(super) evidence: PathBuf,
     pub(super) began: Instant,
@@ -43,10 +45,10 @@ impl InterruptedReport {
             return;
         }
         self.display.clear();
-        let mut report = self.display.report_finished(&self.chosen);
+        let mut report = self.record.report_finished(&self.chosen);
         report.folders = folders::folder_options(&self.args.folders);
         report.nodes = self.args.nodes;
-        report.told = self.display.told_scenarios();
+        report.told = self.record.told_scenarios();
         report.elapsed = self.began.elapsed();
         outputs::write_reports(&self.args, &mut report, &self.evidence);
     }

@@ -47,8 +47,8 @@ fn try_writing(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Writes a file whole, or leaves what was there. What is no plain file, such as `/dev/stderr`, is
-/// written to.
+/// Writes a file whole, or leaves what was there. What is not a plain file, such as `/dev/stderr`,
+/// is written to.
 fn write_whole(path: &Path, text: &str) -> io::Result<()> {
     let is_plain = path
         .symlink_metadata()

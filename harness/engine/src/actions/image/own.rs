@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use artifact::verify::{
-    self, CertificateText, RequiredSigner, SIGNATURE, VerifyRejection, VerifyRequest,
+    self, CertificateText, RequiredSigner, SIGNATURE_STATEMENT, VerifyRejection, VerifyRequest,
     compile_expression,
 };
 use model::{Answer, RejectionReason, TrustedRoot, VerifyImage, VerifyTrust};
@@ -78,7 +78,7 @@ impl LiveWorld<'_> {
         let kind = asked
             .kind
             .as_deref()
-            .map_or(SIGNATURE, predicate_type)
+            .map_or(SIGNATURE_STATEMENT, predicate_type)
             .to_owned();
         let (repository, tag) = self.image_place(&asked.image);
         let given = self

@@ -31,7 +31,7 @@ const UNIT_FACTORS: [(&str, i128); 16] = [
 ];
 
 impl ExactQuantity {
-    /// So many things.
+    /// This many things.
     pub(super) fn from_count(count: usize) -> Self {
         Self(count as i128 * ONE_WHOLE)
     }

@@ -109,7 +109,7 @@ fn an_account_is_made_anew() {
     let missed = |steps: &[&str]| missed_by_plugin("ServiceAccount", steps);
     let goes = "{id: a, do: {delete: serviceaccount/app}, expect: admitted}";
     let comes = "{id: b, do: {create: account.yaml}, expect: admitted}";
-    let open = BTreeSet::from(["made-anew".to_owned()]);
+    let open = BTreeSet::from(["made-again".to_owned()]);
     assert_eq!(missed(&[]), open);
     assert_eq!(missed(&[comes]), open);
     assert_eq!(missed(&[goes]), open);

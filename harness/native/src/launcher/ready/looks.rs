@@ -6,7 +6,7 @@ use wait::WaitLook;
 use enforcer::{BoxApi, first_line};
 use error_chain::error_chain;
 
-const REVIEWS: &str = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+const REVIEWS_PATH: &str = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
 
 /// Whether the API server has read its roles and bindings, those of the cluster and those of a
 /// namespace.
@@ -20,7 +20,7 @@ pub(super) fn knows_its_roles(api: &BoxApi) -> WaitLook<()> {
         attributes.map(|attributes| access_review("system:kube-controller-manager", &attributes));
     let not_yet = reviews
         .iter()
-        .map(|review| api.post(REVIEWS, review))
+        .map(|review| api.post(REVIEWS_PATH, review))
         .find_map(|answer| match answer {
             Ok((201, read_body)) if review_allows(&read_body) => None,
             Ok((status, read_body)) => Some(format!("status {status}: {}", first_line(&read_body))),

@@ -11,7 +11,7 @@ use proptest::sample::select;
 
 use crate::generate::{pick_word, seldom_some, some_of};
 
-pub(super) const IMAGE: &str = "example.org/image:1";
+pub(super) const SAMPLE_IMAGE: &str = "example.org/image:1";
 
 /// A container whose name begins like this.
 pub(super) fn any_container(name: &'static str) -> impl Strategy<Value = Container> {
@@ -26,7 +26,7 @@ pub(super) fn any_container(name: &'static str) -> impl Strategy<Value = Contain
             let at = |place: u8| probe.clone().filter(|_| which == place);
             Container {
                 name: name.to_owned(),
-                image: Some(IMAGE.to_owned()),
+                image: Some(SAMPLE_IMAGE.to_owned()),
                 security_context,
                 ports: port.map(|port| vec![port]),
                 liveness_probe: at(0),

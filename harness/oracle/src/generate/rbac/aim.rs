@@ -17,12 +17,12 @@ pub(super) struct RequestAim {
 }
 
 /// Bits of [`RequestAim::hits`].
-const USER: u8 = 1;
-const VERB: u8 = 2;
-const GROUP: u8 = 4;
-const RESOURCE: u8 = 8;
-const NAME: u8 = 16;
-const NAMESPACE: u8 = 32;
+const USER_BIT: u8 = 1;
+const VERB_BIT: u8 = 2;
+const GROUP_BIT: u8 = 4;
+const RESOURCE_BIT: u8 = 8;
+const NAME_BIT: u8 = 16;
+const NAMESPACE_BIT: u8 = 32;
 
 /// Most things are hit.
 pub(super) fn aim_request() -> impl Strategy<Value = RequestAim> {
@@ -50,7 +50,7 @@ impl RequestAim {
             return (user, request);
         }
         let (subjects, role, namespace) = self.binding.get(&bindings);
-        let user = if self.misses_field(USER) {
+        let user = if self.misses_field(USER_BIT) {
             user
         } else {
             named_role(self.word.get(subjects), user)
@@ -68,7 +68,7 @@ impl RequestAim {
                     ..
                 },
                 Some(namespace),
-            ) if !self.misses_field(NAMESPACE) => {
+            ) if !self.misses_field(NAMESPACE_BIT) => {
                 let namespace = namespace.clone();
                 (
                     user,
@@ -113,15 +113,15 @@ impl RequestAim {
             } => (verb, group, name, namespace),
         };
         let (verb, first, name, namespace) = words(request);
-        let verb = self.pick_word(VERB, Some(&rule.verbs), verb);
+        let verb = self.pick_word(VERB_BIT, Some(&rule.verbs), verb);
         if let Some(urls) = &rule.non_resource_urls {
-            let path = self.pick_word(RESOURCE, Some(urls), "/x".into());
+            let path = self.pick_word(RESOURCE_BIT, Some(urls), "/x".into());
             return AccessRequest::Path {
                 verb,
                 path: path.replace('*', "y"),
             };
         }
-        let whole = self.pick_word(RESOURCE, rule.resources.as_ref(), "pods".into());
+        let whole = self.pick_word(RESOURCE_BIT, rule.resources.as_ref(), "pods".into());
         let (resource, subresource) = whole.split_once('/').unwrap_or((&whole, ""));
         let resource = if resource == "*" {
             "deployments"
@@ -135,10 +135,10 @@ impl RequestAim {
         };
         AccessRequest::Resource {
             verb,
-            group: self.pick_word(GROUP, rule.api_groups.as_ref(), group),
+            group: self.pick_word(GROUP_BIT, rule.api_groups.as_ref(), group),
             resource: resource.to_owned(),
             subresource: subresource.to_owned(),
-            name: self.pick_word(NAME, rule.resource_names.as_ref(), name),
+            name: self.pick_word(NAME_BIT, rule.resource_names.as_ref(), name),
             namespace,
         }
     }

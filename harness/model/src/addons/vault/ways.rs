@@ -2,19 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use super::tried::{ChangeVerb, TriedStep};
-use super::vault_rules::{VaultRole, login_tokens, written_roles};
-use super::{ControlKind, HeldControl, WayRound, always};
+use super::rules::{VaultRole, login_tokens, written_roles};
 use crate::Action;
-
-use ControlKind::Vault;
+use crate::ways::{ChangeVerb, HeldControl, TriedStep, WayRound, always};
 
 pub(super) static WAYS: &[WayRound] = &[
     // developer.hashicorp.com, "Kubernetes auth method (API)": `bound_service_account_namespaces`.
     WayRound {
         name: "account-in-any-namespace",
-        kinds: &[Vault],
-        about: "somebody makes a ServiceAccount of the name in a namespace of his own",
+        kinds: &[],
+        about: "a user makes a ServiceAccount of that name in another namespace",
         is_open: |control| has_role(control, |role| is_any(role, BOUND_NAMESPACES)),
         is_tried: |_, steps| {
             let mut elsewhere = steps.iter().filter(|step| step.step.namespace.is_some());
@@ -27,7 +24,7 @@ pub(super) static WAYS: &[WayRound] = &[
     // The same page: `bound_service_account_names`.
     WayRound {
         name: "any-account-of-the-namespace",
-        kinds: &[Vault],
+        kinds: &[],
         about: "another ServiceAccount of the same namespace logs in",
         is_open: |control| has_role(control, |role| is_any(role, BOUND_NAMES)),
         is_tried: |_, steps| named_accounts(steps).len() > 1,
@@ -35,7 +32,7 @@ pub(super) static WAYS: &[WayRound] = &[
     // The same page: `audience`.
     WayRound {
         name: "token-for-another",
-        kinds: &[Vault],
+        kinds: &[],
         about: "a token that was made for another service logs in",
         is_open: |control| {
             has_role(control, |role| {
@@ -50,8 +47,8 @@ pub(super) static WAYS: &[WayRound] = &[
     // The same page: a role goes by names, whoever has them now.
     WayRound {
         name: "name-used-again",
-        kinds: &[Vault],
-        about: "the ServiceAccount, or its namespace, is deleted and made anew by another",
+        kinds: &[],
+        about: "the ServiceAccount, or its namespace, is deleted, and another user makes it again",
         is_open: always,
         is_tried: |_, steps| {
             let changes: Vec<(ChangeVerb, String)> =
@@ -69,7 +66,7 @@ pub(super) static WAYS: &[WayRound] = &[
     // developer.hashicorp.com, "Tokens", "Token Time-To-Live, Periodic Tokens, and Explicit Max TTLs".
     WayRound {
         name: "renewed-token",
-        kinds: &[Vault],
+        kinds: &[],
         about: "a token of Vault is used, and renewed, after its owner is gone",
         is_open: |control| has_role(control, |role| !role.contains_key("token_explicit_max_ttl")),
         is_tried: |_, steps| {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::tried::TriedStep;
-use crate::{Action, LoadedScenario, ObservedRecord};
+use crate::ways::{StoppedStep, TriedStep, is_secret_look};
+use crate::{Action, Answer, LoadedScenario, ObservedRecord};
 
 /// A role as the commands of a world leave it: what is written later counts.
 pub(super) type VaultRole = BTreeMap<String, String>;
@@ -42,7 +42,7 @@ pub(super) fn written_roles(steps: &[TriedStep<'_>]) -> BTreeMap<String, VaultRo
     roles
 }
 
-pub(super) fn writes_roles(steps: &[TriedStep<'_>]) -> bool {
+fn writes_roles(steps: &[TriedStep<'_>]) -> bool {
     !written_roles(steps).is_empty()
 }
 
@@ -61,7 +61,7 @@ fn login_fields(action: &Action) -> Option<Vec<(&str, &str)>> {
 }
 
 /// Whether this looks into what a login was answered.
-pub(super) fn is_login_output(steps: &[TriedStep<'_>], action: &Action) -> bool {
+fn is_login_output(steps: &[TriedStep<'_>], action: &Action) -> bool {
     let Action::LookFor(ObservedRecord::Output(output)) = action else {
         return false;
     };
@@ -71,9 +71,19 @@ pub(super) fn is_login_output(steps: &[TriedStep<'_>], action: &Action) -> bool 
 }
 
 /// Whether another world leaves its roles otherwise than this one.
-pub(super) fn has_other_role(loaded: &LoadedScenario, world: &str) -> bool {
+fn has_other_role(loaded: &LoadedScenario, world: &str) -> bool {
     let roles = |world: &str| written_roles(&TriedStep::in_world(loaded, world));
     let own = roles(world);
     let mut others = loaded.scenario.worlds.keys();
     others.any(|other| roles(other) != own)
+}
+
+/// Whether Vault keeps somebody out: by what it answers a login with, or by another role.
+pub(super) fn keeps_out(stopped: &StoppedStep<'_, '_>) -> bool {
+    let action = &stopped.step.step.action;
+    stopped.has_addon(&super::ADDON)
+        && writes_roles(stopped.steps)
+        && stopped.answer() == Some(&Answer::Absent)
+        && (is_login_output(stopped.steps, action)
+            || is_secret_look(action) && has_other_role(stopped.loaded, stopped.world))
 }

@@ -3,14 +3,10 @@
 
 use serde_json::Value;
 
-use super::object_rules::selector_keys;
-use super::operator_rules::{
+use super::rules::{
     STORE_KINDS, asks_for_token_secret, changes_as_somebody, sends_generator, store_conditions,
 };
-use super::tried::TriedStep;
-use super::{ControlKind, HeldControl, WayRound, always};
-
-use ControlKind::ExternalSecrets;
+use crate::ways::{HeldControl, TriedStep, WayRound, always, holds_field, selector_keys};
 
 /// A label that the API server sets by itself, and that nobody changes.
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
@@ -19,7 +15,7 @@ pub(super) static WAYS: &[WayRound] = &[
     // external-secrets.io, "Kubernetes" provider, "Authentication": `auth.serviceAccount`.
     WayRound {
         name: "account-of-a-store",
-        kinds: &[ExternalSecrets],
+        kinds: &[],
         about: "a store names a ServiceAccount, and the operator asks for its token itself",
         is_open: |control| {
             let is_store = |object: &&Value| {
@@ -27,7 +23,7 @@ pub(super) static WAYS: &[WayRound] = &[
                 STORE_KINDS.contains(&kind.as_str())
             };
             let mut stores = control.objects.iter().filter(|object| is_store(object));
-            stores.any(|store| super::tried::holds_field(store, "serviceAccount"))
+            stores.any(|store| holds_field(store, "serviceAccount"))
         },
         is_tried: |_, steps| {
             steps
@@ -38,7 +34,7 @@ pub(super) static WAYS: &[WayRound] = &[
     // external-secrets.io, "ClusterSecretStore", `conditions`: labels are whoever may set them.
     WayRound {
         name: "label-of-a-condition",
-        kinds: &[ExternalSecrets],
+        kinds: &[],
         about: "a namespace takes the label that the store's condition asks for",
         is_open: |control| !condition_labels(control).is_empty(),
         is_tried: |control, steps| {
@@ -51,7 +47,7 @@ pub(super) static WAYS: &[WayRound] = &[
     // which is not anchored.
     WayRound {
         name: "expression-of-a-condition",
-        kinds: &[ExternalSecrets],
+        kinds: &[],
         about: "a namespace has a name in which the condition's expression is found",
         is_open: |control| conditions(control).any(is_loose),
         is_tried: |_, steps| {
@@ -62,7 +58,7 @@ pub(super) static WAYS: &[WayRound] = &[
     // external-secrets.io, "ExternalSecret", `target.template`; CVE-2026-42876.
     WayRound {
         name: "template-of-a-token",
-        kinds: &[ExternalSecrets],
+        kinds: &[],
         about: "a template makes the copy a Secret of another type, which becomes a token",
         is_open: always,
         is_tried: |_, steps| steps.iter().any(asks_for_token_secret),
@@ -70,7 +66,7 @@ pub(super) static WAYS: &[WayRound] = &[
     // external-secrets.io, "PushSecret".
     WayRound {
         name: "pushed-secret",
-        kinds: &[ExternalSecrets],
+        kinds: &[],
         about: "a PushSecret has the operator write where its author may not",
         is_open: always,
         is_tried: |_, steps| {
@@ -82,7 +78,7 @@ pub(super) static WAYS: &[WayRound] = &[
     // external-secrets.io, "Generators".
     WayRound {
         name: "generator",
-        kinds: &[ExternalSecrets],
+        kinds: &[],
         about: "a generator has the operator ask for new credentials, past every store",
         is_open: always,
         is_tried: |_, steps| steps.iter().any(sends_generator),
