@@ -253,7 +253,7 @@ fn sorted_entries(dir: &Path) -> Result<Vec<String>, Error> {
 ///
 /// # Errors
 /// Everything [`Error`] has, with place and caret for what does not parse.
-fn read_manifests(path: &Path) -> Result<Vec<ObjectManifest>, Error> {
+pub(crate) fn read_manifests(path: &Path) -> Result<Vec<ObjectManifest>, Error> {
     let text = read_text(path)?;
     let documents: Vec<Value> = parse_documents(path, &text)?;
     let manifests: Vec<_> = documents
@@ -274,7 +274,7 @@ fn read_manifests(path: &Path) -> Result<Vec<ObjectManifest>, Error> {
 }
 
 /// The text of a file that a person wrote: a plain file, UTF-8, within the limit.
-fn read_text(path: &Path) -> Result<String, Error> {
+pub(crate) fn read_text(path: &Path) -> Result<String, Error> {
     let failed = |source| Error::Read {
         path: path.to_owned(),
         source,
