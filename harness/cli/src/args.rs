@@ -1,15 +1,14 @@
 //! The command line.
 
-use std::ffi::OsStr;
-use std::path::PathBuf;
-use std::str::FromStr;
+mod boxes;
 
-use clap::builder::{PossibleValue, TypedValueParser};
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use model::AddonInstall;
 
 use crate::exit::ExitReason;
+pub(crate) use boxes::{DownArguments, EnterArguments, UpArguments};
 
 /// Starts a real Kubernetes cluster in a box, attacks its controls, and records what it answered.
 #[derive(Debug, Parser)]
@@ -27,6 +26,8 @@ pub(crate) enum Command {
     Prove(ProveArguments),
     /// Start a box to work in, and say how to use kubectl with it
     Up(UpArguments),
+    /// Run a command within a box that is up; the exit code is the command's
+    Enter(EnterArguments),
     /// Take a box down
     Down(DownArguments),
     /// List the scenarios, or the boxes that are up
@@ -190,67 +191,6 @@ pub(crate) struct ProveArguments {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct UpArguments {
-    /// The box's name
-    #[arg(long, default_value = "box")]
-    pub(crate) name: String,
-    /// The Kubernetes release
-    #[arg(long, value_name = "1.N", default_value = "1.36")]
-    pub(crate) kubernetes: String,
-    /// How many nodes it has: 0 is an API server alone
-    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u8).range(0..=i64::from(native::MOST_NODES)))]
-    pub(crate) nodes: u8,
-    /// Give nodes, pods, and Services that ask for it an IPv6 address beside their IPv4 one
-    #[arg(long)]
-    pub(crate) dual_stack: bool,
-    /// Addons to install, separated by commas
-    #[arg(long, value_name = "WHAT", value_delimiter = ',', value_parser = InstallParser)]
-    pub(crate) install: Vec<AddonInstall>,
-    /// An archive of images that every node gets, under the names that it has for them (OCI, or of
-    /// `docker save`); may be given several times
-    #[arg(long = "image", value_name = "FILE")]
-    pub(crate) images: Vec<PathBuf>,
-    /// Install what the machine lacks, after saying so, and build what is pinned
-    #[arg(long)]
-    pub(crate) setup: bool,
-}
-
-/// Reads the words for what can stand beside Kubernetes: those of scenario files.
-#[derive(Clone)]
-struct InstallParser;
-
-impl TypedValueParser for InstallParser {
-    type Value = AddonInstall;
-
-    fn parse_ref(
-        &self,
-        cmd: &clap::Command,
-        arg: Option<&clap::Arg>,
-        value: &OsStr,
-    ) -> Result<AddonInstall, clap::Error> {
-        AddonInstall::from_str.parse_ref(cmd, arg, value)
-    }
-
-    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
-        Some(Box::new(
-            model::ADDONS
-                .iter()
-                .map(|addon| PossibleValue::new(addon.name)),
-        ))
-    }
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct DownArguments {
-    /// The box
-    #[arg(value_name = "NAME", default_value = "box", conflicts_with = "all")]
-    pub(crate) name: String,
-    /// Every box of this cache
-    #[arg(long)]
-    pub(crate) all: bool,
-}
-
-#[derive(Debug, Args)]
 pub(crate) struct ListArguments {
     #[command(flatten)]
     pub(crate) choice: ScenarioChoice,
@@ -400,21 +340,6 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn what_is_installed_is_separated_by_commas() {
-        let up = |what: &str| match Cli::try_parse_from(["gauntlet", "up", "--install", what])
-            .map(|cli| cli.command)
-        {
-            Ok(Command::Up(up)) => Some(up.install.len()),
-            _ => None,
-        };
-        let names: Vec<&str> = model::ADDONS.iter().map(|addon| addon.name).collect();
-        assert_eq!(up(&names.join(",")), Some(names.len()));
-        assert_eq!(up("registry,kyverno@1.19"), Some(2));
-        assert_eq!(up("kyverno@1.0"), None);
-        assert_eq!(up("registry,docker"), None);
     }
 
     #[test]
