@@ -145,7 +145,8 @@ pub(crate) struct RunArguments {
     /// pressed; for a terminal
     #[arg(long)]
     pub(crate) pause_on_failure: bool,
-    /// Print a line for each step as soon as it is answered: what was asked, and what came of it
+    /// Print a line for each request that a step sends, and one for each step: what was asked, and
+    /// what came of it
     #[arg(long, short)]
     pub(crate) verbose: bool,
     /// Install what the machine lacks (Debian packages), after saying so, and build what is pinned

@@ -52,9 +52,13 @@ pub(super) async fn exec_in_pod(
     let who = cx.requester().await?;
     let start = Instant::now();
     let (reply, ran) = in_time(&who, &call).await;
+    who.tell_listener(&call, Some(&reply), start.elapsed());
     if let Some(ran) = &ran {
         let output = [ran.stdout.as_slice(), b"\n", &ran.stderr].concat();
         cx.world.memory.keep_output(cx.step.id, output);
+        if let Ok(code) = exit_code(&ran.status) {
+            cx.world.memory.keep_exit(cx.step.id, code);
+        }
     }
     let headers = who.headers.clone();
     let tried = Observation::from_exchange(ApiExchange {
