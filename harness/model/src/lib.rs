@@ -104,7 +104,9 @@ pub use plugin::Plugin;
 pub use process_status::{ProcessState, ProcessStatus};
 pub use processes::{lasting_processes, logged_processes};
 pub use read::{read_message, read_reply};
-pub use record::{AuditMatch, EventMatch, FieldMatch, MetricMatch, ObservedRecord, WarningMatch};
+pub use record::{
+    AuditMatch, EventMatch, FieldMatch, MetricMatch, ObservedRecord, OutputMatch, WarningMatch,
+};
 pub use reference::scenario_reference;
 pub use reply::{ApiReply, ReplyBody, ReplyContext};
 pub use requirements::world_requirements;
