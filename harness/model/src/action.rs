@@ -55,6 +55,15 @@ pub enum Action {
     /// DELETE the collection of its kind, narrowed to this object by a field selector: the verb
     /// `deletecollection`, a request without a name.
     DeleteCollection(ObjectTarget),
+    /// DELETE the collection of a kind, narrowed by a label selector: the same verb, for every object
+    /// of the namespace that has these labels.
+    DeleteLabelled {
+        /// The kind, in lower case, with its group where it is ambiguous; one whose objects are in
+        /// namespaces.
+        kind: String,
+        /// The label selector.
+        labels: String,
+    },
     /// GET an object, or one of its subresources (`pod/x/log`, `pod/x/status`).
     Get(ObjectTarget),
     /// GET a collection.
@@ -68,6 +77,9 @@ pub enum Action {
         /// A field selector.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fields: Option<String>,
+        /// A label selector.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        labels: Option<String>,
         /// Open a watch for a second instead.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         watch: bool,

@@ -72,6 +72,7 @@ impl Action {
             | Self::Patch { .. }
             | Self::Delete(_)
             | Self::DeleteCollection(_)
+            | Self::DeleteLabelled { .. }
             | Self::Label { .. }
             | Self::Evict(_)
             | Self::EphemeralContainer { .. }

@@ -60,6 +60,7 @@ impl Action {
             | Self::EphemeralContainer { .. } => SENT_OBJECT,
             Self::Delete(_)
             | Self::DeleteCollection(_)
+            | Self::DeleteLabelled { .. }
             | Self::Label { .. }
             | Self::Scale { .. }
             | Self::Evict(_)

@@ -62,6 +62,7 @@ const ACTION_EXAMPLES: &[&str] = &[
     "patch: { target: pod/web, with: patch.yaml }",
     "delete: pod/web",
     "delete-collection: pod/web",
+    "delete-labelled: { kind: pod, labels: app=web }",
     "label: { target: pod/web, set: { a: b } }",
     "evict: web",
     "ephemeral-container: { pod: web, with: debug.yaml }",

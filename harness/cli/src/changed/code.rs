@@ -249,6 +249,7 @@ fn of_action(action: &Action) -> CodeFiles {
         | Action::Patch { .. }
         | Action::Delete(_)
         | Action::DeleteCollection(_)
+        | Action::DeleteLabelled { .. }
         | Action::Label { .. }
         | Action::Scale { .. }
         | Action::Evict(_)

@@ -32,7 +32,10 @@ impl LintNotes<'_> {
     fn check_ending(&mut self, step: &ScenarioStep) {
         let takes_its_time = matches!(
             step.action,
-            Action::Delete(_) | Action::DeleteCollection(_) | Action::Evict(_)
+            Action::Delete(_)
+                | Action::DeleteCollection(_)
+                | Action::DeleteLabelled { .. }
+                | Action::Evict(_)
         );
         if step.while_it_ends && !takes_its_time {
             self.add_finding(

@@ -79,6 +79,10 @@ impl<'a> TriedStep<'a> {
             Action::Scale { target, .. } => vec![(Update, plain_kind(target))],
             Action::Delete(target) => vec![(Delete, plain_kind(target))],
             Action::DeleteCollection(target) => vec![(DeleteCollection, plain_kind(target))],
+            Action::DeleteLabelled { kind, .. } => {
+                let kind = kind.split('.').next().unwrap_or_default();
+                vec![(DeleteCollection, kind.to_owned())]
+            }
             Action::EphemeralContainer { .. } => vec![(Patch, "pod".into())],
             Action::Evict(_) => vec![(Delete, "pod".into())],
             Action::Bind { .. } => vec![(Create, "pod".into())],
