@@ -9,6 +9,7 @@ mod objects;
 mod pods;
 mod reads;
 pub(crate) mod storage;
+mod streams;
 mod wire;
 
 use std::time::Duration;
@@ -144,6 +145,8 @@ pub(crate) async fn take_action(cx: &mut StepContext<'_, '_>) -> Result<Observat
             command,
             unrecorded,
         } => exec::exec_in_pod(cx, pod, command, *unrecorded).await,
+        Action::AttachPod(attach) => streams::attach_pod(cx, attach).await,
+        Action::PortForward(forward) => streams::forward_port(cx, forward).await,
         Action::EphemeralContainer { pod, with } => pods::ephemeral_container(cx, pod, with).await,
         Action::Bind { pod, node } => pods::bind_pod(cx, pod, node).await,
         Action::WaitRunning(target) => crate::started::wait_started(cx, target).await,

@@ -20,6 +20,7 @@ use crate::storage::{
     EncryptStorage, KmsBehavior, PlaceFollowed, ProcessChange, RewriteSecrets, RotateSecret,
     TransplantObject,
 };
+use crate::stream::{AttachPod, ForwardPort};
 use crate::wire::{ConnectionTry, HeldConnection, HoldConnection};
 
 /// One thing to try. Manifests are files of the scenario, with one object each.
@@ -104,6 +105,10 @@ pub enum Action {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         unrecorded: bool,
     },
+    /// Join the program that a container runs (`pods/attach`).
+    AttachPod(AttachPod),
+    /// Connect to a port of a pod through the API server (`pods/portforward`).
+    PortForward(ForwardPort),
     /// Add the ephemeral container of this manifest (one container, as in a pod's spec) to a
     /// running pod.
     EphemeralContainer {

@@ -98,7 +98,7 @@ impl Action {
                 reads = vec![with.as_str()];
                 ActionWrites::Namespace
             }
-            Self::Exec { .. } => {
+            Self::Exec { .. } | Self::AttachPod(_) | Self::PortForward(_) => {
                 needs = vec![A_NODE];
                 ActionWrites::Namespace
             }

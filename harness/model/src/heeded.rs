@@ -74,7 +74,12 @@ impl Action {
                 namespace: false,
                 ..PLAIN_REQUEST
             },
-            Self::Get(_) | Self::List { .. } | Self::Exec { .. } | Self::Rotate(_) => PLAIN_REQUEST,
+            Self::Get(_)
+            | Self::List { .. }
+            | Self::Exec { .. }
+            | Self::AttachPod(_)
+            | Self::PortForward(_)
+            | Self::Rotate(_) => PLAIN_REQUEST,
             Self::LookFor(record) => keys_of_record(record),
             Self::WaitRunning(_)
             | Self::Reach(_)

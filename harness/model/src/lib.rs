@@ -54,6 +54,7 @@ mod served;
 mod shape;
 mod spelling;
 mod storage;
+mod stream;
 mod system_users;
 mod tool;
 mod unfit;
@@ -123,6 +124,7 @@ pub use storage::{
     CanaryMatch, ConfigTakeover, EncryptStorage, KmsBehavior, KmsCall, LeakPlace, PlaceFollowed,
     ProcessChange, RewriteSecrets, RotateSecret, StorageSeal, TransplantObject, WatchedValue,
 };
+pub use stream::{AttachPod, ForwardPort, StreamTalk};
 pub use tool::{ToolTask, read_tool};
 pub use unfit::{Unfit, read_unfit};
 pub use ways::{ControlKind, HeldControl, TriedStep, WayRound, way_round, ways_round};

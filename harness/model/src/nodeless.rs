@@ -113,6 +113,8 @@ fn action_needs_no_node(action: &Action) -> bool {
         Action::Scale { .. }
         | Action::Evict(_)
         | Action::Exec { .. }
+        | Action::AttachPod(_)
+        | Action::PortForward(_)
         | Action::EphemeralContainer { .. }
         | Action::Bind { .. }
         | Action::WaitRunning(_)

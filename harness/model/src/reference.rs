@@ -73,6 +73,8 @@ const ACTION_EXAMPLES: &[&str] = &[
     "get: pod/web",
     "path: /version",
     "exec: { pod: web, command: [id] }",
+    "attach-pod: { pod: web }",
+    "port-forward: { pod: web, port: 80 }",
     "list: { resource: pods }",
     "wait-running: pod/web",
     "look-for: { audit: {} }",

@@ -40,6 +40,8 @@ impl LintNotes<'_> {
             Action::WaitRunning(_) => vec![pod_request(&["CREATE"], "pods", place)],
             Action::Evict(_) => vec![pod_request(&["CREATE"], "pods/eviction", place)],
             Action::Exec { .. } => vec![pod_request(&["CONNECT"], "pods/exec", place)],
+            Action::AttachPod(_) => vec![pod_request(&["CONNECT"], "pods/attach", place)],
+            Action::PortForward(_) => vec![pod_request(&["CONNECT"], "pods/portforward", place)],
             // Changes of which it is not told here what is sent, or which objects they meet.
             Action::DeleteLabelled { .. }
             | Action::Scale { .. }

@@ -107,6 +107,8 @@ impl<'a> TriedStep<'a> {
             Action::Evict(_) => Some(("pod".into(), "eviction")),
             Action::Bind { .. } => Some(("pod".into(), "binding")),
             Action::Exec { .. } => Some(("pod".into(), "exec")),
+            Action::AttachPod(_) => Some(("pod".into(), "attach")),
+            Action::PortForward(_) => Some(("pod".into(), "portforward")),
             Action::Token { .. } => Some(("serviceaccount".into(), "token")),
             Action::Get(target) | Action::Delete(target) => {
                 Some((plain_kind(target), target.subresource.as_deref()?))
