@@ -114,9 +114,7 @@ pub(crate) async fn take_action(cx: &mut StepContext<'_, '_>) -> Result<Observat
         } => objects::patch_object(cx, target, *kind, subresource.as_deref(), with).await,
         Action::Delete(target) => objects::delete_object(cx, target, false).await,
         Action::DeleteCollection(target) => objects::delete_object(cx, target, true).await,
-        Action::DeleteLabelled { kind, labels } => {
-            objects::delete_labelled(cx, kind, labels).await
-        }
+        Action::DeleteLabelled { kind, labels } => objects::delete_labelled(cx, kind, labels).await,
         Action::Label { target, set } => objects::label_object(cx, target, set).await,
         Action::Scale { target, replicas } => objects::scale_object(cx, target, *replicas).await,
         Action::Get(target) => reads::get_object(cx, target).await,

@@ -199,7 +199,11 @@ mod tests {
             (None, Some("3"), Some(&begun), Some(Answer::Found)),
             (None, None, Some(&begun), Some(Answer::Found)),
         ] {
-            assert_eq!(judge_output(true, exit, ended, reply), told, "{exit:?} {ended:?}");
+            assert_eq!(
+                judge_output(true, exit, ended, reply),
+                told,
+                "{exit:?} {ended:?}"
+            );
         }
         for exit in [None, Some(0)] {
             let told = judge_output(false, exit, Some("0"), Some(&begun));

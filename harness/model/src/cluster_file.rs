@@ -93,9 +93,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let own = [
             ("cluster.yaml", text),
-            ("sealing.yaml", "{kind: EncryptionConfiguration, resources: [{providers: [{kms: {endpoint: $(kms:one)}}]}]}"),
-            ("audit.yaml", "{apiVersion: audit.k8s.io/v1, kind: Policy, rules: [{level: Request}]}"),
-            ("admission.yaml", "{kind: AdmissionConfiguration, plugins: [{name: PodNodeSelecter}]}"),
+            (
+                "sealing.yaml",
+                "{kind: EncryptionConfiguration, resources: [{providers: [{kms: {endpoint: $(kms:one)}}]}]}",
+            ),
+            (
+                "audit.yaml",
+                "{apiVersion: audit.k8s.io/v1, kind: Policy, rules: [{level: Request}]}",
+            ),
+            (
+                "admission.yaml",
+                "{kind: AdmissionConfiguration, plugins: [{name: PodNodeSelecter}]}",
+            ),
         ];
         for (name, text) in own {
             fs::write(folder.path().join(name), text).unwrap();
@@ -143,7 +152,11 @@ mod tests {
             |text: &str| -> Vec<LintFinding> { read(text).map(|file| file.lint()).unwrap() };
         let gate = found("nodes: 1\nfeature-gates: { WatchListClent: false }\n");
         assert_eq!(gate.len(), 1, "{gate:#?}");
-        assert!(gate[0].what.contains("has no feature gate `WatchListClent`"));
+        assert!(
+            gate[0]
+                .what
+                .contains("has no feature gate `WatchListClent`")
+        );
         assert!(gate[0].place.file.ends_with("cluster.yaml"));
         assert_eq!((gate[0].place.line, gate[0].place.column), (2, 18));
         let plugin = found("admission: admission.yaml\n");

@@ -155,7 +155,9 @@ mod tests {
             Command::Enter(enter) => Some((enter.node, enter.command)),
             _ => None,
         };
-        let words = ["enter", "--node", "2", "lab", "--", "ls", "--all", "--", "-x"];
+        let words = [
+            "enter", "--node", "2", "lab", "--", "ls", "--all", "--", "-x",
+        ];
         let command = ["ls", "--all", "--", "-x"].map(Into::into);
         assert_eq!(entered(&words), Some((2, command.into())));
         assert_eq!(

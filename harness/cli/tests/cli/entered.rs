@@ -128,6 +128,9 @@ fn a_box_that_is_not_up_is_not_entered() {
     let ran = Scratch::new().gauntlet(&["enter", "nobody", "--", "true"]);
     ran.fails(
         2,
-        &["error: no box named `nobody` is up\n", "\nhint: `gauntlet up`"],
+        &[
+            "error: no box named `nobody` is up\n",
+            "\nhint: `gauntlet up`",
+        ],
     );
 }

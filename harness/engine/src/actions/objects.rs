@@ -167,7 +167,9 @@ pub(super) async fn delete_labelled(
         cx.remember(object).await;
     }
     cx.world.note_followers_of(&resource, &namespace).await?;
-    let tried = cx.send_request(selected(ApiCall::delete(collection))).await?;
+    let tried = cx
+        .send_request(selected(ApiCall::delete(collection)))
+        .await?;
     if tried.was_taken() && !cx.step.dry_run && !cx.step.leaves_ending {
         for object in &objects {
             cx.world.barrier.add_object(object.deletion_record());

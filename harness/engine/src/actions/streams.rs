@@ -174,7 +174,9 @@ impl OpenedStreams<'_> {
         heard: &mut HeardBytes,
     ) -> Result<(), Error> {
         if let Some(text) = &talk.send {
-            let message: Vec<u8> = std::iter::once(SPOKEN_CHANNEL).chain(text.bytes()).collect();
+            let message: Vec<u8> = std::iter::once(SPOKEN_CHANNEL)
+                .chain(text.bytes())
+                .collect();
             socket
                 .send(Message::Binary(Bytes::from(message)))
                 .await

@@ -9,7 +9,8 @@ use crate::kinds::object_kinds;
 use crate::spelling::{nearest_word, plural_name, suggest_word};
 use crate::{
     Action, Answer, AuditMatch, CanaryMatch, EventMatch, FieldMatch, KindIsolation, LeakPlace,
-    MetricMatch,    ObjectTarget, ObservedRecord, ScenarioStep, WarningMatch, WatchedValue, object_kind_called,
+    MetricMatch, ObjectTarget, ObservedRecord, ScenarioStep, WarningMatch, WatchedValue,
+    object_kind_called,
 };
 
 /// What is served beside the kinds that a scenario may write, in the plural.

@@ -49,11 +49,7 @@ impl LintNotes<'_> {
                 "`{}` looks at step `{of}`, which does not come before it",
                 step.id
             );
-            self.add_finding(
-                FindingPlace::InStep(step, of),
-                what,
-                "name an earlier step",
-            );
+            self.add_finding(FindingPlace::InStep(step, of), what, "name an earlier step");
         }
     }
 
@@ -66,9 +62,8 @@ impl LintNotes<'_> {
             );
         }
         let mut steps = self.loaded.scenario.steps.iter();
-        let has_none = |one: &&ScenarioStep| {
-            one.id == output.of && !matches!(one.action, Action::Exec { .. })
-        };
+        let has_none =
+            |one: &&ScenarioStep| one.id == output.of && !matches!(one.action, Action::Exec { .. });
         if output.exit.is_some()
             && let Some(other) = steps.find(has_none)
         {
