@@ -47,6 +47,14 @@ impl ApiCall {
         }
     }
 
+    /// The method and the path as a person reads it: on one line, and without what a URL needs.
+    #[must_use]
+    pub fn plain_text(&self) -> String {
+        let plain = percent_decode(&self.path);
+        let plain = plain.replace(char::is_control, " ");
+        format!("{} {plain}", self.method)
+    }
+
     /// Deletes what is at this path.
     pub fn delete(path: impl Into<String>) -> Self {
         Self {
@@ -125,9 +133,46 @@ pub fn percent_encode(text: &str) -> String {
     out
 }
 
+/// A text without its percent signs; what is not UTF-8 then, or no code, stays.
+fn percent_decode(text: &str) -> String {
+    let (mut out, mut rest) = (Vec::with_capacity(text.len()), text.as_bytes());
+    while let Some((first, behind)) = rest.split_first() {
+        let code = behind
+            .get(..2)
+            .filter(|_| *first == b'%')
+            .and_then(|code| std::str::from_utf8(code).ok())
+            .and_then(|code| u8::from_str_radix(code, 16).ok());
+        match code {
+            Some(byte) => {
+                out.push(byte);
+                rest = &behind[2..];
+            }
+            None => {
+                out.push(*first);
+                rest = behind;
+            }
+        }
+    }
+    String::from_utf8(out).unwrap_or_else(|_| text.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_person_reads_a_request_on_one_line() {
+        let call = ApiCall::get("/api/v1/pods/a/exec")
+            .with_query("command", "echo 50% \n of ä")
+            .with_query("stdout", "true");
+        assert_eq!(
+            call.plain_text(),
+            "GET /api/v1/pods/a/exec?command=echo 50%   of ä&stdout=true"
+        );
+        for odd in ["/a%2", "/%zz%", "/%ff"] {
+            assert_eq!(ApiCall::get(odd).plain_text(), format!("GET {odd}"));
+        }
+    }
 
     #[test]
     fn queries_are_encoded() {

@@ -1,5 +1,7 @@
 //! Somebody who asks.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use error_chain::error_chain;
@@ -27,6 +29,30 @@ pub struct ApiCaller {
     pub agent: String,
     /// How long the server may take for one reply.
     pub deadline: Duration,
+    /// Who is told of each request, if anybody is.
+    pub listener: Option<RequestListener>,
+}
+
+/// Who is told of each request once it is answered, or was given up: the request, the reply where
+/// one came, and the time that it took.
+#[derive(Clone)]
+pub struct RequestListener(Arc<RequestNotice>);
+
+type RequestNotice = dyn Fn(&ApiCall, Option<&ApiReply>, Duration) + Send + Sync;
+
+impl RequestListener {
+    /// One who does this with it.
+    pub fn new(
+        notice: impl Fn(&ApiCall, Option<&ApiReply>, Duration) + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(notice))
+    }
+}
+
+impl fmt::Debug for RequestListener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RequestListener")
+    }
 }
 
 /// A request with its reply.
@@ -50,6 +76,7 @@ impl ApiCaller {
             headers: Vec::new(),
             agent: agent.into(),
             deadline: REPLIES_WITHIN,
+            listener: None,
         }
     }
 
@@ -75,10 +102,20 @@ impl ApiCaller {
     /// # Errors
     /// When there is none, or not in time.
     pub async fn ask_once(&self, call: &ApiCall) -> Result<ApiReply, Error> {
-        let within = self.deadline;
-        tokio::time::timeout(within, self.exchange_once(call))
+        let (within, start) = (self.deadline, Instant::now());
+        let replied = tokio::time::timeout(within, self.exchange_once(call))
             .await
-            .map_err(|_| Error::Late { within })?
+            .map_err(|_| Error::Late { within })
+            .flatten();
+        self.tell_listener(call, replied.as_ref().ok(), start.elapsed());
+        replied
+    }
+
+    /// Tells of a request that was sent another way.
+    pub fn tell_listener(&self, call: &ApiCall, reply: Option<&ApiReply>, took: Duration) {
+        if let Some(RequestListener(notice)) = &self.listener {
+            notice(call, reply, took);
+        }
     }
 
     /// The JSON that a request asks for.

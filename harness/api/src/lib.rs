@@ -19,7 +19,7 @@ use k8s_openapi as _;
 pub use call::{
     APPLY_PATCH, ApiCall, JSON_BODY, JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH, percent_encode,
 };
-pub use caller::{ApiCaller, ApiExchange, REPLIES_WITHIN, read_reply};
+pub use caller::{ApiCaller, ApiExchange, REPLIES_WITHIN, RequestListener, read_reply};
 pub use error::Error;
 pub use kind::{collection_path, object_path};
 pub use reply::{

@@ -1,15 +1,16 @@
 //! The command line.
 
-use std::ffi::OsStr;
-use std::path::PathBuf;
-use std::str::FromStr;
+mod boxes;
+mod compare;
 
-use clap::builder::{PossibleValue, TypedValueParser};
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use model::{AddonInstall, ComparedRelease, ComparisonError};
 
 use crate::exit::ExitReason;
+pub(crate) use boxes::{DownArguments, EnterArguments, UpArguments};
+pub(crate) use compare::{CompareArguments, ComparedThing};
 
 /// Starts a real Kubernetes cluster in a box, attacks its controls, and records what it answered.
 #[derive(Debug, Parser)]
@@ -25,10 +26,12 @@ pub(crate) enum Command {
     Run(RunArguments),
     /// Take out one control at a time: a step then has to be answered differently
     Prove(ProveArguments),
-    /// Try scenarios on two releases side by side: what does the second one decide otherwise?
+    /// What does another release, or another folder of policies, decide otherwise?
     Compare(CompareArguments),
     /// Start a box to work in, and say how to use kubectl with it
     Up(UpArguments),
+    /// Run a command within a box that is up; the exit code is the command's
+    Enter(EnterArguments),
     /// Take a box down
     Down(DownArguments),
     /// List the scenarios, or the boxes that are up
@@ -160,7 +163,8 @@ pub(crate) struct RunArguments {
     /// pressed; for a terminal
     #[arg(long)]
     pub(crate) pause_on_failure: bool,
-    /// Print a line for each step as soon as it is answered: what was asked, and what came of it
+    /// Print a line for each request that a step sends, and one for each step: what was asked, and
+    /// what came of it
     #[arg(long, short)]
     pub(crate) verbose: bool,
     /// Install what the machine lacks (Debian packages), after saying so, and build what is pinned
@@ -203,117 +207,6 @@ pub(crate) struct ProveArguments {
     /// Install what the machine lacks, after saying so, and build what is pinned
     #[arg(long)]
     pub(crate) setup: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct CompareArguments {
-    /// The first: a release (`kubernetes@1.N`, or an addon's, such as `kyverno@1.19`), or a folder of
-    /// policies (`./policies`)
-    #[arg(value_name = "OLD", value_parser = ComparedThing::from_str)]
-    pub(crate) old: ComparedThing,
-    /// The second: another release of the same thing, or another folder
-    #[arg(value_name = "NEW", value_parser = ComparedThing::from_str)]
-    pub(crate) new: ComparedThing,
-    #[command(flatten)]
-    pub(crate) choice: ScenarioChoice,
-    #[command(flatten)]
-    pub(crate) folders: FolderArguments,
-    /// Of folders: try these objects too, a file or a folder of manifests; can be given several
-    /// times
-    #[arg(long, value_name = "PATH")]
-    pub(crate) objects: Vec<PathBuf>,
-    /// End with 1 where a cell is decided otherwise, and with 6 where only detail differs
-    #[arg(long)]
-    pub(crate) gate: bool,
-    /// Write the comparison as JSON; `-` is standard output
-    #[arg(long, value_name = "FILE")]
-    pub(crate) json: Option<PathBuf>,
-    /// Install what the machine lacks, after saying so, and build what is pinned
-    #[arg(long)]
-    pub(crate) setup: bool,
-}
-
-/// One of two things to compare.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum ComparedThing {
-    /// A release.
-    Release(ComparedRelease),
-    /// A folder of policies.
-    Folder(PathBuf),
-}
-
-impl FromStr for ComparedThing {
-    type Err = ComparisonError;
-
-    /// What has a slash in it, or is there, is a folder.
-    fn from_str(word: &str) -> Result<Self, ComparisonError> {
-        if word.contains('/') || PathBuf::from(word).is_dir() {
-            Ok(Self::Folder(word.into()))
-        } else {
-            ComparedRelease::from_str(word).map(Self::Release)
-        }
-    }
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct UpArguments {
-    /// The box's name
-    #[arg(long, default_value = "box")]
-    pub(crate) name: String,
-    /// The Kubernetes release
-    #[arg(long, value_name = "1.N", default_value = "1.36")]
-    pub(crate) kubernetes: String,
-    /// How many nodes it has: 0 is an API server alone
-    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u8).range(0..=i64::from(native::MOST_NODES)))]
-    pub(crate) nodes: u8,
-    /// Give nodes, pods, and Services that ask for it an IPv6 address beside their IPv4 one
-    #[arg(long)]
-    pub(crate) dual_stack: bool,
-    /// Addons to install, separated by commas
-    #[arg(long, value_name = "WHAT", value_delimiter = ',', value_parser = InstallParser)]
-    pub(crate) install: Vec<AddonInstall>,
-    /// An archive of images that every node gets, under the names that it has for them (OCI, or of
-    /// `docker save`); may be given several times
-    #[arg(long = "image", value_name = "FILE")]
-    pub(crate) images: Vec<PathBuf>,
-    /// Install what the machine lacks, after saying so, and build what is pinned
-    #[arg(long)]
-    pub(crate) setup: bool,
-}
-
-/// Reads the words for what can stand beside Kubernetes: those of scenario files.
-#[derive(Clone)]
-struct InstallParser;
-
-impl TypedValueParser for InstallParser {
-    type Value = AddonInstall;
-
-    fn parse_ref(
-        &self,
-        cmd: &clap::Command,
-        arg: Option<&clap::Arg>,
-        value: &OsStr,
-    ) -> Result<AddonInstall, clap::Error> {
-        AddonInstall::from_str.parse_ref(cmd, arg, value)
-    }
-
-    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
-        Some(Box::new(
-            model::ADDONS
-                .iter()
-                .map(|addon| PossibleValue::new(addon.name)),
-        ))
-    }
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct DownArguments {
-    /// The box
-    #[arg(value_name = "NAME", default_value = "box", conflicts_with = "all")]
-    pub(crate) name: String,
-    /// Every box of this cache
-    #[arg(long)]
-    pub(crate) all: bool,
 }
 
 #[derive(Debug, Args)]
@@ -466,21 +359,6 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn what_is_installed_is_separated_by_commas() {
-        let up = |what: &str| match Cli::try_parse_from(["gauntlet", "up", "--install", what])
-            .map(|cli| cli.command)
-        {
-            Ok(Command::Up(up)) => Some(up.install.len()),
-            _ => None,
-        };
-        let names: Vec<&str> = model::ADDONS.iter().map(|addon| addon.name).collect();
-        assert_eq!(up(&names.join(",")), Some(names.len()));
-        assert_eq!(up("registry,kyverno@1.19"), Some(2));
-        assert_eq!(up("kyverno@1.0"), None);
-        assert_eq!(up("registry,docker"), None);
     }
 
     #[test]

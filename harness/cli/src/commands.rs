@@ -6,6 +6,7 @@ pub(crate) mod completions;
 pub(crate) mod components;
 pub(crate) mod doctor;
 pub(crate) mod down;
+pub(crate) mod enter;
 pub(crate) mod lint;
 pub(crate) mod list;
 pub(crate) mod prove;

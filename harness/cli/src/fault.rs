@@ -194,10 +194,10 @@ fn of_component(error: &components::Error) -> ExitReason {
 }
 
 fn of_box(error: &native::Error) -> ExitReason {
-    use native::Error::{BadCluster, BadName, Component, Down, NoSuchBox};
+    use native::Error::{BadCluster, BadName, Component, Down, NoNodeNumbered, NoSuchBox};
     match error {
         Component(error) => of_component(error),
-        BadName(_) | BadCluster(_) | NoSuchBox(_) => ExitReason::Usage,
+        BadName(_) | BadCluster(_) | NoSuchBox(_) | NoNodeNumbered { .. } => ExitReason::Usage,
         Down { .. } => ExitReason::Leaked,
         _ => ExitReason::Machine,
     }

@@ -17,7 +17,6 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{Cli, Command};
-use exit::ExitReason;
 use fault::CommandFault;
 
 fn main() -> ExitCode {
@@ -27,19 +26,20 @@ fn main() -> ExitCode {
     if let Some(exit) = interrupt::hidden_main() {
         return exit.into();
     }
-    let exit = run_command(Cli::parse().command).unwrap_or_else(|fault| {
+    run_command(Cli::parse().command).unwrap_or_else(|fault| {
         ui::print_fault(&fault);
-        fault.exit
-    });
-    ui::finish_run(exit).into()
+        ui::finish_run(fault.exit).into()
+    })
 }
 
-fn run_command(command: Command) -> Result<ExitReason, CommandFault> {
-    match command {
+fn run_command(command: Command) -> Result<ExitCode, CommandFault> {
+    let exit = match command {
         Command::Run(args) => commands::run::run_scenarios(&args),
         Command::Prove(args) => commands::prove::run_prove(&args),
         Command::Compare(args) => commands::compare::run_compare(&args),
         Command::Up(args) => commands::up::run_up(&args),
+        // How it ends is the entered command's to say.
+        Command::Enter(args) => return commands::enter::run_enter(&args),
         Command::Down(args) => commands::down::run_down(&args),
         Command::List(args) => commands::list::run_list(&args),
         Command::Show(args) => commands::show::run_show(&args),
@@ -49,5 +49,6 @@ fn run_command(command: Command) -> Result<ExitReason, CommandFault> {
         Command::Components(args) => commands::components::run_components(&args),
         Command::Schema(args) => commands::schema::run_schema(&args),
         Command::Completions { shell } => Ok(commands::completions::run_completions(shell)),
-    }
+    };
+    exit.map(|exit| ui::finish_run(exit).into())
 }

@@ -9,6 +9,7 @@ mod objects;
 mod pods;
 mod reads;
 pub(crate) mod storage;
+mod streams;
 mod wire;
 
 use std::time::Duration;
@@ -113,6 +114,7 @@ pub(crate) async fn take_action(cx: &mut StepContext<'_, '_>) -> Result<Observat
         } => objects::patch_object(cx, target, *kind, subresource.as_deref(), with).await,
         Action::Delete(target) => objects::delete_object(cx, target, false).await,
         Action::DeleteCollection(target) => objects::delete_object(cx, target, true).await,
+        Action::DeleteLabelled { kind, labels } => objects::delete_labelled(cx, kind, labels).await,
         Action::Label { target, set } => objects::label_object(cx, target, set).await,
         Action::Scale { target, replicas } => objects::scale_object(cx, target, *replicas).await,
         Action::Get(target) => reads::get_object(cx, target).await,
@@ -120,8 +122,15 @@ pub(crate) async fn take_action(cx: &mut StepContext<'_, '_>) -> Result<Observat
             resource,
             all_namespaces,
             fields,
+            labels,
             watch,
-        } => reads::list_objects(cx, resource, *all_namespaces, fields.as_deref(), *watch).await,
+        } => {
+            let selectors = [
+                ("fieldSelector", fields.as_deref()),
+                ("labelSelector", labels.as_deref()),
+            ];
+            reads::list_objects(cx, resource, *all_namespaces, selectors, *watch).await
+        }
         Action::Path(path) => reads::list_path(cx, path).await,
         Action::Token {
             serviceaccount,
@@ -134,6 +143,8 @@ pub(crate) async fn take_action(cx: &mut StepContext<'_, '_>) -> Result<Observat
             command,
             unrecorded,
         } => exec::exec_in_pod(cx, pod, command, *unrecorded).await,
+        Action::AttachPod(attach) => streams::attach_pod(cx, attach).await,
+        Action::PortForward(forward) => streams::forward_port(cx, forward).await,
         Action::EphemeralContainer { pod, with } => pods::ephemeral_container(cx, pod, with).await,
         Action::Bind { pod, node } => pods::bind_pod(cx, pod, node).await,
         Action::WaitRunning(target) => crate::started::wait_started(cx, target).await,

@@ -187,7 +187,7 @@ impl LiveWorld<'_> {
     /// Over a command that is started for it.
     async fn command_in(&self, pod: &ProbePod) -> Result<ProbeConversation, Error> {
         let call = exec::run_in_pod(pod, &["/probe", "converse"]).with_query("stdin", "true");
-        match exec::open_streams(&self.run.own, &call).await? {
+        match exec::open_streams(&self.run.own, &call, exec::COMMAND_PROTOCOL).await? {
             Ok(socket) => Ok(ProbeConversation::begin_task(LineWire::over_exec(socket))),
             Err(reply) => Err(Error::unexpected_reply(&reply)),
         }

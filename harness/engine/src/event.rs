@@ -31,6 +31,21 @@ pub enum EngineEvent {
         /// For how long so far.
         elapsed: Duration,
     },
+    /// A step has sent a request, in the name of whoever it asks as.
+    RequestDone {
+        /// The scenario.
+        id: String,
+        /// The world.
+        world: String,
+        /// The step.
+        step: String,
+        /// The method and the path, as a person reads it, without what is secret.
+        request: String,
+        /// The status of the reply; nothing where none came.
+        code: Option<u16>,
+        /// From the first byte out to the last byte in.
+        took: Duration,
+    },
     /// A step was tried.
     CellDone {
         /// The scenario.

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use cluster::AuditAccess;
-use model::{Answer, ApiReply, ObservedRecord, ReplyContext, Verdict, WarningMatch};
+use model::{Answer, ApiReply, ObservedRecord, OutputMatch, ReplyContext, Verdict, WarningMatch};
 
 use crate::Error;
 use crate::actions::{Observation, StepContext};
@@ -63,18 +63,38 @@ pub(crate) async fn look_in_record(
     }
 }
 
-fn seen_output(cx: &StepContext<'_, '_>, wanted: &WarningMatch) -> Result<Observation, Error> {
-    let text = cx.fill_text(&wanted.contains);
-    let said = cx.world.memory.step_output(&wanted.of)?;
-    let holds = String::from_utf8_lossy(&said).contains(&text);
-    if !holds && cx.world.memory.step_reply(&wanted.of).is_ok_and(is_fault) {
-        return Err(not_answered(&wanted.of));
+fn seen_output(cx: &StepContext<'_, '_>, wanted: &OutputMatch) -> Result<Observation, Error> {
+    let memory = &cx.world.memory;
+    let has_text = match &wanted.contains {
+        Some(text) => {
+            let said = memory.step_output(&wanted.of)?;
+            String::from_utf8_lossy(&said).contains(&cx.fill_text(text))
+        }
+        None => true,
+    };
+    let ended = memory.step_exit(&wanted.of);
+    let reply = memory.step_reply(&wanted.of).ok();
+    match judge_output(has_text, wanted.exit, ended, reply) {
+        Some(answer) => Ok(Observation::from_answer(answer)),
+        None => Err(not_answered(&wanted.of)),
     }
-    Ok(Observation::from_answer(if holds {
-        Answer::Found
-    } else {
-        Answer::Absent
-    }))
+}
+
+/// Whether what was answered is what is looked for; nothing where there was no answer, or a command
+/// was begun and did not end.
+fn judge_output(
+    has_text: bool,
+    exit: Option<u8>,
+    ended: Option<&str>,
+    reply: Option<&ApiReply>,
+) -> Option<Answer> {
+    let has_exit = exit.is_none_or(|code| ended == Some(code.to_string().as_str()));
+    if has_text && has_exit {
+        return Some(Answer::Found);
+    }
+    let is_begun = |reply: &ApiReply| matches!(reply, ApiReply::Http { code: 101, .. });
+    let is_cut_short = exit.is_some() && ended.is_none() && reply.is_none_or(is_begun);
+    (!is_cut_short && !reply.is_some_and(is_fault)).then_some(Answer::Absent)
 }
 
 fn seen_warning(cx: &StepContext<'_, '_>, wanted: &WarningMatch) -> Result<Observation, Error> {
@@ -151,13 +171,49 @@ fn is_fault(reply: &ApiReply) -> bool {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_fault_shows_no_absence() {
-        let reply = |code| ApiReply::Http {
+    fn reply(code: u16) -> ApiReply {
+        ApiReply::Http {
             code,
             body: model::ReplyBody::from_bytes(b"x"),
             warnings: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn an_exit_code_is_that_of_a_command_that_ended() {
+        let refused = serde_json::json!({"kind": "Status", "reason": "Forbidden",
+            "message": "pods \"a\" is forbidden: User \"b\" cannot create resource \"pods/exec\" in API group \"\" in the namespace \"c\""});
+        let refused = ApiReply::Http {
+            code: 403,
+            body: model::ReplyBody::from_bytes(refused.to_string().as_bytes()),
+            warnings: Vec::new(),
         };
+        let (begun, fault) = (reply(101), reply(503));
+        for (exit, ended, reply, told) in [
+            (Some(0), Some("0"), Some(&begun), Some(Answer::Found)),
+            (Some(0), Some("3"), Some(&begun), Some(Answer::Absent)),
+            (Some(0), None, Some(&refused), Some(Answer::Absent)),
+            (Some(0), None, Some(&begun), None),
+            (Some(0), None, Some(&fault), None),
+            (Some(0), None, None, None),
+            (None, Some("3"), Some(&begun), Some(Answer::Found)),
+            (None, None, Some(&begun), Some(Answer::Found)),
+        ] {
+            assert_eq!(
+                judge_output(true, exit, ended, reply),
+                told,
+                "{exit:?} {ended:?}"
+            );
+        }
+        for exit in [None, Some(0)] {
+            let told = judge_output(false, exit, Some("0"), Some(&begun));
+            assert_eq!(told, Some(Answer::Absent));
+        }
+        assert_eq!(judge_output(false, None, None, Some(&fault)), None);
+    }
+
+    #[test]
+    fn a_fault_shows_no_absence() {
         assert!(
             is_fault(&reply(503))
                 && is_fault(&ApiReply::Transport {

@@ -170,6 +170,19 @@ mod tests {
     }
 
     #[test]
+    fn what_has_labels_is_of_the_namespace_that_is_meant() {
+        let step = "do: {delete-labelled: {kind: pod, labels: a=b}}";
+        assert_eq!(reach("", step), ImpactScope::Confined);
+        for (namespace, scope) in [
+            ("kube-system", ImpactScope::Cluster),
+            ("$(namespace)-b", ImpactScope::Confined),
+        ] {
+            let there = format!("namespace: {namespace}, {step}");
+            assert_eq!(reach("", &there), scope, "{namespace}");
+        }
+    }
+
+    #[test]
     fn a_control_keeps_to_its_world_by_its_names() {
         let step = "do: {get: pod/a}";
         assert_eq!(reach("", step), ImpactScope::Confined);

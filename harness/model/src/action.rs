@@ -20,6 +20,7 @@ use crate::storage::{
     EncryptStorage, KmsBehavior, PlaceFollowed, ProcessChange, RewriteSecrets, RotateSecret,
     TransplantObject,
 };
+use crate::stream::{AttachPod, ForwardPort};
 use crate::wire::{ConnectionTry, HeldConnection, HoldConnection};
 
 /// One thing to try. Manifests are files of the scenario, with one object each.
@@ -55,6 +56,15 @@ pub enum Action {
     /// DELETE the collection of its kind, narrowed to this object by a field selector: the verb
     /// `deletecollection`, a request without a name.
     DeleteCollection(ObjectTarget),
+    /// DELETE the collection of a kind, narrowed by a label selector: the same verb, for every object
+    /// of the namespace that has these labels.
+    DeleteLabelled {
+        /// The kind, in lower case, with its group where it is ambiguous; one whose objects are in
+        /// namespaces.
+        kind: String,
+        /// The label selector.
+        labels: String,
+    },
     /// GET an object, or one of its subresources (`pod/x/log`, `pod/x/status`).
     Get(ObjectTarget),
     /// GET a collection.
@@ -68,6 +78,9 @@ pub enum Action {
         /// A field selector.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fields: Option<String>,
+        /// A label selector.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        labels: Option<String>,
         /// Open a watch for a second instead.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         watch: bool,
@@ -92,6 +105,10 @@ pub enum Action {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         unrecorded: bool,
     },
+    /// Join the program that a container runs (`pods/attach`).
+    AttachPod(AttachPod),
+    /// Connect to a port of a pod through the API server (`pods/portforward`).
+    PortForward(ForwardPort),
     /// Add the ephemeral container of this manifest (one container, as in a pod's spec) to a
     /// running pod.
     EphemeralContainer {

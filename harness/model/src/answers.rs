@@ -72,6 +72,7 @@ impl Action {
             | Self::Patch { .. }
             | Self::Delete(_)
             | Self::DeleteCollection(_)
+            | Self::DeleteLabelled { .. }
             | Self::Label { .. }
             | Self::Evict(_)
             | Self::EphemeralContainer { .. }
@@ -79,7 +80,11 @@ impl Action {
             | Self::Token { .. }
             | Self::Scale { .. }
             | Self::Rotate(_) => CHANGE_ANSWERS,
-            Self::Get(_) | Self::Path(_) | Self::Exec { .. } => READ_ANSWERS,
+            Self::Get(_)
+            | Self::Path(_)
+            | Self::Exec { .. }
+            | Self::AttachPod(_)
+            | Self::PortForward(_) => READ_ANSWERS,
             Self::List { .. } => LIST_ANSWERS,
             Self::CreateSecrets(_) => MANY_CHANGES_ANSWERS,
             Self::RewriteSecrets(_) => REWRITE_ANSWERS,

@@ -148,7 +148,7 @@ impl Error {
             Self::Utf8 { .. } => "save the file as UTF-8".into(),
             Self::Not { .. } => "check the path in the scenario file".into(),
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-                "paths are relative to the scenario's own folder".into()
+                "a path in a file is relative to that file's own folder".into()
             }
             _ => return None,
         })

@@ -93,11 +93,12 @@ impl Action {
             | Self::DeleteCollection(target)
             | Self::Label { target, .. }
             | Self::Scale { target, .. } => ActionWrites::Object(target),
+            Self::DeleteLabelled { .. } => ActionWrites::Namespace,
             Self::EphemeralContainer { with, .. } => {
                 reads = vec![with.as_str()];
                 ActionWrites::Namespace
             }
-            Self::Exec { .. } => {
+            Self::Exec { .. } | Self::AttachPod(_) | Self::PortForward(_) => {
                 needs = vec![A_NODE];
                 ActionWrites::Namespace
             }
@@ -231,11 +232,13 @@ impl Action {
             Self::List {
                 all_namespaces,
                 fields,
+                labels,
                 ..
             } => {
-                let is_narrow = fields
-                    .as_ref()
-                    .is_some_and(|fields| fields.contains(NAMESPACE_MARK));
+                let is_narrow = [fields, labels]
+                    .into_iter()
+                    .flatten()
+                    .any(|selector| selector.contains(NAMESPACE_MARK));
                 tells_of_everybody = *all_namespaces && !is_narrow;
                 ActionWrites::Nothing
             }

@@ -60,6 +60,7 @@ impl Action {
             | Self::EphemeralContainer { .. } => SENT_OBJECT,
             Self::Delete(_)
             | Self::DeleteCollection(_)
+            | Self::DeleteLabelled { .. }
             | Self::Label { .. }
             | Self::Scale { .. }
             | Self::Evict(_)
@@ -73,7 +74,12 @@ impl Action {
                 namespace: false,
                 ..PLAIN_REQUEST
             },
-            Self::Get(_) | Self::List { .. } | Self::Exec { .. } | Self::Rotate(_) => PLAIN_REQUEST,
+            Self::Get(_)
+            | Self::List { .. }
+            | Self::Exec { .. }
+            | Self::AttachPod(_)
+            | Self::PortForward(_)
+            | Self::Rotate(_) => PLAIN_REQUEST,
             Self::LookFor(record) => keys_of_record(record),
             Self::WaitRunning(_)
             | Self::Reach(_)

@@ -15,6 +15,7 @@ mod by;
 mod canary;
 mod capability;
 mod claims;
+mod cluster_file;
 mod cluster_spec;
 mod compared;
 mod denial_messages;
@@ -55,6 +56,7 @@ mod served;
 mod shape;
 mod spelling;
 mod storage;
+mod stream;
 mod system_users;
 mod tool;
 mod trials;
@@ -74,6 +76,7 @@ pub use by::Refuser;
 pub use canary::{conceal_canary, escape_as_go, find_canary};
 pub use capability::Capability;
 pub use claims::are_many_pods;
+pub use cluster_file::ClusterFile;
 pub use cluster_spec::{ClusterKey, ClusterSpec};
 pub use compared::{ComparedRelease, ComparedWorld, ComparisonError, ReleasePair};
 pub use error::{Error, FilePlace, ParseWordError};
@@ -107,7 +110,9 @@ pub use policy_set::{PolicySet, compare_policies, read_objects};
 pub use process_status::{ProcessState, ProcessStatus};
 pub use processes::{lasting_processes, logged_processes};
 pub use read::{read_message, read_reply};
-pub use record::{AuditMatch, EventMatch, FieldMatch, MetricMatch, ObservedRecord, WarningMatch};
+pub use record::{
+    AuditMatch, EventMatch, FieldMatch, MetricMatch, ObservedRecord, OutputMatch, WarningMatch,
+};
 pub use reference::scenario_reference;
 pub use reply::{ApiReply, ReplyBody, ReplyContext};
 pub use requirements::world_requirements;
@@ -124,6 +129,7 @@ pub use storage::{
     CanaryMatch, ConfigTakeover, EncryptStorage, KmsBehavior, KmsCall, LeakPlace, PlaceFollowed,
     ProcessChange, RewriteSecrets, RotateSecret, StorageSeal, TransplantObject, WatchedValue,
 };
+pub use stream::{AttachPod, ForwardPort, StreamTalk};
 pub use tool::{ToolTask, read_tool};
 pub use trials::{PolicyWords, TrialObject, trial_objects};
 pub use unfit::{Unfit, read_unfit};

@@ -274,7 +274,7 @@ pub(crate) fn read_manifests(path: &Path) -> Result<Vec<ObjectManifest>, Error> 
 }
 
 /// The text of a file that a person wrote: a plain file, UTF-8, within the limit.
-fn read_text(path: &Path) -> Result<String, Error> {
+pub(crate) fn read_text(path: &Path) -> Result<String, Error> {
     let failed = |source| Error::Read {
         path: path.to_owned(),
         source,

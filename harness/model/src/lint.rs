@@ -59,13 +59,18 @@ pub struct LintFinding {
     pub hint: String,
 }
 
+/// Every fault of the clusters that `loaded` describes, whatever is done in them.
+pub(crate) fn lint_shapes(loaded: &LoadedScenario) -> Vec<LintFinding> {
+    let mut notes = LintNotes::new(loaded);
+    notes.check_node_counts();
+    notes.check_cluster_words();
+    notes.findings
+}
+
 /// Every fault of `loaded`, in the order of the checks.
 #[must_use]
 pub fn lint_scenario(loaded: &LoadedScenario) -> Vec<LintFinding> {
-    let mut notes = LintNotes {
-        loaded,
-        findings: Vec::new(),
-    };
+    let mut notes = LintNotes::new(loaded);
     notes.check_worlds();
     notes.check_nodes();
     notes.check_shapes();
@@ -96,6 +101,15 @@ pub fn lint_scenario(loaded: &LoadedScenario) -> Vec<LintFinding> {
 struct LintNotes<'a> {
     loaded: &'a LoadedScenario,
     findings: Vec<LintFinding>,
+}
+
+impl<'a> LintNotes<'a> {
+    fn new(loaded: &'a LoadedScenario) -> Self {
+        Self {
+            loaded,
+            findings: Vec::new(),
+        }
+    }
 }
 
 impl LintNotes<'_> {

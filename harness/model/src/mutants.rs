@@ -41,18 +41,21 @@ struct WorldWithout {
 /// under their own names.
 ///
 /// What `bare` has as well is not a control, and a world that is declared to change nothing has none
-/// that could matter. A namespace in which other objects of the world live stays when its file goes.
+/// that could matter. For a world that repairs another, that other one stands in the place of `bare`. A namespace in which other objects of the world live stays when its file goes.
 #[must_use]
 pub fn scenario_mutants(
     loaded: &LoadedScenario,
     whole: bool,
 ) -> (LoadedScenario, Vec<ControlMutant>) {
-    let bare = loaded
-        .scenario
-        .worlds
-        .get("bare")
-        .cloned()
-        .unwrap_or_default();
+    let base_of = |world: &str| {
+        let base = loaded.scenario.judged_against(world);
+        loaded
+            .scenario
+            .worlds
+            .get(base)
+            .cloned()
+            .unwrap_or_default()
+    };
     let (mut worlds, mut found) = (IndexMap::new(), Vec::new());
     let mut scenario = loaded.clone();
     let controlled = loaded
@@ -61,10 +64,11 @@ pub fn scenario_mutants(
         .iter()
         .filter(|(name, world)| *name != "bare" && !world.changes_nothing());
     for (of, world) in controlled {
+        let base = base_of(of);
         let (pair, before) = (
             WorldPair {
                 loaded,
-                bare: &bare,
+                bare: &base,
                 world,
             },
             found.len(),
@@ -103,11 +107,13 @@ pub fn scenario_mutants(
         .iter_mut()
         .filter_map(|step| step.expect_in.as_mut())
     {
-        // A step that is put back has an intent in `bare` alone.
+        // A step that is put back has an intent in `bare` alone, or in the world that is repaired.
         let of_mutant = |one: &ControlMutant| {
             Some((
                 one.world.clone(),
-                each.get(&one.of).or(each.get("bare"))?.clone(),
+                each.get(&one.of)
+                    .or(each.get(loaded.scenario.judged_against(&one.of)))?
+                    .clone(),
             ))
         };
         let of_whole =

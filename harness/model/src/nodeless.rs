@@ -103,6 +103,7 @@ fn action_needs_no_node(action: &Action) -> bool {
         | Action::DeleteCollection(target)
         | Action::Label { target, .. }
         | Action::Get(target) => is_api_alone(target),
+        Action::DeleteLabelled { kind, .. } => is_api_alone_kind(kind),
         Action::List {
             resource, watch, ..
         } => !watch && !resource.starts_with("node"),
@@ -112,6 +113,8 @@ fn action_needs_no_node(action: &Action) -> bool {
         Action::Scale { .. }
         | Action::Evict(_)
         | Action::Exec { .. }
+        | Action::AttachPod(_)
+        | Action::PortForward(_)
         | Action::EphemeralContainer { .. }
         | Action::Bind { .. }
         | Action::WaitRunning(_)
@@ -150,9 +153,12 @@ fn action_needs_no_node(action: &Action) -> bool {
 /// Whether a target is one object that the API server answers for: a subresource may be a way to a
 /// kubelet, and a pod that nobody runs ends in another way than one that runs.
 pub(crate) fn is_api_alone(target: &ObjectTarget) -> bool {
-    let kind = target.kind.split('.').next().unwrap_or_default();
-    target.subresource.is_none()
-        && kind != "pod"
+    target.subresource.is_none() && is_api_alone_kind(&target.kind)
+}
+
+fn is_api_alone_kind(kind: &str) -> bool {
+    let kind = kind.split('.').next().unwrap_or_default();
+    kind != "pod"
         && NODELESS_KINDS
             .iter()
             .any(|known| known.eq_ignore_ascii_case(kind))

@@ -33,8 +33,9 @@ pub enum ObservedRecord {
     Node(NodeMatch),
     /// A planted value, in a place to which it can leak.
     Canary(CanaryMatch),
-    /// A text in what an earlier step was answered: the reply's body, or the output of a command.
-    Output(WarningMatch),
+    /// What an earlier step was answered: a text in the reply's body or the output of a command, or
+    /// the command's exit code.
+    Output(OutputMatch),
 }
 
 /// An audit event: every key that is given has to match, in one event of stage `ResponseComplete`
@@ -110,7 +111,7 @@ pub struct MetricMatch {
     pub labels: BTreeMap<String, String>,
 }
 
-/// A text of an earlier step: in a warning header of its reply, or in what it put out.
+/// A warning header of the reply to an earlier step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct WarningMatch {
@@ -118,6 +119,20 @@ pub struct WarningMatch {
     pub of: String,
     /// The text contains this.
     pub contains: String,
+}
+
+/// What an earlier step was answered: every key that is given has to match.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct OutputMatch {
+    /// The id of that step.
+    pub of: String,
+    /// The reply's body, or what the command put out, contains this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contains: Option<String>,
+    /// The command of an `exec` ended with this exit code. One that was refused has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit: Option<u8>,
 }
 
 /// A field of a stored object.

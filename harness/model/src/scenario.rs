@@ -71,6 +71,11 @@ pub struct ScenarioWorld {
     /// says what it is good for: a remedy that is right against something else.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub did_not_help: Option<String>,
+    /// Names a world whose break this one repairs: it has what that one has, and more or something
+    /// instead, and a cell that is broken there is as in `bare` again. It is judged against that
+    /// world, and may be like `bare` everywhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repairs: Option<String>,
     /// Where this recipe was copied from: a document, a project, an issue.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub copied_from: Option<String>,
@@ -196,6 +201,13 @@ impl Scenario {
             .worlds
             .get(world)
             .is_some_and(|world| world.skip_steps.iter().any(|omitted| omitted == step))
+    }
+
+    /// The world that this one is judged against: the one that it repairs, else `bare`.
+    #[must_use]
+    pub fn judged_against<'a>(&'a self, world: &str) -> &'a str {
+        let own = self.worlds.get(world);
+        own.and_then(|own| own.repairs.as_deref()).unwrap_or("bare")
     }
 
     /// The shape of the cluster in which `world` is tried.

@@ -15,6 +15,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 pub(crate) use apiserver::OWN_ENCRYPTION;
+pub(crate) use etcd::ETCD_URL;
+pub(crate) use node::apiserver_url as node_apiserver;
 pub(crate) use policy::{NETWORK_POLICY, reader_role as policy_reader};
 pub(crate) use runtime::{IMAGE_NAMESPACE, containerd_socket};
 pub use services::SIGSTORE_COUNTER;

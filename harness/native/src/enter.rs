@@ -125,7 +125,7 @@ pub(crate) fn run_joined(words: &[OsString]) -> io::Result<ExitCode> {
 }
 
 /// A status as an exit code, as shells have it.
-fn exit_code(status: ExitStatus) -> u8 {
+pub(crate) fn exit_code(status: ExitStatus) -> u8 {
     let code = status
         .code()
         .or_else(|| status.signal().map(|signal| 128 + signal));

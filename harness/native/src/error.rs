@@ -71,6 +71,14 @@ pub enum Error {
         /// What was asked for.
         node: String,
     },
+    /// A box has fewer nodes than that.
+    #[error("the box `{name}` has no node {number}")]
+    NoNodeNumbered {
+        /// The box.
+        name: String,
+        /// Which was asked for, from 1.
+        number: u8,
+    },
     /// A box without nodes has nowhere to put images.
     #[error("the box `{0}` has no node to give images to")]
     NoNodes(String),
@@ -148,6 +156,7 @@ impl Error {
             Self::NoInotify { .. } => Some(inotify_hint()),
             Self::Start { why, .. } if inotify::is_exhausted(why) => Some(inotify_hint()),
             Self::NameTaken(name) => Some(format!("take it down with `gauntlet down {name}`, or choose another name")),
+            Self::NoNodeNumbered { .. } => Some("`gauntlet up --nodes N` starts a box with N nodes".into()),
             Self::NoSuchBox(_) => Some("`gauntlet up` starts one".into()),
             Self::BadName(_) => Some("1 to 40 of a-z, 0-9 and -, beginning and ending with a letter or digit".into()),
             Self::File { source, path, .. } if is_busy(source) && path.starts_with("/sys/fs/cgroup") => {

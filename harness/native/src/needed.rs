@@ -40,7 +40,8 @@ pub fn needed_components(
     Ok(all)
 }
 
-/// What is shown in a box of this cluster: what it is made of, and the tools that are built.
+/// What is shown in a box of this cluster: what it is made of, and the tools that are built, with
+/// `kubectl` where no node brings it.
 pub(crate) fn shown_programs(
     cache: &BoxCache,
     cluster: &ClusterSpec,
@@ -55,6 +56,10 @@ pub(crate) fn shown_programs(
         .filter(|tool| !shown.iter().any(|it| it.name == tool.name))
         .collect();
     shown.extend(tools);
+    let client = kubernetes_node(&cluster.kubernetes)?;
+    if cluster.nodes == 0 && cache.is_built(client) {
+        shown.push(client);
+    }
     Ok(shown)
 }
 

@@ -48,18 +48,13 @@ pub fn list_boxes(cache: &BoxCache) -> Vec<BoxInfo> {
 }
 
 fn read_info(cache: &BoxCache, name: String) -> Option<BoxInfo> {
-    let lock_path = cache.box_lock(&name);
-    if !lock_path.exists() || !matches!(FileLock::try_take(&lock_path), Ok(None)) {
-        return None;
-    }
-    let text = fs::read(cache.box_dir(&name).join(STATE_FILE)).ok()?;
     let ReadyBox {
         kubeconfig,
         server,
         logs,
         kubernetes,
         ..
-    } = serde_json::from_slice(&text).ok()?;
+    } = read_ready(cache, &name)?;
     Some(BoxInfo {
         name,
         kubernetes,
@@ -67,6 +62,16 @@ fn read_info(cache: &BoxCache, name: String) -> Option<BoxInfo> {
         kubeconfig,
         logs,
     })
+}
+
+/// What its launcher wrote of a box that is up.
+pub(crate) fn read_ready(cache: &BoxCache, name: &str) -> Option<ReadyBox> {
+    let lock_path = cache.box_lock(name);
+    if !lock_path.exists() || !matches!(FileLock::try_take(&lock_path), Ok(None)) {
+        return None;
+    }
+    let text = fs::read(cache.box_dir(name).join(STATE_FILE)).ok()?;
+    serde_json::from_slice(&text).ok()
 }
 
 /// The names of the folders and locks, sorted, whether a box is up there or not.

@@ -12,7 +12,7 @@ use nix::mount::{MntFlags, MsFlags, umount2};
 use crate::Error;
 use crate::rootfs::{bind_path, keep_as_it_is};
 
-const SELF_EXE: &str = "/proc/self/exe";
+pub(crate) const SELF_EXE: &str = "/proc/self/exe";
 
 /// A command that runs this program again.
 pub(crate) fn own_command() -> Command {

@@ -87,7 +87,8 @@ impl RunLedger {
                 None
             }
             EngineEvent::WorldDone { id, world, outcome } => self.close_world(id, world, outcome),
-            EngineEvent::CellDone { .. }
+            EngineEvent::RequestDone { .. }
+            | EngineEvent::CellDone { .. }
             | EngineEvent::Waiting { .. }
             | EngineEvent::SecondLook { .. } => None,
         }

@@ -128,6 +128,10 @@ pub(super) fn touches_nothing(path: &str) -> bool {
 type CodeFiles = &'static [&'static str];
 
 const EXEC_FILES: CodeFiles = &["harness/engine/src/actions/exec.rs"];
+const STREAM_FILES: CodeFiles = &[
+    "harness/engine/src/actions/exec.rs",
+    "harness/engine/src/actions/streams.rs",
+];
 const WIRE_FILES: CodeFiles = &[
     "harness/engine/src/actions/exec.rs",
     "harness/engine/src/actions/wire.rs",
@@ -177,8 +181,9 @@ const ROTATION_FILES: CodeFiles = &[
 ];
 const NODE_FILES: CodeFiles = &["harness/engine/src/actions/node.rs"];
 
-const ACTION_FILES: [CodeFiles; 15] = [
+const ACTION_FILES: [CodeFiles; 16] = [
     EXEC_FILES,
+    STREAM_FILES,
     WIRE_FILES,
     AGENT_FILES,
     READ_FILES,
@@ -250,6 +255,7 @@ fn of_action(action: &Action) -> CodeFiles {
         | Action::Patch { .. }
         | Action::Delete(_)
         | Action::DeleteCollection(_)
+        | Action::DeleteLabelled { .. }
         | Action::Label { .. }
         | Action::Scale { .. }
         | Action::Evict(_)
@@ -260,6 +266,7 @@ fn of_action(action: &Action) -> CodeFiles {
         | Action::Kms(_) => &[],
         Action::Get(_) | Action::List { .. } | Action::Path(_) => READ_FILES,
         Action::Exec { .. } => EXEC_FILES,
+        Action::AttachPod(_) | Action::PortForward(_) => STREAM_FILES,
         Action::Reach(_) | Action::OpenConnection(_) | Action::CheckConnection(_) => WIRE_FILES,
         Action::LookFor(record) => of_record(record),
         Action::Build(_)

@@ -12,8 +12,9 @@ use crate::ui;
 pub(crate) fn run_down(args: &DownArguments) -> Result<ExitReason, CommandFault> {
     let cache = BoxCache::from_env()?;
     if !args.all {
-        native::take_down(&cache, &args.name)?;
-        ui::print_result(&format!("`{}` is down", args.name));
+        let name = args.name.chosen();
+        native::take_down(&cache, name)?;
+        ui::print_result(&format!("`{name}` is down"));
         return Ok(ExitReason::Passed);
     }
     let boxes = native::list_boxes(&cache);

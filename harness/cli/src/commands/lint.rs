@@ -125,7 +125,8 @@ fn unpinned_release(loaded: &LoadedScenario) -> Option<CommandFault> {
     })
 }
 
-fn lint_one(finding: &LintFinding) -> CommandFault {
+/// One finding, with its place and the way out.
+pub(crate) fn lint_one(finding: &LintFinding) -> CommandFault {
     CommandFault::usage(format!(
         "{}: {}\n{}",
         finding.place, finding.what, finding.snippet

@@ -68,10 +68,11 @@ fn scenario_text(loaded: &LoadedScenario) -> Result<String, CommandFault> {
     let mut out = format!("# {}\n# {why}\n{PLACEHOLDER_NOTE}\n{later}", loaded.id);
     for (name, world) in &loaded.scenario.worlds {
         let shape = loaded.scenario.world_shape(world);
-        let note = match &world.did_not_help {
+        let note = match (&world.did_not_help, &world.repairs) {
             _ if world.ineffective => ", declared ineffective".to_owned(),
-            Some(otherwise) => format!(", declared not to help here (it is for {otherwise})"),
-            None => String::new(),
+            (Some(otherwise), _) => format!(", declared not to help here (it is for {otherwise})"),
+            (None, Some(broken)) => format!(", repairs {broken}"),
+            (None, None) => String::new(),
         };
         out.push_str(&format!(
             "\n# ===== world {name}: Kubernetes {}, {} node(s){note}; applies {}\n",

@@ -1,5 +1,6 @@
 //! `gauntlet up`: a box to work in.
 
+mod asked;
 mod services;
 
 use cluster::{Cluster, ClusterProgress};
@@ -17,15 +18,10 @@ use crate::{interrupt, ui};
 /// Starts the box, and says how to use it.
 pub(crate) fn run_up(args: &UpArguments) -> Result<ExitReason, CommandFault> {
     let cache = BoxCache::from_env()?;
-    let spec = ClusterSpec {
-        kubernetes: args.kubernetes.clone(),
-        nodes: args.nodes,
-        dual_stack: args.dual_stack,
-        install: args.install.iter().copied().collect(),
-        ..ClusterSpec::default()
-    };
+    let spec = asked::asked_cluster(args)?;
     refuse_addons_without_node(&spec)?;
-    refuse_unusable_images(args)?;
+    refuse_unusable_images(args, &spec)?;
+    let box_name = args.name.chosen();
     let mut needed = native::needed_components(&spec)?;
     let client = components::kubernetes_node(&spec.kubernetes)?;
     if !needed
@@ -38,11 +34,11 @@ pub(crate) fn run_up(args: &UpArguments) -> Result<ExitReason, CommandFault> {
     setup::ensure_ready(&cache, &needed, args.setup)?;
     let runtime = start_runtime()?;
     let board = std::sync::Arc::new(ProgressBoard::new());
-    let (shown, name) = (board.clone(), args.name.clone());
+    let (shown, name) = (board.clone(), box_name.to_owned());
     let progress = move |step: ClusterProgress| shown.show_machine(&name, &step);
     let started = runtime.block_on(async {
         let cluster = interrupt::boxes_of_cache(&cache)
-            .start(&args.name, &spec, progress)
+            .start(box_name, &spec, progress)
             .await?;
         let services = services::service_lines(&cluster, &cache, &spec.install).await?;
         Ok::<_, CommandFault>((cluster, services))
@@ -53,16 +49,15 @@ pub(crate) fn run_up(args: &UpArguments) -> Result<ExitReason, CommandFault> {
     cluster.let_stay()?;
     let Some(running) = native::list_boxes(&cache)
         .into_iter()
-        .find(|one| one.name == args.name)
+        .find(|one| one.name == box_name)
     else {
         return Err(CommandFault::machine(format!(
-            "the box `{}` has ended",
-            args.name
+            "the box `{box_name}` has ended"
         )));
     };
     ui::print_result(&format!(
-        "`{}` is up: Kubernetes {} at {}",
-        args.name, running.kubernetes, running.server
+        "`{box_name}` is up: Kubernetes {} at {}",
+        running.kubernetes, running.server
     ));
     ui::print_result(&format!(
         "  export KUBECONFIG={}",
@@ -74,17 +69,18 @@ pub(crate) fn run_up(args: &UpArguments) -> Result<ExitReason, CommandFault> {
         shell_quoted(&kubectl.to_string_lossy())
     ));
     services.iter().for_each(|line| ui::print_result(line));
-    ui::print_result(&format!("  gauntlet down {}", args.name));
+    ui::print_result(&format!("  gauntlet enter {box_name} -- COMMAND"));
+    ui::print_result(&format!("  gauntlet down {box_name}"));
     Ok(ExitReason::Passed)
 }
 
 /// What can be known of the images before a box is started for them.
-fn refuse_unusable_images(args: &UpArguments) -> Result<(), CommandFault> {
-    if args.nodes == 0 && !args.images.is_empty() {
+fn refuse_unusable_images(args: &UpArguments, spec: &ClusterSpec) -> Result<(), CommandFault> {
+    if spec.nodes == 0 && !args.images.is_empty() {
         return Err(CommandFault::usage(
-            "`--image` is for nodes, and a box of `--nodes 0` has none".to_owned(),
+            "`--image` is for nodes, and this box has none".to_owned(),
         )
-        .hint("leave `--nodes` out"));
+        .hint("give it one: `--nodes 1`"));
     }
     match args.images.iter().find(|image| !image.is_file()) {
         Some(missing) => Err(CommandFault::usage(format!(
@@ -111,9 +107,9 @@ fn refuse_addons_without_node(spec: &ClusterSpec) -> Result<(), CommandFault> {
         .find(|install| install.addon().needs_node);
     match in_pods {
         Some(install) if spec.nodes == 0 => Err(CommandFault::usage(format!(
-            "`{install}` runs in pods, and a box of `--nodes 0` runs none"
+            "`{install}` runs in pods, and this box has no node to run any"
         ))
-        .hint("leave `--nodes` out")),
+        .hint("give it one: `--nodes 1`")),
         _ => Ok(()),
     }
 }

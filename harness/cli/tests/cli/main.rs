@@ -11,6 +11,7 @@ mod apart;
 mod bad_input;
 mod changed;
 mod concealed;
+mod entered;
 mod filters;
 mod looking;
 mod machine;

@@ -20,12 +20,12 @@ fn command(scratch: &Scratch, args: &[&str]) -> Command {
     command
 }
 
-fn gauntlet(scratch: &Scratch, args: &[&str]) -> Ran {
+pub(crate) fn gauntlet(scratch: &Scratch, args: &[&str]) -> Ran {
     Ran::of(&command(scratch, args).output().unwrap())
 }
 
 /// Takes a box down when the test ends, however it ends.
-struct Down(String);
+pub(crate) struct Down(pub(crate) String);
 
 impl Drop for Down {
     fn drop(&mut self) {
@@ -46,6 +46,7 @@ fn a_box_goes_up_and_down_and_its_kubeconfig_with_it() {
         "is up: Kubernetes 1.36",
         "  export KUBECONFIG=",
         "kubectl get pods",
+        &format!("gauntlet enter {name} -- COMMAND"),
         &format!("gauntlet down {name}"),
     ]);
     let kubeconfig = ran

@@ -23,6 +23,11 @@ pub(crate) fn repeated(kubeconfig: &Path, recorded: &Scratch) {
         .err
         .matches(" in enforce: privileged-pod: denied by pod-security (403, ");
     assert_eq!(steps.count(), 2, "{ran:#?}");
+    let requests = ran.err.lines().filter(|line| {
+        line.contains(" in enforce: privileged-pod: > POST /api/v1/namespaces/gauntlet-")
+            && line.contains("/pods?fieldValidation=Strict (403, ")
+    });
+    assert_eq!(requests.count(), 2, "{ran:#?}");
     let report = fs::read_to_string(scratch.path("report.json")).unwrap();
     let report: serde_json::Value = serde_json::from_str(&report).unwrap();
     assert_eq!(report["repeated"]["times"], 2);

@@ -27,9 +27,11 @@ impl StepContext<'_, '_> {
         self.world.fill_text(text)
     }
 
-    /// The requester of the step.
+    /// The requester of the step. Whoever watches the run is told of its requests.
     pub(crate) async fn requester(&mut self) -> Result<ApiCaller, Error> {
-        self.world.requester_for(self.step.identity).await
+        let listener = Some(self.world.request_listener(self.step.id));
+        let who = self.world.requester_for(self.step.identity).await?;
+        Ok(ApiCaller { listener, ..who })
     }
 
     /// The resource that is called so, with its placeholders filled in: a group can be the world's

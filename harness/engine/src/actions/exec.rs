@@ -21,6 +21,9 @@ use crate::conversation::ProbePod;
 use crate::random;
 use crate::world::LiveWorld;
 
+/// How the streams of a program in a container are told apart.
+pub(crate) const COMMAND_PROTOCOL: &str = "v5.channel.k8s.io";
+
 /// What a command left behind.
 #[derive(Debug, Default, PartialEq)]
 struct CommandOutput {
@@ -52,9 +55,13 @@ pub(super) async fn exec_in_pod(
     let who = cx.requester().await?;
     let start = Instant::now();
     let (reply, ran) = in_time(&who, &call).await;
+    who.tell_listener(&call, Some(&reply), start.elapsed());
     if let Some(ran) = &ran {
         let output = [ran.stdout.as_slice(), b"\n", &ran.stderr].concat();
         cx.world.memory.keep_output(cx.step.id, output);
+        if let Ok(code) = exit_code(&ran.status) {
+            cx.world.memory.keep_exit(cx.step.id, code);
+        }
     }
     let headers = who.headers.clone();
     let tried = Observation::from_exchange(ApiExchange {
@@ -177,26 +184,20 @@ async fn run_command(
     who: &ApiCaller,
     call: &ApiCall,
 ) -> Result<(ApiReply, Option<CommandOutput>), Error> {
-    match open_streams(who, call).await? {
+    match open_streams(who, call, COMMAND_PROTOCOL).await? {
         Ok(socket) => {
             let ran = read_channels(socket).await?;
-            Ok((
-                ApiReply::Http {
-                    code: 101,
-                    body: model::ReplyBody::Text(String::new()),
-                    warnings: Vec::new(),
-                },
-                Some(ran),
-            ))
+            Ok((switched_reply(), Some(ran)))
         }
         Err(reply) => Ok((reply, None)),
     }
 }
 
-/// The streams of a command, or what the server said instead.
+/// The streams that a pod has for a request, or what the server said instead.
 pub(crate) async fn open_streams(
     who: &ApiCaller,
     call: &ApiCall,
+    protocol: &str,
 ) -> Result<Result<WebSocketStream<TokioIo<Upgraded>>, ApiReply>, Error> {
     let request = who
         .head(call)
@@ -207,7 +208,7 @@ pub(crate) async fn open_streams(
             "sec-websocket-key",
             STANDARD.encode(random::random_bytes::<16>()),
         )
-        .header("sec-websocket-protocol", "v5.channel.k8s.io")
+        .header("sec-websocket-protocol", protocol)
         .body(Body::empty())
         .map_err(Error::lost_connection)?;
     let response = who
@@ -227,6 +228,15 @@ pub(crate) async fn open_streams(
         None,
     )
     .await))
+}
+
+/// What the server answers where it goes over to streams.
+pub(super) fn switched_reply() -> ApiReply {
+    ApiReply::Http {
+        code: 101,
+        body: model::ReplyBody::Text(String::new()),
+        warnings: Vec::new(),
+    }
 }
 
 /// Reads channels (1: output, 2: errors, 3: the end's status) until the server closes.

@@ -129,6 +129,55 @@ pub(super) async fn delete_object(
     Ok(tried)
 }
 
+/// What has the labels is looked up first, as it is told from the rest: it is put back later where it
+/// is not the world's, and its end is waited for.
+pub(super) async fn delete_labelled(
+    cx: &mut StepContext<'_, '_>,
+    kind: &str,
+    labels: &str,
+) -> Result<Observation, Error> {
+    let (resource, namespace) = (cx.resource(kind).await?, cx.namespace());
+    if !resource.namespaced {
+        return Err(Error::scenario(format!(
+            "objects of the kind `{kind}` are in no namespace"
+        )));
+    }
+    let labels = cx.fill_text(labels);
+    let selected = |call: ApiCall| call.with_query("labelSelector", &labels);
+    let collection = resource.collection_path(Some(&namespace));
+    let found = cx
+        .world
+        .run
+        .own
+        .send_call(selected(ApiCall::get(collection.as_str())))
+        .await;
+    let items = json_of(&found.reply)
+        .and_then(|list| list["items"].as_array())
+        .ok_or_else(|| Error::unexpected_reply(&found.reply))?;
+    let objects: Vec<TargetObject> = items
+        .iter()
+        .filter_map(|item| item["metadata"]["name"].as_str())
+        .map(|name| TargetObject {
+            resource: resource.clone(),
+            namespace: namespace.clone(),
+            name: name.to_owned(),
+        })
+        .collect();
+    for object in &objects {
+        cx.remember(object).await;
+    }
+    cx.world.note_followers_of(&resource, &namespace).await?;
+    let tried = cx
+        .send_request(selected(ApiCall::delete(collection)))
+        .await?;
+    if tried.was_taken() && !cx.step.dry_run && !cx.step.leaves_ending {
+        for object in &objects {
+            cx.world.barrier.add_object(object.deletion_record());
+        }
+    }
+    Ok(tried)
+}
+
 /// A manifest's object, and where it goes.
 async fn object_to_send(
     cx: &StepContext<'_, '_>,

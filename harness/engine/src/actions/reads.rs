@@ -42,15 +42,17 @@ pub(super) async fn list_objects(
     cx: &mut StepContext<'_, '_>,
     resource: &str,
     everywhere: bool,
-    fields: Option<&str>,
+    selectors: [(&str, Option<&str>); 2],
     watch: bool,
 ) -> Result<Observation, Error> {
     let resource = cx.resource(resource).await?;
     let namespace = cx.namespace();
     let mut call =
         ApiCall::get(resource.collection_path(Some(namespace.as_str()).filter(|_| !everywhere)));
-    if let Some(fields) = fields {
-        call = call.with_query("fieldSelector", &cx.fill_text(fields));
+    for (key, selector) in selectors {
+        if let Some(selector) = selector {
+            call = call.with_query(key, &cx.fill_text(selector));
+        }
     }
     if watch {
         call = call

@@ -17,6 +17,8 @@ pub(crate) struct StepMemory {
     replies: HashMap<String, ApiReply>,
     /// What commands in pods said.
     outputs: HashMap<String, Vec<u8>>,
+    /// The exit codes with which they ended.
+    exits: HashMap<String, String>,
     rotations: HashMap<String, RotationRecord>,
     images: HashMap<ImageName, Arc<OciImage>>,
     /// How many signatures of each kind it has had that are made once for all.
@@ -39,6 +41,10 @@ impl StepMemory {
 
     pub(crate) fn keep_output(&mut self, step: &str, output: Vec<u8>) {
         self.outputs.insert(step.into(), output);
+    }
+
+    pub(crate) fn keep_exit(&mut self, step: &str, code: String) {
+        self.exits.insert(step.into(), code);
     }
 
     pub(crate) fn keep_rotation(&mut self, step: &str, rotation: RotationRecord) {
@@ -80,6 +86,11 @@ impl StepMemory {
                 "step `{step}` has no reply to look at"
             ))),
         }
+    }
+
+    /// The exit code with which a step's command ended, if one did.
+    pub(crate) fn step_exit(&self, step: &str) -> Option<&str> {
+        self.exits.get(step).map(String::as_str)
     }
 
     /// The image that was built under this name, if one was.
@@ -130,6 +141,9 @@ mod tests {
         };
         memory.keep_reply("exec", reply(b"upgraded"));
         assert_eq!(memory.step_output("exec").unwrap(), b"upgraded");
+        assert_eq!(memory.step_exit("exec"), None);
+        memory.keep_exit("exec", "3".into());
+        assert_eq!(memory.step_exit("exec"), Some("3"));
         memory.keep_output("exec", b"hello".into());
         assert_eq!(memory.step_output("exec").unwrap(), b"hello");
         memory.keep_reply(

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use api::RequestListener;
 use indexmap::IndexMap;
 use model::{
     Action, Answer, AnswerDetail, CellStatus, OutcomeCell, Refuser, Verdict, WorldOutcome,
@@ -78,6 +79,23 @@ impl LiveWorld<'_> {
             cell: cell.clone(),
         });
         cell
+    }
+
+    /// Tells of the requests of a step, as they are answered.
+    pub(crate) fn request_listener(&self, step: &str) -> RequestListener {
+        let (id, world) = (self.case.id().to_owned(), self.case.world().to_owned());
+        let (step, events) = (step.to_owned(), self.run.events.clone());
+        let planted = self.planted.clone();
+        RequestListener::new(move |call, reply, took| {
+            let _ = events.send(EngineEvent::RequestDone {
+                id: id.clone(),
+                world: world.clone(),
+                step: step.clone(),
+                request: planted.conceal_values(&call.plain_text()),
+                code: reply.and_then(api::status_code),
+                took,
+            });
+        })
     }
 
     /// Takes several steps that only look, all at a time: most of them wait for what does not come.

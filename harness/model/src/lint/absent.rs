@@ -9,7 +9,7 @@ use super::{FindingPlace, LintNotes};
 use crate::spelling::suggest_word;
 use crate::{
     Action, Answer, AuditMatch, CanaryMatch, EventMatch, FieldMatch, LeakPlace, MetricMatch,
-    ObservedRecord, ScenarioStep, WarningMatch,
+    ObservedRecord, OutputMatch, ScenarioStep,
 };
 
 /// A word that can be misspelt.
@@ -111,6 +111,9 @@ impl LintNotes<'_> {
                 if let ObservedRecord::Audit(wanted) = record {
                     self.check_annotations(step, wanted);
                 }
+                if let ObservedRecord::Output(wanted) = record {
+                    self.check_exit_code(step, wanted);
+                }
             }
         }
     }
@@ -135,6 +138,22 @@ impl LintNotes<'_> {
             let there = format!("it answers with {}", codes.join(", "));
             let hint = suggest_word(&text, codes.iter().map(String::as_str), &there);
             self.add_finding(FindingPlace::InStep(step, &text), what, hint);
+        }
+    }
+
+    /// A code with which nothing ends shows as little as a text that nothing says.
+    fn check_exit_code(&mut self, step: &ScenarioStep, wanted: &OutputMatch) {
+        let Some(code) = wanted.exit else { return };
+        let is_found = self.is_found(
+            |other| matches!(other, ObservedRecord::Output(one) if one.exit == wanted.exit),
+        );
+        if !is_found {
+            let what = format!(
+                "step `{}` looks for the exit code {code}, found in no world",
+                step.id
+            );
+            let hint = "add a world in which it is found, or look for the code that is meant";
+            self.add_finding(FindingPlace::InStep(step, &code.to_string()), what, hint);
         }
     }
 
@@ -261,7 +280,9 @@ fn recorded_words<'a>(record: &'a ObservedRecord) -> Vec<RecordedWord<'a>> {
             keys.chain(values.map(|value| whole("the label's value", value)))
                 .collect()
         }
-        ObservedRecord::Output(WarningMatch { contains, .. }) => vec![part("the text", contains)],
+        ObservedRecord::Output(OutputMatch { contains, .. }) => {
+            contains.iter().map(|text| part("the text", text)).collect()
+        }
         ObservedRecord::Field(FieldMatch { of, equals, .. }) => {
             let value = equals.iter().filter(|text| !is_plain_value(text));
             let value = value.map(|text| whole("the value", text));

@@ -40,8 +40,11 @@ impl LintNotes<'_> {
             Action::WaitRunning(_) => vec![pod_request(&["CREATE"], "pods", place)],
             Action::Evict(_) => vec![pod_request(&["CREATE"], "pods/eviction", place)],
             Action::Exec { .. } => vec![pod_request(&["CONNECT"], "pods/exec", place)],
-            // Changes of which it is not told here what is sent.
-            Action::Scale { .. }
+            Action::AttachPod(_) => vec![pod_request(&["CONNECT"], "pods/attach", place)],
+            Action::PortForward(_) => vec![pod_request(&["CONNECT"], "pods/portforward", place)],
+            // Changes of which it is not told here what is sent, or which objects they meet.
+            Action::DeleteLabelled { .. }
+            | Action::Scale { .. }
             | Action::EphemeralContainer { .. }
             | Action::Bind { .. }
             | Action::Token { .. }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{FindingPlace, LintNotes};
-use crate::{Action, CanaryMatch, LeakPlace, ObservedRecord, ScenarioStep};
+use crate::{Action, AttachPod, CanaryMatch, LeakPlace, ObservedRecord, ScenarioStep};
 
 /// The lists of a pod's containers. Where no container is named, only the first counts.
 const CONTAINER_LISTS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
@@ -32,7 +32,10 @@ impl LintNotes<'_> {
     fn check_ending(&mut self, step: &ScenarioStep) {
         let takes_its_time = matches!(
             step.action,
-            Action::Delete(_) | Action::DeleteCollection(_) | Action::Evict(_)
+            Action::Delete(_)
+                | Action::DeleteCollection(_)
+                | Action::DeleteLabelled { .. }
+                | Action::Evict(_)
         );
         if step.while_it_ends && !takes_its_time {
             self.add_finding(
@@ -118,7 +121,7 @@ impl LintNotes<'_> {
 /// The pod of which this action reads one container through the API server.
 fn pod_of_one_container(action: &Action) -> Option<&str> {
     match action {
-        Action::Exec { pod, .. } => Some(pod),
+        Action::Exec { pod, .. } | Action::AttachPod(AttachPod { pod, .. }) => Some(pod),
         Action::Get(target)
             if target.subresource.as_deref() == Some("log")
                 && matches!(target.kind.as_str(), "pod" | "pods" | "po") =>

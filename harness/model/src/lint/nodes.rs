@@ -12,19 +12,8 @@ const OF_IPV6: [&str; 3] = ["$(pod-ipv6:", "$(service-ipv6:", "$(node-ipv6"];
 
 impl LintNotes<'_> {
     pub(super) fn check_nodes(&mut self) {
+        self.check_node_counts();
         let scenario = &self.loaded.scenario;
-        for (world, nodes) in self
-            .written_shapes()
-            .map(|(world, shape)| (world, shape.nodes))
-            .filter(|(_, nodes)| *nodes > MOST_NODES)
-        {
-            let hint = "a cluster has up to three nodes, and none where no pod has to run";
-            self.add_finding(
-                FindingPlace::InShape(world, "nodes"),
-                format!("a cluster of {nodes} nodes is not supported"),
-                hint,
-            );
-        }
         for (name, world) in &scenario.worlds {
             self.check_named_nodes(name, world);
             self.check_families(name, world);
@@ -43,6 +32,22 @@ impl LintNotes<'_> {
                     "take `node-2`",
                 );
             }
+        }
+    }
+
+    /// A cluster has no more nodes than a box can have.
+    pub(super) fn check_node_counts(&mut self) {
+        for (world, nodes) in self
+            .written_shapes()
+            .map(|(world, shape)| (world, shape.nodes))
+            .filter(|(_, nodes)| *nodes > MOST_NODES)
+        {
+            let hint = "a cluster has up to three nodes, and none where no pod has to run";
+            self.add_finding(
+                FindingPlace::InShape(world, "nodes"),
+                format!("a cluster of {nodes} nodes is not supported"),
+                hint,
+            );
         }
     }
 

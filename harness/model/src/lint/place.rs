@@ -86,7 +86,9 @@ impl FileOutline<'_> {
                     Some(name) => self.world(name)?,
                     None => &self.root,
                 };
-                let inner = self.find_text(&[home.get("cluster")?], text);
+                // A file of its own is the shape.
+                let shape = home.get("cluster").unwrap_or(home);
+                let inner = self.find_text(&[shape], text);
                 inner.or_else(|| self.key_span(home, "cluster"))
             }
             FindingPlace::LeftOut(way) => {

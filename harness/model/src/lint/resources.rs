@@ -8,8 +8,9 @@ use super::{FindingPlace, LintNotes};
 use crate::kinds::object_kinds;
 use crate::spelling::{nearest_word, plural_name, suggest_word};
 use crate::{
-    Action, Answer, AuditMatch, CanaryMatch, EventMatch, FieldMatch, LeakPlace, MetricMatch,
-    ObjectTarget, ObservedRecord, ScenarioStep, WarningMatch, WatchedValue, object_kind_called,
+    Action, Answer, AuditMatch, CanaryMatch, EventMatch, FieldMatch, KindIsolation, LeakPlace,
+    MetricMatch, ObjectTarget, ObservedRecord, ScenarioStep, WarningMatch, WatchedValue,
+    object_kind_called,
 };
 
 /// What is served beside the kinds that a scenario may write, in the plural.
@@ -75,6 +76,9 @@ impl LintNotes<'_> {
                 Action::List { resource, .. } if !self.serves(resource) => {
                     self.add_unknown(step, resource, "resource");
                 }
+                Action::DeleteLabelled { kind, labels } => {
+                    self.check_labelled(step, kind, labels);
+                }
                 Action::LookFor(ObservedRecord::Audit(wanted)) => self.check_audit(step, wanted),
                 Action::LookFor(ObservedRecord::Field(FieldMatch { of, at, .. })) => {
                     self.check_field(step, of, at);
@@ -85,6 +89,30 @@ impl LintNotes<'_> {
                 })) => self.check_field(step, of, at),
                 Action::LookFor(record) => self.check_spelling(step, record),
                 _ => {}
+            }
+        }
+    }
+
+    /// What has these labels beyond namespaces need not be the world's.
+    fn check_labelled(&mut self, step: &ScenarioStep, kind: &str, labels: &str) {
+        if labels.trim().is_empty() {
+            self.add_finding(
+                FindingPlace::InStep(step, "labels"),
+                format!("step `{}` selects every object by no label", step.id),
+                "write a label selector, as in `app=web`",
+            );
+        }
+        match object_kind_called(kind).map(|one| one.isolation) {
+            Some(KindIsolation::Namespace) => {}
+            None if self.serves(kind) => {}
+            None => self.add_unknown(step, kind, "kind"),
+            Some(_) => {
+                let what = format!(
+                    "step `{}` deletes what has labels of the kind `{kind}`, which is of the whole cluster",
+                    step.id
+                );
+                let hint = "`delete-collection: KIND/NAME` deletes one of them by the same verb";
+                self.add_finding(FindingPlace::InStep(step, kind), what, hint);
             }
         }
     }
@@ -378,6 +406,18 @@ mod tests {
             (
                 "{list: {resource: podz}}, expect: allowed",
                 "step `one` names the resource `podz`, which the API does not serve",
+            ),
+            (
+                "{delete-labelled: {kind: podd, labels: a=b}}, expect: admitted",
+                "step `one` names the kind `podd`, which the API does not serve",
+            ),
+            (
+                "{delete-labelled: {kind: pod, labels: ' '}}, expect: admitted",
+                "step `one` selects every object by no label",
+            ),
+            (
+                "{delete-labelled: {kind: namespace, labels: a=b}}, expect: admitted",
+                "step `one` deletes what has labels of the kind `namespace`, which is of the whole cluster",
             ),
             (
                 "{look-for: {audit: {resource: pod}}}, expect: absent",

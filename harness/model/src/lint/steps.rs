@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{FindingPlace, LintNotes, NAME_HINT, is_name};
-use crate::{Action, ObservedRecord, ScenarioStep};
+use crate::{Action, ObservedRecord, OutputMatch, ScenarioStep};
 
 impl LintNotes<'_> {
     pub(super) fn check_steps(&mut self) {
@@ -30,21 +30,53 @@ impl LintNotes<'_> {
             self.check_expectations(step);
             self.check_answers(step);
             self.check_paths(step);
-            if let Action::LookFor(
-                ObservedRecord::Warning(warning) | ObservedRecord::Output(warning),
-            ) = &step.action
-                && !ids.contains(warning.of.as_str())
-            {
-                let what = format!(
-                    "`{}` looks at step `{}`, which does not come before it",
-                    step.id, warning.of
-                );
-                self.add_finding(
-                    FindingPlace::InStep(step, &warning.of),
-                    what,
-                    "name an earlier step",
-                );
+            self.check_earlier(step, &ids);
+        }
+    }
+
+    /// What is looked at has to come before, and to have what is looked for.
+    fn check_earlier(&mut self, step: &ScenarioStep, ids: &BTreeSet<&str>) {
+        let of = match &step.action {
+            Action::LookFor(ObservedRecord::Warning(warning)) => &warning.of,
+            Action::LookFor(ObservedRecord::Output(output)) => {
+                self.check_output(step, output);
+                &output.of
             }
+            _ => return,
+        };
+        if !ids.contains(of.as_str()) {
+            let what = format!(
+                "`{}` looks at step `{of}`, which does not come before it",
+                step.id
+            );
+            self.add_finding(FindingPlace::InStep(step, of), what, "name an earlier step");
+        }
+    }
+
+    fn check_output(&mut self, step: &ScenarioStep, output: &OutputMatch) {
+        if output.contains.is_none() && output.exit.is_none() {
+            self.add_finding(
+                FindingPlace::InStep(step, &output.of),
+                format!("step `{}` looks for nothing in an answer", step.id),
+                "add `contains`, or `exit` where a command ends",
+            );
+        }
+        let mut steps = self.loaded.scenario.steps.iter();
+        let has_none =
+            |one: &&ScenarioStep| one.id == output.of && !matches!(one.action, Action::Exec { .. });
+        if output.exit.is_some()
+            && let Some(other) = steps.find(has_none)
+        {
+            let what = format!(
+                "step `{}` looks for an exit code, and `{}` has none",
+                step.id,
+                other.action.word()
+            );
+            self.add_finding(
+                FindingPlace::InStep(step, &output.of),
+                what,
+                "name an `exec` step",
+            );
         }
     }
 
@@ -127,6 +159,63 @@ impl LintNotes<'_> {
                 let hint = "say what is intended: `expect` for every world, or `expect-in`";
                 self.add_finding(at, format!("step `{}` expects nothing", step.id), hint);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use crate::{ScenarioLibrary, lint_scenario};
+
+    /// What is found in a step that looks for this, behind a command and a request.
+    fn findings(look: &str) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("pods/one");
+        fs::create_dir_all(&dir).unwrap();
+        let text = format!(
+            "scenario: v2\nwhy: Because.\nworlds: {{bare: {{}}}}\nsteps:\n\
+             - {{id: asks, do: {{path: /version}}, expect: allowed}}\n\
+             - {{id: runs, do: {{exec: {{pod: web, command: [id]}}}}, expect: allowed}}\n\
+             - {{id: one, do: {{look-for: {{{look}}}}}, expect: found}}\n\
+             - {{id: later, do: {{exec: {{pod: web, command: [id]}}}}, expect: allowed}}\n"
+        );
+        fs::write(dir.join("scenario.yaml"), text).unwrap();
+        let library = ScenarioLibrary::open(folder.path()).unwrap();
+        assert!(library.faults.is_empty(), "{:?}", library.faults);
+        let found = lint_scenario(&library.scenarios[0]).into_iter();
+        found.map(|finding| finding.what).collect()
+    }
+
+    #[test]
+    fn an_answer_is_looked_at_for_what_it_has() {
+        for good in [
+            "output: {of: runs, exit: 0}",
+            "output: {of: runs, exit: 255, contains: uid}",
+            "output: {of: asks, contains: gitVersion}",
+        ] {
+            assert_eq!(findings(good), Vec::<String>::new(), "{good}");
+        }
+        for (look, what) in [
+            (
+                "output: {of: runs}",
+                "step `one` looks for nothing in an answer",
+            ),
+            (
+                "output: {of: asks, exit: 0}",
+                "step `one` looks for an exit code, and `path` has none",
+            ),
+            (
+                "output: {of: later, exit: 0}",
+                "`one` looks at step `later`, which does not come before it",
+            ),
+            (
+                "warning: {of: later, contains: old}",
+                "`one` looks at step `later`, which does not come before it",
+            ),
+        ] {
+            assert_eq!(findings(look), [what], "{look}");
         }
     }
 }

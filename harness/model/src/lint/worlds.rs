@@ -59,16 +59,69 @@ impl LintNotes<'_> {
                 );
             }
             if name != "bare" && scenario.worlds.contains_key("bare") {
-                let mut both = scenario
-                    .steps_in(name)
-                    .filter(|step| scenario.takes_step("bare", &step.id));
-                self.check_effect(
-                    name,
-                    world,
-                    both.any(|step| step.intended_verdict(name) != step.intended_verdict("bare")),
-                );
+                match &world.repairs {
+                    Some(broken) => self.check_repair(name, world, broken),
+                    None => {
+                        let changes = self.differs(name, "bare");
+                        self.check_effect(name, world, changes);
+                    }
+                }
+                self.check_copy(name, world);
                 self.check_contrast(name, world);
             }
+        }
+    }
+
+    /// Whether a step that both worlds take is meant to be answered differently.
+    fn differs(&self, one: &str, other: &str) -> bool {
+        let scenario = &self.loaded.scenario;
+        let mut both = scenario
+            .steps_in(one)
+            .filter(|step| scenario.takes_step(other, &step.id));
+        both.any(|step| step.intended_verdict(one) != step.intended_verdict(other))
+    }
+
+    /// What is repaired was broken, and is as in `bare` again.
+    fn check_repair(&mut self, name: &str, world: &ScenarioWorld, broken: &str) {
+        let scenario = &self.loaded.scenario;
+        let at = FindingPlace::InWorld(name, broken);
+        let fault = match scenario.worlds.get(broken) {
+            None => Some(("which is not a world", "correct the name, or add the world")),
+            Some(_) if broken == "bare" || broken == name => Some((
+                "which breaks nothing",
+                "name the world in which something is broken",
+            )),
+            Some(other) if other.repairs.is_some() => Some((
+                "which repairs another itself",
+                "name the world in which something is broken",
+            )),
+            Some(other) if other.changes_nothing() => Some((
+                "which is declared to change nothing",
+                "name the world in which something is broken",
+            )),
+            Some(_) => None,
+        };
+        if let Some((fault, hint)) = fault {
+            let what = format!("world `{name}` repairs `{broken}`, {fault}");
+            return self.add_finding(at, what, hint);
+        }
+        if world.changes_nothing() {
+            let what = format!("world `{name}` repairs `{broken}`, and is declared not to help");
+            let hint = "drop `ineffective` or `did-not-help`: it is judged against what it repairs";
+            return self.add_finding(at, what, hint);
+        }
+        let is_repaired = |step: &ScenarioStep| {
+            let takes = [name, broken, "bare"].map(|world| scenario.takes_step(world, &step.id));
+            let [own, other, bare] =
+                [name, broken, "bare"].map(|world| step.intended_verdict(world));
+            takes == [true; 3] && own == bare && other != bare
+        };
+        if !scenario.steps.iter().any(is_repaired) {
+            let what = format!(
+                "world `{name}` repairs nothing of `{broken}`: no cell that is broken there is as in `bare` again"
+            );
+            let hint = "what is repaired shows in a step that all three worlds take";
+            self.add_finding(at, what, hint);
         }
     }
 
@@ -139,15 +192,18 @@ impl LintNotes<'_> {
             }
             _ => {}
         }
-        let bare_skips = self
-            .loaded
-            .scenario
+    }
+
+    /// A world has something that the one it is judged against has not.
+    fn check_copy(&mut self, name: &str, world: &ScenarioWorld) {
+        let scenario = &self.loaded.scenario;
+        let bare_skips = scenario
             .worlds
             .get("bare")
             .map(|bare| bare.skip_steps.as_slice())
             .unwrap_or_default();
         let nothing = world.apply.is_empty() && world.cluster.is_none() && world.install.is_empty();
-        if name != "bare" && nothing && world.skip_steps == bare_skips {
+        if nothing && world.skip_steps == bare_skips {
             let hint = "give it something to `apply` or to `install`, a `cluster` of another shape, or steps to `skip-steps`";
             self.add_finding(
                 FindingPlace::World(name),
@@ -155,5 +211,117 @@ impl LintNotes<'_> {
                 hint,
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use crate::{LoadedScenario, ScenarioLibrary, lint_scenario, scenario_mutants};
+
+    /// A scenario in which `broken` refuses what `bare` and `repaired` take.
+    const REPAIRED: &str = "worlds:
+  bare: {}
+  broken: { apply: [quota.yaml] }
+  repaired: { apply: [quota.yaml, limits.yaml], repairs: broken }
+steps:
+  - id: plain
+    do: { create: pod.yaml }
+    expect-in: { bare: admitted, broken: { denied: { by: { quota: q } } }, repaired: admitted }
+  - { id: alive, do: { list: { resource: pods } }, expect: allowed }
+leaves-out: { unlimited-namespace: one is enough, zero-limit: one is enough }
+";
+
+    fn loaded(scenario: &str) -> LoadedScenario {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("admission/one");
+        fs::create_dir_all(&dir).unwrap();
+        let text = format!("scenario: v2\nwhy: Because.\n{scenario}");
+        let quota = "{apiVersion: v1, kind: ResourceQuota, metadata: {name: q}, spec: {hard: {limits.memory: 1Gi}}}";
+        let limits = "{apiVersion: v1, kind: LimitRange, metadata: {name: l}, spec: {limits: [{type: Container, default: {memory: 1Mi}}]}}";
+        let pod = "{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: c, image: $(image:probe)}]}}";
+        for (name, text) in [
+            ("scenario.yaml", text.as_str()),
+            ("quota.yaml", quota),
+            ("limits.yaml", limits),
+            ("pod.yaml", pod),
+        ] {
+            fs::write(dir.join(name), text).unwrap();
+        }
+        let mut library = ScenarioLibrary::open(folder.path()).unwrap();
+        assert!(library.faults.is_empty(), "{:?}", library.faults);
+        library.scenarios.remove(0)
+    }
+
+    /// What is found of worlds; the ways round a quota are looked up elsewhere.
+    fn findings(scenario: &str) -> Vec<String> {
+        let found = lint_scenario(&loaded(scenario)).into_iter();
+        found
+            .map(|finding| finding.what)
+            .filter(|what| what.starts_with("world `repaired`"))
+            .collect()
+    }
+
+    #[test]
+    fn a_world_that_repairs_another_may_be_as_bare_is() {
+        assert_eq!(findings(REPAIRED), Vec::<String>::new());
+        assert_eq!(
+            findings(&REPAIRED.replace(", repairs: broken", "")),
+            ["world `repaired` changes no cell against `bare`"]
+        );
+    }
+
+    #[test]
+    fn what_is_repaired_was_broken_and_is_as_in_bare_again() {
+        let quota = "{ denied: { by: { quota: q } } }";
+        let still = REPAIRED.replace("repaired: admitted", &format!("repaired: {quota}"));
+        let other = REPAIRED.replace("repaired: admitted", "repaired: invalid");
+        for still in [still, other] {
+            assert_eq!(
+                findings(&still),
+                [
+                    "world `repaired` repairs nothing of `broken`: no cell that is broken there is as in `bare` again"
+                ]
+            );
+        }
+        for (text, fault) in [
+            ("repairs: brokn", "repairs `brokn`, which is not a world"),
+            ("repairs: bare", "repairs `bare`, which breaks nothing"),
+            (
+                "repairs: repaired",
+                "repairs `repaired`, which breaks nothing",
+            ),
+            (
+                "repairs: broken, ineffective: true",
+                "repairs `broken`, and is declared not to help",
+            ),
+        ] {
+            let found = findings(&REPAIRED.replace("repairs: broken", text));
+            let told = format!("world `repaired` {fault}");
+            assert_eq!(found.first(), Some(&told), "{found:?}");
+        }
+        for (key, fault) in [
+            ("ineffective: true", "which is declared to change nothing"),
+            ("repairs: bare", "which repairs another itself"),
+        ] {
+            let broken = REPAIRED.replace("[quota.yaml] }", &format!("[quota.yaml], {key} }}"));
+            let told = format!("world `repaired` repairs `broken`, {fault}");
+            assert_eq!(findings(&broken).first(), Some(&told));
+        }
+    }
+
+    /// The break is not its control: without it, nothing would be there to repair.
+    #[test]
+    fn only_the_repair_is_taken_out_of_a_world_that_repairs() {
+        let (_, found) = scenario_mutants(&loaded(REPAIRED), false);
+        let taken: Vec<(&str, &str)> = found
+            .iter()
+            .map(|one| (one.of.as_str(), one.without.as_str()))
+            .collect();
+        assert_eq!(
+            taken,
+            [("broken", "quota.yaml"), ("repaired", "limits.yaml")]
+        );
     }
 }

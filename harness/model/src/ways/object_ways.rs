@@ -220,8 +220,12 @@ pub(super) static WAYS: &[WayRound] = &[
         about: "the object is deleted with its collection, by a request without a name",
         is_open: |control| has_operation(control, "DELETE"),
         is_tried: |_, steps| {
-            let deletes =
-                |step: &TriedStep<'_>| matches!(step.step.action, Action::DeleteCollection(_));
+            let deletes = |step: &TriedStep<'_>| {
+                matches!(
+                    step.step.action,
+                    Action::DeleteCollection(_) | Action::DeleteLabelled { .. }
+                )
+            };
             steps.iter().any(deletes)
         },
     },

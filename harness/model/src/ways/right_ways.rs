@@ -89,7 +89,7 @@ pub(super) static WAYS: &[WayRound] = &[
         is_tried: |_, steps| {
             steps
                 .iter()
-                .any(|step| matches!(step.step.action, Action::Exec { .. }))
+                .any(|step| matches!(step.step.action, Action::Exec { .. } | Action::AttachPod(_)))
         },
     },
     // Good practices, "Token request".

@@ -79,6 +79,10 @@ impl<'a> TriedStep<'a> {
             Action::Scale { target, .. } => vec![(Update, plain_kind(target))],
             Action::Delete(target) => vec![(Delete, plain_kind(target))],
             Action::DeleteCollection(target) => vec![(DeleteCollection, plain_kind(target))],
+            Action::DeleteLabelled { kind, .. } => {
+                let kind = kind.split('.').next().unwrap_or_default();
+                vec![(DeleteCollection, kind.to_owned())]
+            }
             Action::EphemeralContainer { .. } => vec![(Patch, "pod".into())],
             Action::Evict(_) => vec![(Delete, "pod".into())],
             Action::Bind { .. } => vec![(Create, "pod".into())],
@@ -139,6 +143,8 @@ impl<'a> TriedStep<'a> {
             Action::Evict(_) => Some(("pod".into(), "eviction")),
             Action::Bind { .. } => Some(("pod".into(), "binding")),
             Action::Exec { .. } => Some(("pod".into(), "exec")),
+            Action::AttachPod(_) => Some(("pod".into(), "attach")),
+            Action::PortForward(_) => Some(("pod".into(), "portforward")),
             Action::Token { .. } => Some(("serviceaccount".into(), "token")),
             Action::Get(target) | Action::Delete(target) => {
                 Some((plain_kind(target), target.subresource.as_deref()?))

@@ -3,11 +3,14 @@
 use super::{BoxProcess, kubernetes_process};
 use crate::places::ETCD_DATA;
 
+/// Where etcd takes requests, on the first node.
+pub(crate) const ETCD_URL: &str = "http://127.0.0.1:2379";
+
 pub(super) fn etcd_process() -> BoxProcess {
     let args = [
         format!("--data-dir={ETCD_DATA}"),
-        "--listen-client-urls=http://127.0.0.1:2379".into(),
-        "--advertise-client-urls=http://127.0.0.1:2379".into(),
+        format!("--listen-client-urls={ETCD_URL}"),
+        format!("--advertise-client-urls={ETCD_URL}"),
         "--listen-peer-urls=http://127.0.0.1:2380".into(),
         "--heartbeat-interval=20".into(),
         "--election-timeout=200".into(),

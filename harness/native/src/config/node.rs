@@ -30,7 +30,7 @@ pub(super) fn second_processes(blueprint: &BoxBlueprint, node: BoxNode) -> BoxPr
 
 /// Where what runs on a node reaches the API server: at the gate in the node's own network, which
 /// goes on from the node's address.
-pub(super) fn apiserver_url() -> String {
+pub(crate) fn apiserver_url() -> String {
     format!("https://{}:{API_GATE_PORT}", Ipv4Addr::LOCALHOST)
 }
 

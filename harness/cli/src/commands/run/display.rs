@@ -1,6 +1,7 @@
 //! What goes on in a run, on the board. It owns nothing that the report needs.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use engine::EngineEvent;
 use model::{CellStatus, LoadedScenario, OutcomeCell};
@@ -15,7 +16,7 @@ const CELLS_LINE: &str = "~cells";
 /// Shows the events of a run on a board.
 pub(crate) struct RunDisplay {
     board: ProgressBoard,
-    /// Whether each step gets a line.
+    /// Whether each step gets a line, and each of its requests.
     shows_steps: bool,
     state: Mutex<DisplayState>,
 }
@@ -45,7 +46,7 @@ impl RunDisplay {
         }
     }
 
-    /// The same with a line for each step, if it is to have one.
+    /// The same with lines for each step, if it is to have them.
     pub(crate) fn showing_steps(self, shows_steps: bool) -> Self {
         Self {
             shows_steps,
@@ -70,6 +71,20 @@ impl RunDisplay {
 
     fn show_world(&self, state: &mut DisplayState, event: &EngineEvent) {
         match event {
+            EngineEvent::RequestDone {
+                id,
+                world,
+                step,
+                request,
+                code,
+                took,
+            } => {
+                if self.shows_steps {
+                    let place = format!("{id} in {world}: {step}");
+                    self.board
+                        .print_line(&request_line(&place, request, *code, *took));
+                }
+            }
             EngineEvent::CellDone {
                 id,
                 world,
@@ -138,6 +153,13 @@ impl RunDisplay {
             count_scenarios(facts.worlds, "world")
         ));
     }
+}
+
+/// What a step asked of the API server, what was answered, and after how long.
+fn request_line(place: &str, request: &str, code: Option<u16>, took: Duration) -> String {
+    let code = code.map_or_else(|| "no reply".to_owned(), |code| code.to_string());
+    let millis = took.as_secs_f64() * 1000.0;
+    format!("{place}: > {request} ({code}, {millis:.0} ms)")
 }
 
 /// What came of a step: its verdict, the status of the reply and the time.

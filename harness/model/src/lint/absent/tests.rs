@@ -70,6 +70,11 @@ fn a_word_that_is_written_nowhere_else_is_refused_where_it_is_absent() {
             "add a world",
         ),
         (
+            "output: {of: first, exit: 3}",
+            "the exit code 3, found in no world",
+            "add a world",
+        ),
+        (
             "field: {of: configmap/setings, at: /data/colour}",
             "the object `setings`, found in no world",
             "add a world",
@@ -131,6 +136,7 @@ fn what_is_written_or_found_is_left_alone() {
         ),
         ("object: configmap/settings", "absent"),
         ("output: {of: first, contains: web}", "absent"),
+        ("output: {of: first, exit: 3}", "found"),
         (
             "audit: {name: anything, contains: whatever, code: 430}",
             "found",
