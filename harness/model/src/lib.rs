@@ -80,9 +80,9 @@ pub use first_object::FirstObject;
 pub use heeded::HeededKeys;
 pub use image::{
     AttachSbom, AttachmentDamage, AttestImage, BuildImage, CopyImage, ImageChange, ImageName,
-    ImageSigner, ImageVerifier, PackageEcosystem, SbomFormat, ScanImage, SignImage,
-    SignatureFormat, SpoilAttached, StatementPredicate, TamperImage, TrustedRoot, VerifyImage,
-    VerifyTrust, VulnerabilityAdvisory, VulnerabilitySeverity, WriteSbom,
+    ImageSigner, ImageVerifier, PackageEcosystem, SbomFormat, ScanImage,
+    SignImage, SignatureFormat, SpoilAttached, StatementPredicate, TamperImage, TrustedRoot,
+    VerifyImage, VerifyTrust, VulnerabilityAdvisory, VulnerabilitySeverity, WriteSbom,
 };
 pub use install::{AddonInstall, UnknownInstall, includes_addon};
 pub use kinds::{
@@ -112,7 +112,7 @@ pub use scenario::{
 };
 pub use schema::scenario_schema;
 pub use scope::{ImpactScope, object_scope, reach_of_patch};
-pub use served::TABLED_RELEASES;
+pub use served::{OwnResource, TABLED_RELEASES, etcd_folder, is_own_group, own_resources};
 pub use shape::{AuditShape, ClusterShape, EncryptionShape, FileText};
 pub use spelling::{letter_distance, plural_name};
 pub use storage::{

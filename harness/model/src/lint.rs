@@ -12,6 +12,7 @@ mod identities;
 mod images;
 mod keys;
 mod kinds;
+mod missing_addons;
 mod nodes;
 mod origins;
 mod place;
@@ -74,6 +75,7 @@ pub fn lint_scenario(loaded: &LoadedScenario) -> Vec<LintFinding> {
     notes.check_step_keys();
     notes.check_processes();
     notes.check_deniers();
+    notes.check_addons();
     notes.check_identities();
     notes.check_containers();
     notes.check_webhooks();
