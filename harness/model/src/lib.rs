@@ -18,6 +18,7 @@ mod claims;
 mod cluster_spec;
 mod denial_messages;
 mod error;
+mod expression;
 mod facts;
 mod field_value;
 mod figure;
@@ -73,6 +74,7 @@ pub use capability::Capability;
 pub use claims::are_many_pods;
 pub use cluster_spec::{ClusterKey, ClusterSpec};
 pub use error::{Error, FilePlace, ParseWordError};
+pub use expression::{ExpressionFault, compile_expression};
 pub use facts::{API_SERVER, ActionFacts, ActionWrites, AnswerSettling};
 pub use field_value::field_equals;
 pub use figure::{Figure, FigureName};
@@ -80,7 +82,7 @@ pub use first_object::FirstObject;
 pub use heeded::HeededKeys;
 pub use image::{
     AttachSbom, AttachmentDamage, AttestImage, BuildImage, CopyImage, ImageChange, ImageName,
-    ImageSigner, ImageVerifier, PackageEcosystem, SbomFormat, ScanImage,
+    ImageSigner, ImageVerifier, PREDICATE_TYPES, PackageEcosystem, SbomFormat, ScanImage,
     SignImage, SignatureFormat, SpoilAttached, StatementPredicate, TamperImage, TrustedRoot,
     VerifyImage, VerifyTrust, VulnerabilityAdvisory, VulnerabilitySeverity, WriteSbom,
 };

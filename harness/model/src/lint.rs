@@ -23,6 +23,7 @@ mod shape;
 mod steps;
 mod storage;
 mod subresources;
+mod trust;
 mod ways;
 mod webhooks;
 mod wire;
@@ -86,6 +87,7 @@ pub fn lint_scenario(loaded: &LoadedScenario) -> Vec<LintFinding> {
     notes.check_absences();
     notes.check_placeholders();
     notes.check_images();
+    notes.check_trust();
     notes.check_keeping();
     notes.check_wire();
     notes.check_effects();
