@@ -19,6 +19,11 @@ impl LintNotes<'_> {
                     subresource,
                     ..
                 } => self.check_object(step, target, subresource.as_deref()),
+                Action::UpdateSubresource {
+                    target,
+                    subresource,
+                    ..
+                } => self.check_object(step, target, Some(subresource)),
                 Action::LookFor(ObservedRecord::Audit(wanted)) => {
                     if let Some(name) = &wanted.subresource {
                         self.check_recorded(step, wanted.resource.as_deref(), name);
@@ -103,6 +108,7 @@ fn whole_targets(action: &Action) -> Vec<&ObjectTarget> {
         Action::Delete(target)
         | Action::DeleteCollection(target)
         | Action::Label { target, .. }
+        | Action::UpdateSubresource { target, .. }
         | Action::Scale { target, .. } => vec![target],
         other => super::resources::named_targets(other),
     }
