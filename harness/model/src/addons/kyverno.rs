@@ -291,8 +291,10 @@ fn unserved_exception(
     }
     let refs = exception["spec"]["policyRefs"].as_array();
     let mut refs = refs.into_iter().flatten();
-    (is_new && refs.any(|one| one["kind"] != "ValidatingPolicy")).then_some(
-        "it is from a policy that is no ValidatingPolicy, and nothing is known that shows when such an exception counts",
+    let is_waited_for =
+        |one: &Value| one["kind"] == "ValidatingPolicy" || one["kind"] == "ImageValidatingPolicy";
+    (is_new && refs.any(|one| !is_waited_for(one))).then_some(
+        "it is from neither a ValidatingPolicy nor an ImageValidatingPolicy, and nothing is known that shows when such an exception counts",
     )
 }
 
@@ -547,8 +549,12 @@ mod tests {
             let spec = json!({"policyRefs": [{"name": "a", "kind": kind}]});
             wish(new, spec, &["kyverno", "kyverno-exceptions"])
         };
-        assert!(from("MutatingPolicy").is_some());
-        assert_eq!(from("ValidatingPolicy"), None);
+        for kind in ["MutatingPolicy", "NamespacedImageValidatingPolicy"] {
+            assert!(from(kind).is_some(), "{kind}");
+        }
+        for kind in ["ValidatingPolicy", "ImageValidatingPolicy"] {
+            assert_eq!(from(kind), None, "{kind}");
+        }
     }
 
     #[test]
