@@ -181,10 +181,12 @@ pub(super) fn barrier_waits<'a>(
         .filter(|kind| written.iter().any(|one| kind.is_of(one)));
     let policies =
         concerned.map(|kind| wait_for_policies(site, kind, written, history).boxed_local());
-    let excepted = EXCEPTIONS
+    let excepted: Vec<_> = EXCEPTIONS
         .into_iter()
-        .filter(|kind| written.iter().any(|one| kind.is_of(one)));
-    let exceptions = excepted.map(|kind| wait_for_exceptions(site, kind).boxed_local());
+        .filter(|kind| written.iter().any(|one| kind.is_of(one)))
+        .collect();
+    let exceptions =
+        (!excepted.is_empty()).then(|| wait_for_exceptions(site, excepted).boxed_local());
     policies.chain(exceptions).collect()
 }
 
@@ -310,24 +312,20 @@ async fn wait_until_proved(
     }
     let look = async || {
         Ok(match kind.content {
-            PolicyContent::Rules => {
-                match refuses_tag(site, name).await {
-                    WaitLook::Ready(()) => {
-                        let by = sentinel::checked_name(name);
-                        refused_by(&site.try_lease(name).await, &ADDON, &by)
-                    }
-                    later @ WaitLook::NotYet(_) => later,
+            PolicyContent::Rules => match refuses_tag(site, name).await {
+                WaitLook::Ready(()) => {
+                    let by = sentinel::checked_name(name);
+                    refused_by(&site.try_lease(name).await, &ADDON, &by)
                 }
-            }
-            PolicyContent::Images => {
-                match refuses_tag(site, name).await {
-                    WaitLook::Ready(()) => {
-                        let reply = site.try_job("sentinel", &refused_digest(name)).await;
-                        refused_by(&reply, &ADDON, name)
-                    }
-                    later @ WaitLook::NotYet(_) => later,
+                later @ WaitLook::NotYet(_) => later,
+            },
+            PolicyContent::Images => match refuses_tag(site, name).await {
+                WaitLook::Ready(()) => {
+                    let reply = site.try_job("sentinel", &refused_digest(name)).await;
+                    refused_by(&reply, &ADDON, name)
                 }
-            }
+                later @ WaitLook::NotYet(_) => later,
+            },
             PolicyContent::Validations => refused_by(&site.try_lease(name).await, &ADDON, name),
             _ => {
                 let reply = site.try_lease(name).await;

@@ -6,13 +6,12 @@
 
 use api::was_taken;
 use futures::FutureExt;
+use futures::future::try_join_all;
 use model::addons::kyverno::ADDON;
 use serde_json::{Value, json};
 use wait::WaitLook;
 
-use super::sentinel::{
-    image_validating, refusing_rule, rules_spec, sentinel_policy, validating,
-};
+use super::sentinel::{image_validating, refusing_rule, rules_spec, sentinel_policy, validating};
 use super::{PolicyContent, PolicyType, refused_digest};
 use crate::Error;
 use crate::barrier::{BarrierSite, WrittenObject, not_yet, refused_by, within_barrier_time};
@@ -104,11 +103,16 @@ impl ExceptionType {
     }
 }
 
-/// Waits until the exceptions of this kind count, or no longer do.
+/// Waits until the exceptions of each of these kinds count, or no longer do.
 pub(super) async fn wait_for_exceptions(
     site: &dyn BarrierSite,
-    exceptions: ExceptionType,
+    kinds: Vec<ExceptionType>,
 ) -> Result<(), Error> {
+    let waits = kinds.into_iter().map(|kind| wait_for_kind(site, kind));
+    try_join_all(waits).await.map(drop)
+}
+
+async fn wait_for_kind(site: &dyn BarrierSite, exceptions: ExceptionType) -> Result<(), Error> {
     let name = site.sentinel_name();
     let policies = exceptions.policy_type().path(site.namespace());
     let policy = exceptions.policy(site.namespace(), &name);
