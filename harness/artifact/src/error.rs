@@ -49,12 +49,6 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
-    /// A text is not an expression that RE2 knows.
-    #[error("not an expression: {why}")]
-    Expression {
-        /// What is wrong with it.
-        why: String,
-    },
     /// An image cannot be made of these files.
     #[error("failed to make an image")]
     Image(#[source] probe_image::Error),
@@ -77,15 +71,6 @@ impl Error {
             self,
             Self::Refused { .. } | Self::BrokenOff { .. } | Self::Altered { .. }
         )
-    }
-
-    pub(crate) fn expression(why: impl Into<String>) -> Self {
-        Self::Expression { why: why.into() }
-    }
-
-    /// RE2 knows no such thing.
-    pub(crate) fn unknown_expression(what: impl std::fmt::Display) -> Self {
-        Self::expression(format!("`{what}` is not in the syntax of RE2"))
     }
 
     pub(crate) fn malformed(what: impl Into<String>, why: impl std::fmt::Display) -> Self {

@@ -20,7 +20,6 @@ mod bundle;
 mod certificate;
 mod content;
 mod encoding;
-mod expression;
 mod hash;
 mod key;
 mod log;
@@ -34,7 +33,6 @@ use serde_json::Value;
 
 use crate::{Error, OciRegistry};
 use bundle::{LogEntry, SigstoreBundle};
-pub use expression::compile_expression;
 use key::PublicKey;
 use log::LoggedTime;
 pub use root::TrustedRoot;

@@ -112,6 +112,11 @@ pub(crate) async fn take_action(cx: &mut StepContext<'_, '_>) -> Result<Observat
             subresource,
             with,
         } => objects::patch_object(cx, target, *kind, subresource.as_deref(), with).await,
+        Action::UpdateSubresource {
+            target,
+            subresource,
+            with,
+        } => objects::update_subresource(cx, target, subresource, with).await,
         Action::Delete(target) => objects::delete_object(cx, target, false).await,
         Action::DeleteCollection(target) => objects::delete_object(cx, target, true).await,
         Action::DeleteLabelled { kind, labels } => objects::delete_labelled(cx, kind, labels).await,

@@ -51,6 +51,16 @@ pub enum Action {
         /// The patch itself, a file of the scenario.
         with: String,
     },
+    /// PUT the object of a manifest to a subresource, such as `finalize`, which takes no patch; a
+    /// missing `resourceVersion` is taken from the stored object.
+    UpdateSubresource {
+        /// Whose subresource it is.
+        target: ObjectTarget,
+        /// Its name.
+        subresource: String,
+        /// The whole object, a file of the scenario.
+        with: String,
+    },
     /// DELETE an object.
     Delete(ObjectTarget),
     /// DELETE the collection of its kind, narrowed to this object by a field selector: the verb

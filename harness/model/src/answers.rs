@@ -70,6 +70,7 @@ impl Action {
             | Self::Apply(_)
             | Self::Update(_)
             | Self::Patch { .. }
+            | Self::UpdateSubresource { .. }
             | Self::Delete(_)
             | Self::DeleteCollection(_)
             | Self::DeleteLabelled { .. }

@@ -85,7 +85,7 @@ impl Action {
                 reads = vec![file.as_str()];
                 ActionWrites::Manifest(file)
             }
-            Self::Patch { target, with, .. } => {
+            Self::Patch { target, with, .. } | Self::UpdateSubresource { target, with, .. } => {
                 reads = vec![with.as_str()];
                 ActionWrites::Object(target)
             }

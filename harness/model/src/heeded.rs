@@ -57,6 +57,7 @@ impl Action {
             | Self::Apply(_)
             | Self::Update(_)
             | Self::Patch { .. }
+            | Self::UpdateSubresource { .. }
             | Self::EphemeralContainer { .. } => SENT_OBJECT,
             Self::Delete(_)
             | Self::DeleteCollection(_)

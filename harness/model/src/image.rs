@@ -16,8 +16,8 @@ pub use sbom::{
     VulnerabilitySeverity, WriteSbom,
 };
 pub use signing::{
-    AttestImage, ImageSigner, ImageVerifier, SignImage, SignatureFormat, StatementPredicate,
-    TrustedRoot, VerifyImage, VerifyTrust,
+    AttestImage, ImageSigner, ImageVerifier, PREDICATE_TYPES, SignImage, SignatureFormat,
+    StatementPredicate, TrustedRoot, VerifyImage, VerifyTrust,
 };
 
 /// The tag of an image that is named without one.

@@ -20,6 +20,7 @@ mod cluster_spec;
 mod compared;
 mod denial_messages;
 mod error;
+mod expression;
 mod facts;
 mod field_value;
 mod figure;
@@ -80,6 +81,7 @@ pub use cluster_file::ClusterFile;
 pub use cluster_spec::{ClusterKey, ClusterSpec};
 pub use compared::{ComparedRelease, ComparedWorld, ComparisonError, ReleasePair};
 pub use error::{Error, FilePlace, ParseWordError};
+pub use expression::{ExpressionFault, compile_expression};
 pub use facts::{API_SERVER, ActionFacts, ActionWrites, AnswerSettling};
 pub use field_value::field_equals;
 pub use figure::{Figure, FigureName};
@@ -87,9 +89,9 @@ pub use first_object::FirstObject;
 pub use heeded::HeededKeys;
 pub use image::{
     AttachSbom, AttachmentDamage, AttestImage, BuildImage, CopyImage, ImageChange, ImageName,
-    ImageSigner, ImageVerifier, PackageEcosystem, SbomFormat, ScanImage, SignImage,
-    SignatureFormat, SpoilAttached, StatementPredicate, TamperImage, TrustedRoot, VerifyImage,
-    VerifyTrust, VulnerabilityAdvisory, VulnerabilitySeverity, WriteSbom,
+    ImageSigner, ImageVerifier, PREDICATE_TYPES, PackageEcosystem, SbomFormat, ScanImage,
+    SignImage, SignatureFormat, SpoilAttached, StatementPredicate, TamperImage, TrustedRoot,
+    VerifyImage, VerifyTrust, VulnerabilityAdvisory, VulnerabilitySeverity, WriteSbom,
 };
 pub use install::{AddonInstall, UnknownInstall, includes_addon};
 pub use kinds::{
@@ -122,7 +124,7 @@ pub use scenario::{
 };
 pub use schema::scenario_schema;
 pub use scope::{ImpactScope, object_scope, reach_of_patch};
-pub use served::TABLED_RELEASES;
+pub use served::{OwnResource, TABLED_RELEASES, etcd_folder, is_own_group, own_resources};
 pub use shape::{AuditShape, ClusterShape, EncryptionShape, FileText};
 pub use spelling::{letter_distance, plural_name};
 pub use storage::{

@@ -99,6 +99,8 @@ fn action_needs_no_node(action: &Action) -> bool {
             subresource,
             ..
         } => is_api_alone(target) && subresource.is_none(),
+        // It changes what a controller or a kubelet says of an object.
+        Action::UpdateSubresource { .. } => false,
         Action::Delete(target)
         | Action::DeleteCollection(target)
         | Action::Label { target, .. }

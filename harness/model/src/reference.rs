@@ -63,6 +63,7 @@ const ACTION_EXAMPLES: &[&str] = &[
     "apply: pod.yaml",
     "update: pod.yaml",
     "patch: { target: pod/web, with: patch.yaml }",
+    "update-subresource: { target: namespace/shop, subresource: finalize, with: namespace.yaml }",
     "delete: pod/web",
     "delete-collection: pod/web",
     "delete-labelled: { kind: pod, labels: app=web }",

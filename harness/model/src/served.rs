@@ -1,5 +1,10 @@
 //! What releases of Kubernetes serve and take, as tables with their sources: groups and versions,
-//! subresources, feature gates, admission plugins. A word that is not in here is misspelt.
+//! resources, subresources, feature gates, admission plugins. A word that is not in here is misspelt.
+
+mod resources;
+
+pub(crate) use resources::own_resources_called;
+pub use resources::{OwnResource, etcd_folder, is_own_group, own_resources};
 
 use crate::spelling::plural_name;
 

@@ -47,7 +47,7 @@ mod tests {
             "[0-9]{1,5}(s|ms|m|h)",
             "(<ip>|<time>|localhost):?",
             "[a-z]{1,6}",
-            "[-. :/\"'\n(>]",
+            "[-_. :/\"'\n(>]",
         ]
     }
 
@@ -76,6 +76,28 @@ mod tests {
         ] {
             assert_eq!(redact_recorded(text), text);
         }
+    }
+
+    #[test]
+    fn messages_of_a_kubelet() {
+        let uid = "3f2c1b0a-1234-4abc-9def-0123456789ab";
+        let pod = format!("promises_gauntlet-ab12cd34ef({uid})");
+        assert_eq!(
+            redact_recorded(&format!(
+                "will run as root (pod: \"{pod}\", container: app)"
+            )),
+            "will run as root (pod: \"promises_<namespace>(<uid>)\", container: app)"
+        );
+        let folder =
+            format!("/var/log/pods/gauntlet-ab12cd34ef_web-6d4cf56db6-xk2zp_{uid}/app/0.log");
+        assert_eq!(
+            redact_recorded(&folder),
+            "/var/log/pods/<namespace>_web-<hash>-<suffix>_<uid>/app/0.log"
+        );
+        assert_eq!(
+            redact_recorded("kubepods-pod3f2c1b0a_1234_4abc_9def_0123456789ab.slice"),
+            "kubepods-pod<uid>.slice"
+        );
     }
 
     #[test]

@@ -15,6 +15,13 @@ pub enum RedactionReason {
     Varies,
 }
 
+/// What a pattern found, and what stands around it.
+struct RuleMatch<'text, 'found> {
+    before: &'text str,
+    found: &'found Captures<'text>,
+    rest: &'text str,
+}
+
 /// One rule: what it takes out, and what stands there instead.
 #[derive(Debug)]
 pub struct RedactionRule {
@@ -26,8 +33,8 @@ pub struct RedactionRule {
     find: Regex,
     /// What is written instead; `$1` and so on are groups of the pattern.
     write: &'static str,
-    /// Whether a match, given what follows it in the text, is one after all.
-    only_if: fn(&Captures<'_>, rest: &str) -> bool,
+    /// Whether a match, given what stands around it in the text, is one after all.
+    only_if: fn(&RuleMatch<'_, '_>) -> bool,
     /// A text with something to find, and what becomes of it.
     pub example: (&'static str, &'static str),
 }
@@ -39,7 +46,12 @@ impl RedactionRule {
         let replaced = self.find.replace_all(text, |found: &Captures<'_>| {
             let whole = found.get(0).map_or(0..0, |all| all.range());
             let mut out = String::new();
-            if (self.only_if)(found, &text[whole.end..]) {
+            let seen = RuleMatch {
+                before: &text[..whole.start],
+                found,
+                rest: &text[whole.end..],
+            };
+            if (self.only_if)(&seen) {
                 found.expand(self.write, &mut out);
             } else {
                 out.push_str(&text[whole]);
@@ -68,7 +80,7 @@ fn rule_rows() -> impl Iterator<Item = RuleRow> {
             Varies,
             one.pattern,
             one.replacement,
-            always,
+            stands_alone,
             one.example,
         )
     });
@@ -82,7 +94,7 @@ struct RuleRow(
     RedactionReason,
     &'static str,
     &'static str,
-    fn(&Captures<'_>, &str) -> bool,
+    fn(&RuleMatch<'_, '_>) -> bool,
     (&'static str, &'static str),
 );
 
@@ -114,50 +126,50 @@ const FIRST_ROWS: &[RuleRow] = &[
         ("Bearer eyJhbGciOi.eyJhdWQiOl.c2ln-_x", "Bearer <token>")),
     RuleRow("pem", Varies, r"-----BEGIN ([A-Z ]+)-----[A-Za-z0-9+/=\s]*-----END [A-Z ]+-----", "<pem $1>", always,
         ("x -----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE----- y", "x <pem CERTIFICATE> y")),
-    RuleRow("digest", Varies, r"\bsha256([:-])[0-9a-f]{64}\b", "sha256$1<digest>", always,
+    RuleRow("digest", Varies, r"sha256([:-])[0-9a-f]{64}", "sha256$1<digest>", stands_alone,
         ("img@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", "img@sha256:<digest>")),
     RuleRow("bytes", Varies, r"\[\d{1,3}( \d{1,3}){15,}\]", "[<bytes>]", always,
         ("root:\n[1 22 255 4 5 6 7 8 9 10 11 12 13 14 15 16] is", "root:\n[<bytes>] is")),
-    RuleRow("container", Varies, r"\b[0-9a-f]{64}\b", "<container>", always,
+    RuleRow("container", Varies, r"[0-9a-f]{64}", "<container>", stands_alone,
         ("containerd://0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", "containerd://<container>")),
     RuleRow("base64", Varies, r"[A-Za-z0-9+/_-]{120,}={0,2}", "<base64>", always,
         ("caBundle: LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUJlRENDQVIyZ0F3SUJBZ0lCQURBS0JnZ3Foa2pPUFFRREFqQWpNU0V3SHdZRFZRUUREQmhyTTNNdGMyVnlk=",
          "caBundle: <base64>")),
-    RuleRow("uid", Varies, r"\b[0-9a-f]{8}([-_])[0-9a-f]{4}[-_][0-9a-f]{4}[-_][0-9a-f]{4}[-_][0-9a-f]{12}\b", "<uid>", always,
+    RuleRow("uid", Varies, r"(pod)?[0-9a-f]{8}([-_][0-9a-f]{4}){3}[-_][0-9a-f]{12}", "$1<uid>", stands_alone,
         ("uid 3f2c1b0a-1234-4abc-9def-0123456789ab.", "uid <uid>.")),
-    RuleRow("klog", Varies, r"\b([IWEF])\d{4} \d\d:\d\d:\d\d\.\d{6}\s+\d+ ", "$1<time> ", always,
+    RuleRow("klog", Varies, r"([IWEF])\d{4} \d\d:\d\d:\d\d\.\d{6}\s+\d+ ", "$1<time> ", begins_alone,
         ("W1122 18:21:31.123456    4711 dispatcher.go:12] failing open", "W<time> dispatcher.go:12] failing open")),
     RuleRow("seconds", Varies, r"(?m)^\[\d{4}\] ", "[<seconds>] ", always, ("[0012] ERROR no database", "[<seconds>] ERROR no database")),
-    RuleRow("timestamp", Varies, r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( ?(Z|[+-]\d\d:?\d\d))?( UTC)?( m=[+-][0-9.]+)?", "<time>", always,
+    RuleRow("timestamp", Varies, r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( ?(Z|[+-]\d\d:?\d\d))?( UTC)?( m=[+-][0-9.]+)?", "<time>", begins_alone,
         ("current time 2026-11-22T18:21:31.5Z is after 2025-01-01T00:00:00+01:00", "current time <time> is after <time>")),
     RuleRow("box-path", Varies, r"(/[A-Za-z0-9_.@+~-]+)+/boxes/[A-Za-z0-9_.-]+", "<box>", always,
         ("open /home/a/.cache/gauntlet/boxes/run-12-1/x.sock", "open <box>/x.sock")),
-    RuleRow("box", Varies, r"\b(gauntlet-)?run-\d+-\d+\b", "<box>", always, ("the box run-4711-2 is up", "the box <box> is up")),
-    RuleRow("namespace", Varies, r"\bgauntlet-[a-z0-9]{10}\b", "<namespace>", always,
+    RuleRow("box", Varies, r"(gauntlet-)?run-\d+-\d+", "<box>", stands_alone, ("the box run-4711-2 is up", "the box <box> is up")),
+    RuleRow("namespace", Varies, r"gauntlet-[a-z0-9]{10}", "<namespace>", stands_alone,
         ("system:serviceaccount:gauntlet-a1b2c3d4e5:builder", "system:serviceaccount:<namespace>:builder")),
-    RuleRow("ip", Varies, r"\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b", "<ip>", not_fixed,
+    RuleRow("ip", Varies, r"\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}", "<ip>", is_not_fixed,
         ("dial tcp 10.96.0.10:443, then 127.0.0.1:9 and 169.254.169.254", "dial tcp <ip>:443, then 127.0.0.1:9 and 169.254.169.254")),
-    RuleRow("ip-v6", Varies, r"\b([0-9a-f]{1,4}:){7}[0-9a-f]{1,4}\b|\b(f[cde][0-9a-f]{2}|20[0-9a-f]{2}):[0-9a-f:]*[0-9a-f]\b", "<ip>", always,
+    RuleRow("ip-v6", Varies, r"([0-9a-f]{1,4}:){7}[0-9a-f]{1,4}|(f[cde][0-9a-f]{2}|20[0-9a-f]{2}):[0-9a-f:]*[0-9a-f]", "<ip>", stands_alone,
         ("from [fd00:10:96::a]:443", "from [<ip>]:443")),
-    RuleRow("port", Varies, r"(127\.0\.0\.1|localhost|<ip>|<ip>\]|\[::1\]):(3[2-9]\d{3}|[4-6]\d{4})\b", "$1:<port>", always,
+    RuleRow("port", Varies, r"(127\.0\.0\.1|localhost|<ip>|<ip>\]|\[::1\]):(3[2-9]\d{3}|[4-6]\d{4})", "$1:<port>", ends_alone,
         ("read tcp 127.0.0.1:54321->127.0.0.1:9: reset", "read tcp 127.0.0.1:<port>->127.0.0.1:9: reset")),
     RuleRow("resource-version", Varies, r#"(?i)(resource ?version["']?\s*[:=]\s*\\?["']?)\d+"#, "$1<version>", always,
         (r#"{"resourceVersion":"4711"} resourceVersion=12"#, r#"{"resourceVersion":"<version>"} resourceVersion=<version>"#)),
-    RuleRow("pid", Varies, r"\b(pid|PID)([ :=]+)\d+\b", "$1$2<pid>", always, ("killed pid 4711", "killed pid <pid>")),
-    RuleRow("back-off", Varies, r"\b(back-off )(\d+[hms])+", "$1<duration>", always,
+    RuleRow("pid", Varies, r"(pid|PID)([ :=]+)\d+", "$1$2<pid>", stands_alone, ("killed pid 4711", "killed pid <pid>")),
+    RuleRow("back-off", Varies, r"(back-off )(\d+[hms])+", "$1<duration>", begins_alone,
         ("back-off 1m20s restarting failed container", "back-off <duration> restarting failed container")),
-    RuleRow("duration", Varies, r"(^|[\s(\[:,])(\d+h)?(\d+m)?(\d+\.\d+s|\d+(\.\d+)?(ms|µs|us|ns))\b", "$1<duration>", always,
+    RuleRow("duration", Varies, r"(^|[\s(\[:,])(\d+h)?(\d+m)?(\d+\.\d+s|\d+(\.\d+)?(ms|µs|us|ns))", "$1<duration>", ends_alone,
         ("took 1.5s of 1m2.25s (30.2ms), limit 10s", "took <duration> of <duration> (<duration>), limit 10s")),
     // Go's protobuf varies this blank by a hash of the program, so that nobody relies on its texts.
-    RuleRow("proto-blank", Varies, r"\bproto:\x{a0}", "proto: ", always, ("proto:\u{a0}unexpected EOF", "proto: unexpected EOF")),
+    RuleRow("proto-blank", Varies, r"proto:\x{a0}", "proto: ", begins_alone, ("proto:\u{a0}unexpected EOF", "proto: unexpected EOF")),
 ];
 
 #[rustfmt::skip]
 const LAST_ROWS: &[RuleRow] = &[
-    RuleRow("event-name", Varies, r"([a-z0-9>])\.[0-9a-f]{16}\b", "$1.<event>", always, ("web.17f0c3b2a1d4e5f6", "web.<event>")),
+    RuleRow("event-name", Varies, r"([a-z0-9>])\.[0-9a-f]{16}", "$1.<event>", ends_alone, ("web.17f0c3b2a1d4e5f6", "web.<event>")),
     RuleRow("replica-set", Varies, concat!("([a-z0-9>])-", random!("{8,10}"), "-", random!("{5}")), "$1-<hash>-<suffix>", ends_name,
         ("pods \"web-6d4cf56db6-xk2zp\" is forbidden", "pods \"web-<hash>-<suffix>\" is forbidden")),
-    RuleRow("hash", Varies, concat!("([a-z0-9>])-", random!("{8,10}")), "$1-<hash>", ends_name_or_goes_on,
+    RuleRow("hash", Varies, concat!("([a-z0-9>])-", random!("{8,10}")), "$1-<hash>", ends_alone,
         ("replicaset web-6d4cf56db6: created", "replicaset web-<hash>: created")),
     RuleRow("suffix", Varies, concat!("([a-z][a-z0-9.-]*|>)-(", random!("{5}"), ")"), "$1-<suffix>", is_suffix,
         ("pods \"job-x7k2p\" and volume-tmpfs, 24000-29999", "pods \"job-<suffix>\" and volume-tmpfs, 24000-29999")),
@@ -166,13 +178,28 @@ const LAST_ROWS: &[RuleRow] = &[
 /// Words that look like a random suffix and are not.
 const NOT_A_SUFFIX: [&str; 6] = ["https", "tmpfs", "btrfs", "grpcs", "cgrps", "sysvs"];
 
-fn always(_: &Captures<'_>, _: &str) -> bool {
+fn always(_: &RuleMatch<'_, '_>) -> bool {
     true
 }
 
-/// Addresses that no cluster hands out: this host, the cloud's metadata service, and those kept
-/// free for examples.
-fn not_fixed(found: &Captures<'_>, _: &str) -> bool {
+/// Neither a letter nor a digit is right before it. An underscore parts words here, unlike in `\b`:
+/// the kubelet names a pod `NAME_NAMESPACE(UID)`.
+fn begins_alone(seen: &RuleMatch<'_, '_>) -> bool {
+    !seen.before.ends_with(char::is_alphanumeric)
+}
+
+/// The same right behind it.
+fn ends_alone(seen: &RuleMatch<'_, '_>) -> bool {
+    !seen.rest.starts_with(char::is_alphanumeric)
+}
+
+fn stands_alone(seen: &RuleMatch<'_, '_>) -> bool {
+    begins_alone(seen) && ends_alone(seen)
+}
+
+/// Any address but those that no cluster hands out: this host, the cloud's metadata service, and
+/// those kept free for examples.
+fn is_not_fixed(seen: &RuleMatch<'_, '_>) -> bool {
     let fixed = [
         "127.",
         "0.0.0.0",
@@ -181,28 +208,25 @@ fn not_fixed(found: &Captures<'_>, _: &str) -> bool {
         "198.51.100.",
         "203.0.113.",
     ];
-    !fixed
-        .iter()
-        .any(|beginning| found[0].starts_with(beginning))
+    stands_alone(seen)
+        && !fixed
+            .iter()
+            .any(|beginning| seen.found[0].starts_with(beginning))
 }
 
 /// A name ends here: what follows is neither a letter, a digit nor a dash, nor a dot with more of a
 /// name behind it.
-fn ends_name(_: &Captures<'_>, rest: &str) -> bool {
-    let mut next = rest.chars();
+fn ends_name(seen: &RuleMatch<'_, '_>) -> bool {
+    let mut next = seen.rest.chars();
     match next.next() {
         Some('.') => !next.next().is_some_and(|c| c.is_ascii_alphanumeric()),
-        Some(c) => !(c.is_ascii_alphanumeric() || c == '-' || c == '_'),
+        Some(c) => !(c.is_ascii_alphanumeric() || c == '-'),
         None => true,
     }
 }
 
-fn ends_name_or_goes_on(_: &Captures<'_>, rest: &str) -> bool {
-    !rest.starts_with(|c: char| c.is_ascii_alphanumeric())
-}
-
-fn is_suffix(found: &Captures<'_>, rest: &str) -> bool {
-    !NOT_A_SUFFIX.contains(&&found[2]) && ends_name(found, rest)
+fn is_suffix(seen: &RuleMatch<'_, '_>) -> bool {
+    !NOT_A_SUFFIX.contains(&&seen.found[2]) && ends_name(seen)
 }
 
 #[cfg(test)]
@@ -212,6 +236,25 @@ mod tests {
     #[test]
     fn every_pattern_compiles() {
         assert_eq!(all_rules().len(), rule_rows().count());
+    }
+
+    #[test]
+    fn underscores_part_words() {
+        for row in RULE_ROWS {
+            assert!(!row.2.contains(r"\b"), "rule `{}` looks for `\\b`", row.0);
+        }
+        for rule in all_rules() {
+            let found = rule.find.find(rule.example.0).unwrap().as_str();
+            let written = rule.apply(found);
+            let before = if rule.name == "seconds" { "" } else { "_" };
+            let between = format!("{before}{found}_");
+            let out = rule.apply(&between);
+            assert!(
+                out.contains(&written) && !out.contains(found),
+                "rule `{}`: {between} became {out}",
+                rule.name
+            );
+        }
     }
 
     #[test]

@@ -181,10 +181,12 @@ pub(super) fn barrier_waits<'a>(
         .filter(|kind| written.iter().any(|one| kind.is_of(one)));
     let policies =
         concerned.map(|kind| wait_for_policies(site, kind, written, history).boxed_local());
-    let excepted = EXCEPTIONS
+    let excepted: Vec<_> = EXCEPTIONS
         .into_iter()
-        .filter(|kind| written.iter().any(|one| kind.is_of(one)));
-    let exceptions = excepted.map(|kind| wait_for_exceptions(site, kind).boxed_local());
+        .filter(|kind| written.iter().any(|one| kind.is_of(one)))
+        .collect();
+    let exceptions =
+        (!excepted.is_empty()).then(|| wait_for_exceptions(site, excepted).boxed_local());
     policies.chain(exceptions).collect()
 }
 
@@ -310,23 +312,20 @@ async fn wait_until_proved(
     }
     let look = async || {
         Ok(match kind.content {
-            PolicyContent::Rules => {
-                let images = refuses_image(site, name, "none:1").await;
-                match images {
-                    WaitLook::Ready(()) => {
-                        let by = sentinel::checked_name(name);
-                        refused_by(&site.try_lease(name).await, &ADDON, &by)
-                    }
-                    later @ WaitLook::NotYet(_) => later,
+            PolicyContent::Rules => match refuses_tag(site, name).await {
+                WaitLook::Ready(()) => {
+                    let by = sentinel::checked_name(name);
+                    refused_by(&site.try_lease(name).await, &ADDON, &by)
                 }
-            }
-            PolicyContent::Images => {
-                let digest = format!("none@sha256:{}", "0".repeat(64));
-                match refuses_image(site, name, "none:1").await {
-                    WaitLook::Ready(()) => refuses_image(site, name, &digest).await,
-                    later @ WaitLook::NotYet(_) => later,
+                later @ WaitLook::NotYet(_) => later,
+            },
+            PolicyContent::Images => match refuses_tag(site, name).await {
+                WaitLook::Ready(()) => {
+                    let reply = site.try_job("sentinel", &refused_digest(name)).await;
+                    refused_by(&reply, &ADDON, name)
                 }
-            }
+                later @ WaitLook::NotYet(_) => later,
+            },
             PolicyContent::Validations => refused_by(&site.try_lease(name).await, &ADDON, name),
             _ => {
                 let reply = site.try_lease(name).await;
@@ -341,10 +340,14 @@ async fn wait_until_proved(
     .await
 }
 
-/// Whether the sentinel refuses an image: by tag in the pass that changes objects, by digest in the
-/// one that validates them.
-async fn refuses_image(site: &dyn BarrierSite, name: &str, image: &str) -> WaitLook<()> {
-    let image = format!("127.0.0.1:1/{name}/{image}");
+/// An image by digest, which the sentinel refuses in the pass that validates objects.
+fn refused_digest(name: &str) -> String {
+    format!("127.0.0.1:1/{name}/none@sha256:{}", "0".repeat(64))
+}
+
+/// Whether the sentinel refuses an image by its tag, in the pass that changes objects.
+async fn refuses_tag(site: &dyn BarrierSite, name: &str) -> WaitLook<()> {
+    let image = format!("127.0.0.1:1/{name}/none:1");
     refused_by(&site.try_job("sentinel", &image).await, &ADDON, name)
 }
 

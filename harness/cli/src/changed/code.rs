@@ -253,6 +253,7 @@ fn of_action(action: &Action) -> CodeFiles {
         | Action::Apply(_)
         | Action::Update(_)
         | Action::Patch { .. }
+        | Action::UpdateSubresource { .. }
         | Action::Delete(_)
         | Action::DeleteCollection(_)
         | Action::DeleteLabelled { .. }

@@ -18,4 +18,5 @@ mod machine;
 mod on_a_box;
 mod own_box;
 mod repeated;
+mod served;
 mod support;

@@ -9,6 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::repeated;
+use crate::served;
 use crate::support::{GAUNTLET, PRIVILEGED, Ran, Scratch, can_start_boxes};
 
 /// One case: the cluster, and a folder in which the scenario was recorded.
@@ -34,7 +35,8 @@ fn on_one_box() {
     };
     let running = native::start_box(&cache, &spec, true, &mut |_| {}).unwrap();
     let recorded = new_then_passed(&running.kubeconfig);
-    let cases: [(&str, Case); 11] = [
+    let cases: [(&str, Case); 12] = [
+        ("every resource is known", served::serves_what_is_listed),
         ("detail that changed differs", differs),
         (
             "an intent that is not met fails, and is never pending",

@@ -36,6 +36,27 @@ pub(super) async fn update_object(
     file: &str,
 ) -> Result<Observation, Error> {
     let (mut sent, object) = object_to_send(cx, file).await?;
+    take_stored_version(cx, &object, &mut sent).await;
+    let call = ApiCall::put(object.path(), sent.clone());
+    Ok(add_changes(cx.send_write(&object, call).await?, &sent))
+}
+
+pub(super) async fn update_subresource(
+    cx: &mut StepContext<'_, '_>,
+    target: &ObjectTarget,
+    subresource: &str,
+    with: &str,
+) -> Result<Observation, Error> {
+    let object = cx.target_object(target).await?;
+    let mut sent = cx.single_manifest(with)?;
+    take_stored_version(cx, &object, &mut sent).await;
+    let path = with_subresource(object.path(), Some(subresource));
+    let call = ApiCall::put(path, sent.clone());
+    Ok(add_changes(cx.send_write(&object, call).await?, &sent))
+}
+
+/// An object that says no version gets that of the stored one.
+async fn take_stored_version(cx: &StepContext<'_, '_>, object: &TargetObject, sent: &mut Value) {
     if sent["metadata"]["resourceVersion"].is_null()
         && let Ok(stored) = fetch_object(
             &cx.world.run.own,
@@ -47,8 +68,6 @@ pub(super) async fn update_object(
     {
         sent["metadata"]["resourceVersion"] = stored["metadata"]["resourceVersion"].clone();
     }
-    let call = ApiCall::put(object.path(), sent.clone());
-    Ok(add_changes(cx.send_write(&object, call).await?, &sent))
 }
 
 pub(super) async fn patch_object(

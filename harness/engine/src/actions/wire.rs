@@ -2,7 +2,8 @@
 //!
 //! An answer has to stay the same for as long as the step's [`HoldTimes`] say. Where a pod is the
 //! target and does not answer, its server has to answer the pod itself at that moment: nothing can
-//! block that way. The probe sees to the first by itself, with an attempt every so often, however
+//! block that way. Or the same step reaches it in another world, and the pod is ready in this one.
+//! The probe sees to the first by itself, with an attempt every so often, however
 //! long each takes.
 
 use std::cell::RefCell;
@@ -45,6 +46,8 @@ struct WireAttempt {
     holds: HoldTimes,
     /// The pod whose server has to answer itself, where it is blocked.
     server: Option<(String, String)>,
+    /// Whether the same step is meant to reach it in another world.
+    opens_elsewhere: bool,
 }
 
 /// Tries the wire for steps that do nothing else, all of them at a time: none changes what another
@@ -107,6 +110,7 @@ async fn fill_attempt(
         to: world.fill_text(&wire.to),
         holds: step.holds,
         server: server.map(|pod| split_name(pod, world.namespace())),
+        opens_elsewhere: step.opens_elsewhere,
     })
 }
 
@@ -124,8 +128,11 @@ async fn try_reach(
     let from =
         from.ok_or_else(|| Error::scenario(format!("there is no pod {name} in {namespace}")))?;
     let told = lasting_report(world, &from, &attempt.to, attempt.holds).await?;
-    if let (false, Some(server)) = (told.is_reached(), &attempt.server) {
-        answers_itself(world, server, &attempt.to).await?;
+    if let (false, Some(server)) = (told.is_reached(), &attempt.server)
+        && let Err(why) = answers_itself(world, server, &attempt.to).await
+        && !(attempt.opens_elsewhere && pods.iter().any(|pod| is_ready_pod(pod, server)))
+    {
+        return Err(why);
     }
     let places = world.read_address_book(&told, pods).await?;
     Ok(record_report(&told, &places))
@@ -255,6 +262,15 @@ async fn answers_itself(
     Err(Error::unexpected(format!(
         "the target is down: from its own pod {pod}, {to} is {is} ({reason})"
     )))
+}
+
+/// Whether this is the pod, and ready: what something else does for its address, such as a Service
+/// whose balancer it stands for, its own server need not do.
+fn is_ready_pod(pod: &Value, (namespace, name): &(String, String)) -> bool {
+    pod["metadata"]["namespace"] == namespace.as_str()
+        && pod["metadata"]["name"] == name.as_str()
+        && pod["metadata"]["deletionTimestamp"].is_null()
+        && api::condition_status(pod, "Ready") == Some("True")
 }
 
 /// Whether a step tries something else than a pod's own address: a Service may stand behind it.

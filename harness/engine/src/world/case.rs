@@ -41,6 +41,8 @@ pub(crate) struct StepRequest<'a> {
     pub(crate) within: Option<Duration>,
     /// For how long an answer has to stay the same.
     pub(crate) holds: HoldTimes,
+    /// Whether another world is meant to reach what this step tries.
+    pub(crate) opens_elsewhere: bool,
 }
 
 /// A step, and what is intended of it in this world.
@@ -190,8 +192,20 @@ impl<'a> WorldCase<'a> {
         let intended = intended
             .ok_or_else(|| Error::scenario(format!("step `{}` intends nothing here", step.id)))?;
         Ok(IntendedStep {
-            request: StepRequest::from_step(step, HoldTimes::until(step, intended)),
+            request: StepRequest {
+                opens_elsewhere: self.opens_elsewhere(step),
+                ..StepRequest::from_step(step, HoldTimes::until(step, intended))
+            },
             intended,
+        })
+    }
+
+    fn opens_elsewhere(&self, step: &ScenarioStep) -> bool {
+        let scenario = &self.loaded.scenario;
+        let mut others = scenario.worlds.keys().filter(|other| *other != self.name);
+        others.any(|other| {
+            step.intended_verdict(other) == Some(&Answer::Reached)
+                && scenario.steps_in(other).any(|one| one.id == step.id)
         })
     }
 }
@@ -209,6 +223,7 @@ impl<'a> StepRequest<'a> {
             action: &step.action,
             within: step.seconds(),
             holds,
+            opens_elsewhere: false,
         }
     }
 }
@@ -218,6 +233,34 @@ mod tests {
     use crate::world::testing::parse_scenario;
 
     use super::*;
+
+    #[test]
+    fn a_step_knows_whether_another_world_is_meant_to_reach_its_target() {
+        let text = r#"
+scenario: v2
+why: it shows what a step knows
+worlds:
+  bare: {}
+  shut: {}
+  left: {skip-steps: [third]}
+steps:
+  - {id: first, do: {reach: {from: a, to: "tcp://b:80"}}, expect-in: {bare: reached, shut: {blocked: {at: connect}}, left: reached}}
+  - {id: second, do: {reach: {from: a, to: "tcp://b:80"}}, expect: {blocked: {at: connect}}}
+  - {id: third, do: {reach: {from: a, to: "tcp://b:80"}}, expect-in: {bare: reached, shut: {blocked: {at: connect}}}}
+"#;
+        let loaded = parse_scenario(text, &[]);
+        let opens = |world: &str| {
+            let case = WorldCase::find_world(&loaded, world).unwrap();
+            let steps = case.steps().unwrap();
+            steps
+                .iter()
+                .map(|step| step.request.opens_elsewhere)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(opens("bare"), [true, false, false]);
+        assert_eq!(opens("shut"), [true, false, true]);
+        assert_eq!(opens("left"), [true, false]);
+    }
 
     const TEXT: &str = r#"
 scenario: v2

@@ -181,7 +181,7 @@ pub static ADDON: PureAddon = PureAddon {
     // on which other worlds have policies just then.
     varying_texts: &[VaryingText {
         name: "kyverno-selectors",
-        pattern: r"\b(kyverno\.svc-(?:fail|ignore))-[0-9a-f]{8}\b",
+        pattern: r"(kyverno\.svc-(?:fail|ignore))-[0-9a-f]{8}",
         replacement: "$1",
         example: (
             "webhook \"vpol.validate.kyverno.svc-fail-b9dd0ed0\" denied",
@@ -246,8 +246,10 @@ fn unserved_exception(
     }
     let refs = exception["spec"]["policyRefs"].as_array();
     let mut refs = refs.into_iter().flatten();
-    (is_new && refs.any(|one| one["kind"] != "ValidatingPolicy")).then_some(
-        "it is from a policy that is not a ValidatingPolicy, and nothing is known that shows when such an exception counts",
+    let is_waited_for =
+        |one: &Value| one["kind"] == "ValidatingPolicy" || one["kind"] == "ImageValidatingPolicy";
+    (is_new && refs.any(|one| !is_waited_for(one))).then_some(
+        "it is from neither a ValidatingPolicy nor an ImageValidatingPolicy, and nothing is known that shows when such an exception counts",
     )
 }
 
@@ -400,7 +402,11 @@ mod tests {
             let spec = json!({"policyRefs": [{"name": "a", "kind": kind}]});
             wish(new, spec, &["kyverno", "kyverno-exceptions"])
         };
-        assert!(from("MutatingPolicy").is_some());
-        assert_eq!(from("ValidatingPolicy"), None);
+        for kind in ["MutatingPolicy", "NamespacedImageValidatingPolicy"] {
+            assert!(from(kind).is_some(), "{kind}");
+        }
+        for kind in ["ValidatingPolicy", "ImageValidatingPolicy"] {
+            assert_eq!(from(kind), None, "{kind}");
+        }
     }
 }

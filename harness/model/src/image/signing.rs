@@ -81,6 +81,20 @@ pub struct AttestImage {
     pub format: SignatureFormat,
 }
 
+/// Cosign's words for predicate types (cosign 3.1 `cmd/cosign/cli/options/predicate.go`).
+pub const PREDICATE_TYPES: [(&str, &str); 10] = [
+    ("custom", "https://cosign.sigstore.dev/attestation/v1"),
+    ("cyclonedx", "https://cyclonedx.org/bom"),
+    ("link", "https://in-toto.io/Link/v1"),
+    ("openvex", "https://openvex.dev/ns"),
+    ("slsaprovenance", "https://slsa.dev/provenance/v0.2"),
+    ("slsaprovenance02", "https://slsa.dev/provenance/v0.2"),
+    ("slsaprovenance1", "https://slsa.dev/provenance/v1"),
+    ("spdx", "https://spdx.dev/Document"),
+    ("spdxjson", "https://spdx.dev/Document"),
+    ("vuln", "https://cosign.sigstore.dev/attestation/vuln/v1"),
+];
+
 /// What an attestation states.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]

@@ -35,7 +35,9 @@ impl LintNotes<'_> {
             Action::Create(file) => sent(file, &["CREATE"]),
             Action::Apply(file) => sent(file, &["CREATE", "UPDATE"]),
             Action::Update(file) => sent(file, &["UPDATE"]),
-            Action::Patch { target, .. } | Action::Label { target, .. } => one(&["UPDATE"], target),
+            Action::Patch { target, .. }
+            | Action::UpdateSubresource { target, .. }
+            | Action::Label { target, .. } => one(&["UPDATE"], target),
             Action::Delete(target) | Action::DeleteCollection(target) => one(&["DELETE"], target),
             Action::WaitRunning(_) => vec![pod_request(&["CREATE"], "pods", place)],
             Action::Evict(_) => vec![pod_request(&["CREATE"], "pods/eviction", place)],

@@ -4,8 +4,10 @@
 
 use serde_json::Value;
 
+use super::missing_addons::addon_of_kind;
 use super::{FindingPlace, LintNotes};
 use crate::kinds::object_kinds;
+use crate::served::{own_resources, own_resources_called};
 use crate::spelling::{nearest_word, plural_name, suggest_word};
 use crate::{
     Action, Answer, AuditMatch, CanaryMatch, EventMatch, FieldMatch, KindIsolation, LeakPlace,
@@ -13,38 +15,9 @@ use crate::{
     object_kind_called,
 };
 
-/// What is served beside the kinds that a scenario may write, in the plural.
-pub(super) const ONLY_READ: [&str; 29] = [
-    "apiservices",
-    "bindings",
-    "clustertrustbundles",
-    "componentstatuses",
-    "csidrivers",
-    "csinodes",
-    "csistoragecapacities",
-    "deviceclasses",
-    "devicetaintrules",
-    "flowschemas",
-    "groups",
-    "ingressclasses",
-    "ipaddresses",
-    "leasecandidates",
-    "podcertificaterequests",
-    "podtemplates",
-    "prioritylevelconfigurations",
-    "resourceclaims",
-    "resourceclaimtemplates",
-    "resourceslices",
-    "servicecidrs",
-    "storageclasses",
-    "storageversionmigrations",
-    "storageversions",
-    "uids",
-    "users",
-    "userextras",
-    "volumeattachments",
-    "volumeattributesclasses",
-];
+/// What the audit log names as resources beside those that are served: what somebody is
+/// impersonated as.
+pub(super) const IMPERSONATED_PARTS: [&str; 4] = ["groups", "uids", "users", "userextras"];
 
 /// The verbs of the audit log: those of requests for objects, and the methods of others.
 const AUDIT_VERBS: [&str; 14] = [
@@ -71,6 +44,9 @@ impl LintNotes<'_> {
                 if object_kind_called(&target.kind).is_none() && !self.serves(&target.kind) {
                     self.add_unknown(step, &target.kind, "kind");
                 }
+            }
+            for target in etcd_targets(&step.action) {
+                self.check_kept(step, target);
             }
             match &step.action {
                 Action::List { resource, .. } if !self.serves(resource) => {
@@ -114,6 +90,20 @@ impl LintNotes<'_> {
                 let hint = "`delete-collection: KIND/NAME` deletes one of them by the same verb";
                 self.add_finding(FindingPlace::InStep(step, kind), what, hint);
             }
+        }
+    }
+
+    /// A question is answered and not kept: etcd has nothing of it.
+    fn check_kept(&mut self, step: &ScenarioStep, target: &ObjectTarget) {
+        let mut own = own_resources_called(&target.kind).peekable();
+        let is_own = own.peek().is_some() && !self.defines(&target.kind);
+        if is_own && own.all(|one| one.folder.is_none()) {
+            let what = format!(
+                "step `{}` looks in etcd for a `{}`, which the API server does not keep",
+                step.id, target.kind
+            );
+            let hint = "take a kind whose objects can be read again";
+            self.add_finding(FindingPlace::InStep(step, &target.kind), what, hint);
         }
     }
 
@@ -228,19 +218,9 @@ impl LintNotes<'_> {
 
     /// Whether a resource or a kind is called so, perhaps with its group behind it.
     fn serves(&self, whole: &str) -> bool {
-        let (name, group) = whole
-            .split_once('.')
-            .map_or((whole, None), |(name, group)| (name, Some(group)));
-        let kinds = object_kinds()
-            .filter(|kind| group.is_none_or(|group| kind.group == group))
-            .any(|kind| {
-                is_called(kind.kind, name) || kind.kind == crate::ANY_KIND && group.is_some()
-            });
-        kinds
+        own_resources_called(whole).next().is_some()
             || self.defines(whole)
-            || ONLY_READ
-                .iter()
-                .any(|plural| *plural == name || plural.strip_suffix('s') == Some(name))
+            || addon_of_kind(whole).is_some()
     }
 
     /// Every resource that there is, in the plural.
@@ -251,7 +231,8 @@ impl LintNotes<'_> {
             .map(str::to_owned);
         object_kinds()
             .map(|kind| plural_name(kind.kind))
-            .chain(ONLY_READ.iter().map(|plural| (*plural).to_owned()))
+            .chain(own_resources().map(|one| one.plural.to_owned()))
+            .chain(IMPERSONATED_PARTS.map(str::to_owned))
             .chain(own)
     }
 
@@ -296,6 +277,19 @@ pub(super) fn named_targets(action: &Action) -> Vec<&ObjectTarget> {
     }
 }
 
+/// The objects whose bytes in etcd an action names.
+fn etcd_targets(action: &Action) -> Vec<&ObjectTarget> {
+    match action {
+        Action::ReadEtcdValue(target)
+        | Action::LookFor(ObservedRecord::Canary(CanaryMatch {
+            place: LeakPlace::EtcdValue(target),
+            ..
+        })) => vec![target],
+        Action::CopyEtcdValue(transplant) => vec![&transplant.from, &transplant.to],
+        _ => Vec::new(),
+    }
+}
+
 /// The field that a record is: its object and where it is in it.
 fn looked_field(record: &ObservedRecord) -> Option<(&ObjectTarget, &str)> {
     match record {
@@ -331,7 +325,7 @@ fn of_place(place: &LeakPlace) -> Option<&ObjectTarget> {
 }
 
 /// Whether a kind is called so, in the singular or the plural.
-fn is_called(kind: &str, name: &str) -> bool {
+pub(super) fn is_called(kind: &str, name: &str) -> bool {
     kind.to_lowercase() == name || plural_name(kind) == name
 }
 
@@ -448,6 +442,10 @@ mod tests {
                 "step `one` names the kind `podd`, which the API does not serve",
             ),
             (
+                "{read-etcd-value: tokenreview/a}, expect: plaintext",
+                "step `one` looks in etcd for a `tokenreview`, which the API server does not keep",
+            ),
+            (
                 "{get: widget.other.test/a}, expect: allowed",
                 "step `one` names the kind `widget.other.test`, which the API does not serve",
             ),
@@ -461,6 +459,9 @@ mod tests {
         for step in [
             "{list: {resource: roles.rbac.authorization.k8s.io}}, expect: allowed",
             "{list: {resource: storageclasses}}, expect: allowed",
+            "{get: storageclass/a}, expect: allowed",
+            "{get: ingressclass.networking.k8s.io/a}, expect: allowed",
+            "{read-etcd-value: prioritylevelconfiguration/a}, expect: plaintext",
             "{list: {resource: widgets.$(namespace).test}}, expect: allowed",
             "{get: widget.$(namespace).test/a}, expect: allowed",
             "{look-for: {audit: {verb: get, resource: widgets}}}, expect: found",

@@ -246,7 +246,7 @@ mod tests {
     fn a_policy_that_nobody_enforces_is_the_recipe_that_does_not_protect() {
         let with = |world: &str, answer: &str| {
             findings(&format!(
-                "worlds:\n  bare: {{}}\n  policy: {{apply: [policy.yaml]{world}}}\nsteps:\n\
+                "install: [dns]\nworlds:\n  bare: {{}}\n  policy: {{apply: [policy.yaml]{world}}}\nsteps:\n\
                  - {{id: a, do: {{reach: {{from: a, to: 'tcp://b:80'}}}}, expect-in: {{bare: reached, policy: {answer}}}}}\n\
                  - {{id: b, do: {{list: {{resource: pods}}}}, expect: allowed}}\n"
             ))

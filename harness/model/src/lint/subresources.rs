@@ -1,11 +1,13 @@
 //! Subresources: what a resource does not have is not there, and what an action does not ask for is
 //! not asked for.
 
-use super::resources::ONLY_READ;
+use super::resources::IMPERSONATED_PARTS;
 use super::{FindingPlace, LintNotes};
-use crate::served::{all_subresources, resource_of_kind, subresources};
-use crate::spelling::{plural_name, suggest_word};
-use crate::{Action, ObjectTarget, ObservedRecord, ScenarioStep, object_kind_called, object_kinds};
+use crate::served::{
+    all_subresources, is_own_group, own_resources, resource_of_kind, subresources,
+};
+use crate::spelling::suggest_word;
+use crate::{Action, ObjectTarget, ObservedRecord, ScenarioStep, object_kind_called};
 
 impl LintNotes<'_> {
     pub(super) fn check_subresources(&mut self) {
@@ -17,6 +19,11 @@ impl LintNotes<'_> {
                     subresource,
                     ..
                 } => self.check_object(step, target, subresource.as_deref()),
+                Action::UpdateSubresource {
+                    target,
+                    subresource,
+                    ..
+                } => self.check_object(step, target, Some(subresource)),
                 Action::LookFor(ObservedRecord::Audit(wanted)) => {
                     if let Some(name) = &wanted.subresource {
                         self.check_recorded(step, wanted.resource.as_deref(), name);
@@ -101,6 +108,7 @@ fn whole_targets(action: &Action) -> Vec<&ObjectTarget> {
         Action::Delete(target)
         | Action::DeleteCollection(target)
         | Action::Label { target, .. }
+        | Action::UpdateSubresource { target, .. }
         | Action::Scale { target, .. } => vec![target],
         other => super::resources::named_targets(other),
     }
@@ -116,13 +124,7 @@ fn is_own_kind(name: &str) -> bool {
 
 /// The same of a resource in the plural.
 fn is_own_resource(plural: &str) -> bool {
-    let mut own = object_kinds().filter(|kind| is_own_group(kind.group));
-    own.any(|kind| plural_name(kind.kind) == plural) || ONLY_READ.contains(&plural)
-}
-
-/// The API server's own groups have no domain, or Kubernetes'.
-fn is_own_group(group: &str) -> bool {
-    !group.contains('.') || group.ends_with(".k8s.io")
+    own_resources().any(|one| one.plural == plural) || IMPERSONATED_PARTS.contains(&plural)
 }
 
 #[cfg(test)]

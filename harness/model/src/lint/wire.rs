@@ -91,7 +91,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("network/one");
         fs::create_dir_all(&dir).unwrap();
-        let text = "scenario: v2\nwhy: Because.\ncluster: { enforce-network-policy: true }\nworlds: { bare: {}, shut: { apply: [policy.yaml] } }\nsteps:\n\
+        let text = "scenario: v2\nwhy: Because.\ninstall: [dns]\ncluster: { enforce-network-policy: true }\nworlds: { bare: {}, shut: { apply: [policy.yaml] } }\nsteps:\n\
              - { id: zero, do: { path: /version }, expect-in: { bare: allowed, shut: forbidden } }\n\
              - { id: one, do: { path: /version }, expect: allowed }\n";
         fs::write(dir.join("scenario.yaml"), format!("{text}{steps}")).unwrap();

@@ -190,6 +190,7 @@ fn is_about_another(control: &HeldControl<'_>, node: &str, step: &TriedStep<'_>)
     });
     let target = match &step.step.action {
         Action::Patch { target, .. }
+        | Action::UpdateSubresource { target, .. }
         | Action::Label { target, .. }
         | Action::Delete(target)
         | Action::DeleteCollection(target) => Some((plain_kind(target), target.name.as_str())),

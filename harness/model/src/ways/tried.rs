@@ -76,7 +76,9 @@ impl<'a> TriedStep<'a> {
             Action::Patch { target, .. } | Action::Label { target, .. } => {
                 vec![(Patch, plain_kind(target))]
             }
-            Action::Scale { target, .. } => vec![(Update, plain_kind(target))],
+            Action::Scale { target, .. } | Action::UpdateSubresource { target, .. } => {
+                vec![(Update, plain_kind(target))]
+            }
             Action::Delete(target) => vec![(Delete, plain_kind(target))],
             Action::DeleteCollection(target) => vec![(DeleteCollection, plain_kind(target))],
             Action::DeleteLabelled { kind, .. } => {
@@ -138,6 +140,11 @@ impl<'a> TriedStep<'a> {
                 let name = subresource.as_deref().or(target.subresource.as_deref())?;
                 Some((plain_kind(target), name))
             }
+            Action::UpdateSubresource {
+                target,
+                subresource,
+                ..
+            } => Some((plain_kind(target), subresource)),
             Action::Scale { target, .. } => Some((plain_kind(target), "scale")),
             Action::EphemeralContainer { .. } => Some(("pod".into(), "ephemeralcontainers")),
             Action::Evict(_) => Some(("pod".into(), "eviction")),

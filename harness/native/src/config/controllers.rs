@@ -7,8 +7,9 @@ use super::{
 use crate::places::TOKEN_KEY;
 
 /// What a cluster without nodes needs: namespaces that come with a ServiceAccount and end clean,
-/// aggregated roles, owners and quotas that are honoured.
-const WITHOUT_NODES: [&str; 9] = [
+/// aggregated roles, owners, quotas and budgets that are honoured, volumes and claims that go when
+/// they are deleted.
+const WITHOUT_NODES: [&str; 12] = [
     "serviceaccount-controller",
     "serviceaccount-token-controller",
     "root-ca-certificate-publisher-controller",
@@ -16,6 +17,9 @@ const WITHOUT_NODES: [&str; 9] = [
     "clusterrole-aggregation-controller",
     "garbage-collector-controller",
     "resourcequota-controller",
+    "disruption-controller",
+    "persistentvolumeclaim-protection-controller",
+    "persistentvolume-protection-controller",
     "validatingadmissionpolicy-status-controller",
     "legacy-serviceaccount-token-cleaner-controller",
 ];
@@ -70,4 +74,59 @@ fn credential_flags(name: &str) -> Vec<String> {
         "--leader-elect=false".into(),
         "--profiling=false".into(),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{KindBarrier, ObjectKind, object_kinds};
+
+    use super::WITHOUT_NODES;
+
+    /// The controllers without which an object of this kind is never in force, or never gone. The
+    /// engine waits for both, so a cluster without nodes needs them, too.
+    fn awaited_controllers(one: &ObjectKind) -> &'static [&'static str] {
+        match one.barrier {
+            KindBarrier::OwnStatus => match one.kind {
+                "PodDisruptionBudget" => &["disruption-controller"],
+                // The API server itself says that it is established.
+                "CustomResourceDefinition" => &[],
+                kind => panic!("what writes the status of a {kind}?"),
+            },
+            KindBarrier::Quotas => &["resourcequota-controller", "garbage-collector-controller"],
+            KindBarrier::ClusterRoles => &["clusterrole-aggregation-controller"],
+            KindBarrier::NamespaceLabels => &[
+                "namespace-controller",
+                "root-ca-certificate-publisher-controller",
+            ],
+            KindBarrier::ServiceAccounts => &[
+                "serviceaccount-controller",
+                "serviceaccount-token-controller",
+            ],
+            KindBarrier::AdmissionPolicies => &["validatingadmissionpolicy-status-controller"],
+            // `StorageObjectInUseProtection` gives these a finalizer.
+            KindBarrier::Stored => match one.kind {
+                "PersistentVolumeClaim" => &["persistentvolumeclaim-protection-controller"],
+                "PersistentVolume" => &["persistentvolume-protection-controller"],
+                _ => &[],
+            },
+            // The API server alone decides by these.
+            KindBarrier::Roles
+            | KindBarrier::ValidatingWebhooks
+            | KindBarrier::MutatingWebhooks
+            | KindBarrier::LimitRanges
+            | KindBarrier::PriorityClasses
+            | KindBarrier::RuntimeClasses => &[],
+            // Only nodes have enforcers and addons.
+            KindBarrier::NetworkTables | KindBarrier::Addon(_) => &[],
+        }
+    }
+
+    #[test]
+    fn whatever_is_waited_for_has_its_controller() {
+        for one in object_kinds() {
+            for awaited in awaited_controllers(one) {
+                assert!(WITHOUT_NODES.contains(awaited), "{}: {awaited}", one.kind);
+            }
+        }
+    }
 }

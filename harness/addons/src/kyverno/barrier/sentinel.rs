@@ -99,7 +99,7 @@ fn match_lease(kind: PolicyType, namespace: &str, name: &str) -> Value {
     constraints
 }
 
-fn image_validation_spec(kind: PolicyType, namespace: &str, name: &str) -> Value {
+pub(super) fn image_validation_spec(kind: PolicyType, namespace: &str, name: &str) -> Value {
     let cosign = json!({"key": {"data": KEY}, "ctlog": {"insecureIgnoreTlog": true, "insecureIgnoreSCT": true}});
     json!({
         "failurePolicy": "Fail", "validationActions": ["Deny"],

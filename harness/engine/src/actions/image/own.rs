@@ -4,28 +4,16 @@ use std::time::SystemTime;
 
 use artifact::verify::{
     self, CertificateText, RequiredSigner, SIGNATURE_STATEMENT, VerifyRejection, VerifyRequest,
+};
+use model::{
+    Answer, PREDICATE_TYPES, RejectionReason, TrustedRoot, VerifyImage, VerifyTrust,
     compile_expression,
 };
-use model::{Answer, RejectionReason, TrustedRoot, VerifyImage, VerifyTrust};
 use regex::Regex;
 
 use crate::Error;
 use crate::actions::Observation;
 use crate::world::LiveWorld;
-
-/// Cosign's words for predicate types.
-const PREDICATE_TYPES: [(&str, &str); 10] = [
-    ("custom", "https://cosign.sigstore.dev/attestation/v1"),
-    ("cyclonedx", "https://cyclonedx.org/bom"),
-    ("link", "https://in-toto.io/Link/v1"),
-    ("openvex", "https://openvex.dev/ns"),
-    ("slsaprovenance", "https://slsa.dev/provenance/v0.2"),
-    ("slsaprovenance02", "https://slsa.dev/provenance/v0.2"),
-    ("slsaprovenance1", "https://slsa.dev/provenance/v1"),
-    ("spdx", "https://spdx.dev/Document"),
-    ("spdxjson", "https://spdx.dev/Document"),
-    ("vuln", "https://cosign.sigstore.dev/attestation/vuln/v1"),
-];
 
 /// The required signer, with a key's text in place of its name.
 enum OwnSigner {
@@ -44,11 +32,13 @@ enum TextMatcher {
 impl TextMatcher {
     fn new(exactly: Option<String>, like: Option<String>) -> Result<Self, Error> {
         match (exactly, like) {
-            (Some(text), _) => Ok(Self::Exactly(text)),
+            (Some(text), None) => Ok(Self::Exactly(text)),
             (None, Some(text)) => compile_expression(&text)
                 .map(Self::Like)
                 .map_err(|fault| Error::scenario(fault.to_string())),
-            (None, None) => Err(Error::scenario("an identity needs a subject and an issuer")),
+            (None, None) | (Some(_), Some(_)) => Err(Error::scenario(
+                "an identity needs one subject and one issuer, each exactly or by an expression",
+            )),
         }
     }
 

@@ -16,22 +16,25 @@ type EtcdPair = (Vec<u8>, Vec<u8>);
 /// Where etcd listens, inside the box.
 const ETCD_ENDPOINT: &str = "--endpoints=http://127.0.0.1:2379";
 
-/// The key of an object, as the API server makes it: built-in kinds by their plural alone, others
-/// below their group.
-pub(crate) fn etcd_key(resource: &ApiResource, namespace: &str, name: &str) -> String {
-    let group = resource.group.as_str();
-    let built_in = !group.contains('.') || group.ends_with(".k8s.io");
-    let root = if built_in {
-        "/registry".to_owned()
-    } else {
-        format!("/registry/{group}")
-    };
+/// The key of an object, as the API server makes it.
+///
+/// # Errors
+/// When nobody knows where etcd has such objects.
+pub(crate) fn etcd_key(
+    resource: &ApiResource,
+    namespace: &str,
+    name: &str,
+) -> Result<String, Error> {
+    let folder = model::etcd_folder(&resource.group, &resource.plural).ok_or_else(|| {
+        let kind = &resource.kind;
+        Error::scenario(format!("nothing is known of where etcd has a {kind}"))
+    })?;
     let place = if resource.namespaced {
         format!("/{namespace}")
     } else {
         String::new()
     };
-    format!("{root}/{}{place}/{name}", resource.plural)
+    Ok(format!("{folder}{place}/{name}"))
 }
 
 impl LiveWorld<'_> {
@@ -114,22 +117,51 @@ mod tests {
 
     #[test]
     fn keys_are_those_of_the_api_server() {
-        let secret = ApiResource::guess_resource("v1", "Secret");
-        assert_eq!(etcd_key(&secret, "a", "b"), "/registry/secrets/a/b");
-        assert_eq!(
-            etcd_key(
-                &ApiResource::guess_resource("apps/v1", "Deployment"),
-                "a",
-                "b"
+        let key = |version: &str, kind: &str, namespaced: bool| {
+            let mut resource = ApiResource::guess_resource(version, kind);
+            resource.namespaced = namespaced;
+            etcd_key(&resource, "a", "b").ok()
+        };
+        for (version, kind, wanted) in [
+            ("v1", "Secret", "/registry/secrets/a/b"),
+            ("v1", "Service", "/registry/services/specs/a/b"),
+            ("v1", "Endpoints", "/registry/services/endpoints/a/b"),
+            ("v1", "ReplicationController", "/registry/controllers/a/b"),
+            ("apps/v1", "Deployment", "/registry/deployments/a/b"),
+            ("networking.k8s.io/v1", "Ingress", "/registry/ingress/a/b"),
+            (
+                "rbac.authorization.k8s.io/v1",
+                "Role",
+                "/registry/roles/a/b",
             ),
-            "/registry/deployments/a/b"
-        );
-        let policy = ApiResource::guess_resource("rbac.authorization.k8s.io/v1", "Role");
-        assert_eq!(etcd_key(&policy, "a", "b"), "/registry/roles/a/b");
-        let custom = ApiResource::guess_resource("external-secrets.io/v1", "SecretStore");
-        assert_eq!(
-            etcd_key(&custom, "a", "b"),
-            "/registry/external-secrets.io/secretstores/a/b"
-        );
+            (
+                "external-secrets.io/v1",
+                "SecretStore",
+                "/registry/external-secrets.io/secretstores/a/b",
+            ),
+            (
+                "gateway.networking.k8s.io/v1",
+                "Gateway",
+                "/registry/gateway.networking.k8s.io/gateways/a/b",
+            ),
+        ] {
+            assert_eq!(key(version, kind, true).as_deref(), Some(wanted));
+        }
+        for (version, kind, wanted) in [
+            ("v1", "Node", "/registry/minions/b"),
+            (
+                "apiregistration.k8s.io/v1",
+                "APIService",
+                "/registry/apiregistration.k8s.io/apiservices/b",
+            ),
+            (
+                "apiextensions.k8s.io/v1",
+                "CustomResourceDefinition",
+                "/registry/apiextensions.k8s.io/customresourcedefinitions/b",
+            ),
+        ] {
+            assert_eq!(key(version, kind, false).as_deref(), Some(wanted));
+        }
+        assert_eq!(key("authentication.k8s.io/v1", "TokenReview", false), None);
     }
 }

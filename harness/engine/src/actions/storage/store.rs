@@ -44,11 +44,7 @@ pub(crate) async fn target_key(
     target: &ObjectTarget,
 ) -> Result<String, Error> {
     let resource = cx.resource(&target.kind).await?;
-    Ok(etcd::etcd_key(
-        &resource,
-        &cx.namespace(),
-        &cx.fill_text(&target.name),
-    ))
+    etcd::etcd_key(&resource, &cx.namespace(), &cx.fill_text(&target.name))
 }
 
 /// Encrypted is what says so and holds none of the planted values; a prefix alone proves nothing.

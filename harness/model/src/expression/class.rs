@@ -1,8 +1,7 @@
 //! A class in brackets.
 
 use super::escape::{character_of, perl_class, unicode_class};
-use super::{Characters, unfinished_error, write_literal};
-use crate::Error;
+use super::{Characters, ExpressionFault, unfinished_error, write_literal};
 
 /// The names of POSIX's classes that RE2 knows.
 const POSIX_CLASSES: [&str; 14] = [
@@ -12,7 +11,7 @@ const POSIX_CLASSES: [&str; 14] = [
 
 /// A class, from behind its bracket on. It holds characters, ranges of them, and classes that have
 /// a name.
-pub(super) fn translate_class(rest: &mut Characters<'_>) -> Result<String, Error> {
+pub(super) fn translate_class(rest: &mut Characters<'_>) -> Result<String, ExpressionFault> {
     let mut out = "[".to_owned();
     if rest.next_if_eq(&'^').is_some() {
         out.push('^');
@@ -32,7 +31,7 @@ pub(super) fn translate_class(rest: &mut Characters<'_>) -> Result<String, Error
     }
 }
 
-fn translate_item(rest: &mut Characters<'_>) -> Result<String, Error> {
+fn translate_item(rest: &mut Characters<'_>) -> Result<String, ExpressionFault> {
     if let Some(named) = posix_class(rest)? {
         return Ok(named);
     }
@@ -62,14 +61,14 @@ fn translate_item(rest: &mut Characters<'_>) -> Result<String, Error> {
     rest.next();
     let high = class_character(rest)?;
     if high < low {
-        return Err(Error::expression(format!(
+        return Err(ExpressionFault::new(format!(
             "the range {low}-{high} is empty"
         )));
     }
     Ok(format!("{}-{}", write_literal(low), write_literal(high)))
 }
 
-fn class_character(rest: &mut Characters<'_>) -> Result<char, Error> {
+fn class_character(rest: &mut Characters<'_>) -> Result<char, ExpressionFault> {
     match rest.next() {
         Some('\\') => character_of(rest),
         Some(character) => Ok(character),
@@ -78,7 +77,7 @@ fn class_character(rest: &mut Characters<'_>) -> Result<char, Error> {
 }
 
 /// A class such as `[:alpha:]`, if one begins here.
-fn posix_class(rest: &mut Characters<'_>) -> Result<Option<String>, Error> {
+fn posix_class(rest: &mut Characters<'_>) -> Result<Option<String>, ExpressionFault> {
     let ahead: String = rest.clone().collect();
     let Some((name, _)) = ahead
         .strip_prefix("[:")
@@ -87,7 +86,7 @@ fn posix_class(rest: &mut Characters<'_>) -> Result<Option<String>, Error> {
         return Ok(None);
     };
     if !POSIX_CLASSES.contains(&name.strip_prefix('^').unwrap_or(name)) {
-        return Err(Error::unknown_expression(format!("[:{name}:]")));
+        return Err(ExpressionFault::unknown(format!("[:{name}:]")));
     }
     let named = format!("[:{name}:]");
     rest.by_ref().take(named.chars().count()).for_each(drop);

@@ -17,28 +17,43 @@ use std::iter::Peekable;
 use std::str::Chars;
 
 use regex::Regex;
-
-use crate::Error;
+use thiserror::Error;
 
 type Characters<'a> = Peekable<Chars<'a>>;
 
 /// The most that RE2 repeats something.
 const MOST_REPEATED: u32 = 1000;
 
+/// A text is not an expression that RE2 knows.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("not an expression: {0}")]
+pub struct ExpressionFault(String);
+
+impl ExpressionFault {
+    fn new(why: impl Into<String>) -> Self {
+        Self(why.into())
+    }
+
+    /// RE2 knows no such thing.
+    fn unknown(what: impl std::fmt::Display) -> Self {
+        Self::new(format!("`{what}` is not in the syntax of RE2"))
+    }
+}
+
 /// An expression of RE2's.
 ///
 /// # Errors
 /// When it is not one.
-pub fn compile_expression(text: &str) -> Result<Regex, Error> {
+pub fn compile_expression(text: &str) -> Result<Regex, ExpressionFault> {
     let translated = translate_expression(text)?;
     Regex::new(&translated).map_err(|fault| {
         let said = fault.to_string();
         let last = said.lines().last().unwrap_or_default();
-        Error::expression(last.trim_start_matches("error: ").to_owned())
+        ExpressionFault::new(last.trim_start_matches("error: ").to_owned())
     })
 }
 
-fn translate_expression(text: &str) -> Result<String, Error> {
+fn translate_expression(text: &str) -> Result<String, ExpressionFault> {
     let (mut out, mut rest) = (String::new(), text.chars().peekable());
     let mut is_repeated = false;
     while let Some(character) = rest.next() {
@@ -49,7 +64,7 @@ fn translate_expression(text: &str) -> Result<String, Error> {
         };
         if let Some(repetition) = repetition {
             if is_repeated {
-                return Err(Error::unknown_expression(format!("{repetition} repeated")));
+                return Err(ExpressionFault::unknown(format!("{repetition} repeated")));
             }
             out.push_str(&repetition);
             if rest.next_if_eq(&'?').is_some() {
@@ -74,7 +89,7 @@ fn translate_expression(text: &str) -> Result<String, Error> {
 }
 
 /// What a brace that was just read begins, if that is a repetition.
-fn take_repetition(rest: &mut Characters<'_>) -> Result<Option<String>, Error> {
+fn take_repetition(rest: &mut Characters<'_>) -> Result<Option<String>, ExpressionFault> {
     let inside: String = rest.clone().take_while(|one| *one != '}').collect();
     let is_closed = rest.clone().any(|one| one == '}');
     let (from, to) = inside.split_once(',').unwrap_or((&inside, &inside));
@@ -89,7 +104,7 @@ fn take_repetition(rest: &mut Characters<'_>) -> Result<Option<String>, Error> {
                 .map_or(true, |times| times > MOST_REPEATED)
     };
     if is_too_much(from) || is_too_much(to) {
-        return Err(Error::unknown_expression(format!("{{{inside}}}")));
+        return Err(ExpressionFault::unknown(format!("{{{inside}}}")));
     }
     rest.by_ref()
         .take(inside.chars().count() + 1)
@@ -98,7 +113,7 @@ fn take_repetition(rest: &mut Characters<'_>) -> Result<Option<String>, Error> {
 }
 
 /// Whether a group that was just opened has flags that RE2 knows.
-fn check_flags(rest: &Characters<'_>) -> Result<(), Error> {
+fn check_flags(rest: &Characters<'_>) -> Result<(), ExpressionFault> {
     let mut inside = rest.clone();
     if inside.next() != Some('?') || matches!(inside.peek(), Some('P' | '<')) {
         return Ok(());
@@ -107,7 +122,7 @@ fn check_flags(rest: &Characters<'_>) -> Result<(), Error> {
     if flags.chars().all(|flag| "imsU-".contains(flag)) {
         Ok(())
     } else {
-        Err(Error::unknown_expression(format!("(?{flags}")))
+        Err(ExpressionFault::unknown(format!("(?{flags}")))
     }
 }
 
@@ -116,10 +131,9 @@ fn write_literal(character: char) -> String {
     format!("\\x{{{:X}}}", u32::from(character))
 }
 
-fn unfinished_error(what: &str) -> Error {
-    Error::expression(format!("{what} does not end"))
+fn unfinished_error(what: &str) -> ExpressionFault {
+    ExpressionFault::new(format!("{what} does not end"))
 }
 
 #[cfg(test)]
-#[path = "expression_tests.rs"]
 mod tests;

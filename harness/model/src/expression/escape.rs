@@ -1,14 +1,13 @@
 //! What stands behind a backslash.
 
-use super::{Characters, unfinished_error, write_literal};
-use crate::Error;
+use super::{Characters, ExpressionFault, unfinished_error, write_literal};
 
 const DIGIT_RANGE: &str = "0-9";
 const WORD_RANGES: &str = "0-9A-Za-z_";
 const SPACE_RANGES: &str = "\\t\\n\\x0C\\r ";
 
 /// What an escape is, outside of a class.
-pub(super) fn translate_escape(rest: &mut Characters<'_>) -> Result<String, Error> {
+pub(super) fn translate_escape(rest: &mut Characters<'_>) -> Result<String, ExpressionFault> {
     let Some(&character) = rest.peek() else {
         return Err(unfinished_error("a backslash"));
     };
@@ -47,7 +46,7 @@ pub(super) fn perl_class(character: char) -> Option<(&'static str, bool)> {
 }
 
 /// A class of Unicode's, from its `p` on.
-pub(super) fn unicode_class(rest: &mut Characters<'_>) -> Result<String, Error> {
+pub(super) fn unicode_class(rest: &mut Characters<'_>) -> Result<String, ExpressionFault> {
     let is_negated = rest.next() == Some('P');
     let Some(first) = rest.next() else {
         return Err(unfinished_error("a class of Unicode"));
@@ -66,7 +65,7 @@ pub(super) fn unicode_class(rest: &mut Characters<'_>) -> Result<String, Error> 
             .chars()
             .all(|one| one.is_ascii_alphabetic() || one == '_')
     {
-        return Err(Error::unknown_expression(format!("\\p{{{name}}}")));
+        return Err(ExpressionFault::unknown(format!("\\p{{{name}}}")));
     }
     let letter = if is_negated { 'P' } else { 'p' };
     Ok(format!("\\{letter}{{{name}}}"))
@@ -84,7 +83,7 @@ fn take_braced(rest: &mut Characters<'_>) -> Option<String> {
 }
 
 /// The one character that an escape stands for, from behind the backslash on.
-pub(super) fn character_of(rest: &mut Characters<'_>) -> Result<char, Error> {
+pub(super) fn character_of(rest: &mut Characters<'_>) -> Result<char, ExpressionFault> {
     let Some(character) = rest.next() else {
         return Err(unfinished_error("a backslash"));
     };
@@ -102,7 +101,7 @@ pub(super) fn character_of(rest: &mut Characters<'_>) -> Result<char, Error> {
             octal(character.to_digit(8).unwrap_or_default(), rest)
         }
         other if other.is_ascii() && !other.is_ascii_alphanumeric() => other,
-        other => return Err(Error::unknown_expression(format!("\\{other}"))),
+        other => return Err(ExpressionFault::unknown(format!("\\{other}"))),
     })
 }
 
@@ -120,7 +119,7 @@ fn octal(first: u32, rest: &mut Characters<'_>) -> char {
 }
 
 /// `41` or `{1F600}`.
-fn hexadecimal(rest: &mut Characters<'_>) -> Result<char, Error> {
+fn hexadecimal(rest: &mut Characters<'_>) -> Result<char, ExpressionFault> {
     let is_braced = rest.next_if_eq(&'{').is_some();
     let digits: String = if is_braced {
         take_braced(rest).unwrap_or_default()
@@ -134,7 +133,7 @@ fn hexadecimal(rest: &mut Characters<'_>) -> Result<char, Error> {
         .then(|| u32::from_str_radix(&digits, 16).ok())
         .flatten()
         .and_then(char::from_u32)
-        .ok_or_else(|| Error::unknown_expression(format!("\\x{digits}")))
+        .ok_or_else(|| ExpressionFault::unknown(format!("\\x{digits}")))
 }
 
 /// The literal text up to `\E`, or to the end.
