@@ -79,26 +79,17 @@ impl Admin {
         try_join_all(waits).await.map(drop)
     }
 
-    /// Lets pods, given as `NAMESPACE/LABEL=VALUE`, be scheduled that are held back.
-    pub(crate) async fn release_pods(&self, pods: &str) -> Result<(), Error> {
-        let (namespace, label) = pods.split_once('/').unwrap_or_default();
-        let all = format!("/api/v1/namespaces/{namespace}/pods");
-        let list = format!("{all}?labelSelector={label}");
-        let held = async || {
-            let reply = self.get(&list).await?;
-            let found = reply_body(&reply)["items"]
-                .as_array()
-                .filter(|all| !all.is_empty());
-            let none = || WaitLook::NotYet("nothing yet".into());
-            Ok(found.cloned().map_or_else(none, WaitLook::Ready))
-        };
-        for pod in wait_until(&format!("the pods of {namespace}"), POLL_INTERVAL, held).await? {
-            let name = pod["metadata"]["name"].as_str().unwrap_or_default();
-            let none = json!({"spec": {"schedulingGates": null}});
-            let call = ApiCall::patch(format!("{all}/{name}"), MERGE_PATCH, none);
-            put_object(&self.ask(&call).await?, &pod)?;
-        }
-        Ok(())
+    /// Gives the Deployments among these objects the pods that they are to have.
+    pub(crate) async fn start_pods(&self, objects: &[Value]) -> Result<(), Error> {
+        let held = objects
+            .iter()
+            .filter(|object| object["kind"] == "Deployment");
+        let starts = held.map(async |deployment: &Value| {
+            let whole = json!({"spec": {"replicas": wanted_replicas(deployment)}});
+            let call = ApiCall::patch(object_path(deployment), MERGE_PATCH, whole);
+            put_object(&self.ask(&call).await?, deployment)
+        });
+        try_join_all(starts).await.map(drop)
     }
 
     /// Puts `object` there, by server-side apply.
@@ -171,6 +162,11 @@ impl Admin {
 fn fails_closed(reply: &ApiReply) -> bool {
     let is_webhook = |words: &str| words.contains("failed calling webhook");
     status_code(reply) == Some(500) && server_message(reply).is_some_and(is_webhook)
+}
+
+/// How many pods a Deployment asks for; one, where it does not say.
+fn wanted_replicas(deployment: &Value) -> u64 {
+    deployment["spec"]["replicas"].as_u64().unwrap_or(1)
 }
 
 fn put_object(reply: &ApiReply, object: &Value) -> Result<(), Error> {

@@ -1,5 +1,5 @@
-//! The state that a box with addons begins with: their definitions, and what they consist of, their
-//! pods held back.
+//! The state that a box with addons begins with: their definitions, and what they consist of, each
+//! Deployment without pods.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -18,10 +18,7 @@ use crate::{Error, definitions, tuf};
 
 /// Goes into the name of every first state: a change of what is in them that changes no text has to
 /// change this.
-const REVISION: u8 = 3;
-
-/// What holds the pods of a first state back.
-const GATE: &str = "gauntlet.dev/first-state";
+const REVISION: u8 = 4;
 
 /// What an addon's objects are made from.
 #[derive(Clone, Debug)]
@@ -41,8 +38,9 @@ impl ObjectInputs {
 }
 
 /// The addons of these that change what others are made of.
-pub(crate) fn addons_beside(chosen: &[ChosenAddon]) -> BTreeSet<&'static str> {
-    let all = chosen.iter().map(|chosen| chosen.live.addon);
+pub(crate) fn addons_beside(
+    all: impl Iterator<Item = &'static PureAddon>,
+) -> BTreeSet<&'static str> {
     all.filter(|addon| addon.part_of.is_some() || **addon == sigstore::ADDON)
         .map(|addon| addon.name)
         .collect()
@@ -141,12 +139,13 @@ fn first_objects(
     Ok(all)
 }
 
-/// An object of an addon; where it makes pods, they are held back.
+/// An object of an addon. A Deployment has no pods yet: its template is the one that it keeps, so
+/// that an engine can be restarted, and only their number changes when they are to start.
 fn hold_back(mut object: Value) -> FirstObject {
     if object["kind"] != "Deployment" {
         return first(None, object);
     }
-    object["spec"]["template"]["spec"]["schedulingGates"] = json!([{"name": GATE}]);
+    object["spec"]["replicas"] = json!(0);
     first(Some(object_path(&object)), object)
 }
 
@@ -212,14 +211,15 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn an_addon_in_a_first_state_has_no_secret_and_its_pods_wait() {
+    fn an_addon_in_a_first_state_has_no_secret_and_its_pods_are_those_of_its_manifest() {
         for (name, workload, objects) in
             from_texts().filter(|(_, workload, _)| workload.in_first_state)
         {
             assert_eq!(objects.iter().any(is_secret), name != "dns", "{name}");
             let held: Vec<FirstObject> = objects
-                .into_iter()
+                .iter()
                 .filter(|object| !is_secret(object))
+                .cloned()
                 .map(hold_back)
                 .collect();
             let deployments = || {
@@ -233,7 +233,10 @@ pub(crate) mod tests {
             assert_eq!(deployments().count(), pods.len(), "{name}");
             for (deployment, pods) in deployments().zip(pods) {
                 let template = &deployment.object["spec"]["template"];
-                assert_eq!(template["spec"]["schedulingGates"][0]["name"], GATE);
+                assert_eq!(deployment.object["spec"]["replicas"], 0);
+                let path = object_path(&deployment.object);
+                let whole = objects.iter().find(|object| object_path(object) == path);
+                assert_eq!(template, &whole.unwrap()["spec"]["template"], "{name}");
                 let (namespace, label) = pods.split_once('/').unwrap();
                 let (key, value) = label.split_once('=').unwrap();
                 assert_eq!(deployment.object["metadata"]["namespace"], namespace);

@@ -44,7 +44,7 @@ const WORKLOAD: AddonWorkload = AddonWorkload {
             "gatekeeper-system/control-plane=controller-manager",
         ]
     },
-    // Its webhook for namespaces fails closed while its pods are held back.
+    // Its webhook for namespaces fails closed while its pods are not there.
     definition_names: &[],
     in_first_state: false,
 };

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use cluster::{Cluster, HostAccess};
 use components::{BoxCache, PinnedComponent};
 use futures::future::try_join_all;
+use serde_json::Value;
 
 use crate::admin::Admin;
 use crate::first_state::{AddonWorkload, ObjectInputs, is_secret};
@@ -19,7 +20,7 @@ pub(crate) struct InstallSite<'a> {
     pub(crate) host_access: HostAccess<'a>,
     /// What it is made from.
     pub(crate) material: ObjectInputs,
-    /// Whether the cluster began with it, its pods held back.
+    /// Whether the cluster began with it, without its pods.
     begun: bool,
 }
 
@@ -43,17 +44,18 @@ impl InstallSite<'_> {
     /// Has the addon's pods start. A first state has no Secrets: how they are sealed is for each
     /// box to say.
     pub(crate) async fn run_pods(&self, workload: &AddonWorkload) -> Result<(), Error> {
-        let mut objects = (workload.objects)(&self.material)?;
-        if self.begun {
-            self.admin.wait_for_roles(&objects).await?;
-            objects.retain(is_secret);
+        let objects = (workload.objects)(&self.material)?;
+        if !self.begun {
+            return self.admin.apply_all(&objects).await;
         }
-        self.admin.apply_all(&objects).await?;
-        if self.begun {
-            let held = (workload.pods)(&self.material).iter();
-            try_join_all(held.map(|pods| self.admin.release_pods(pods))).await?;
-        }
-        Ok(())
+        self.admin.wait_for_roles(&objects).await?;
+        let secrets: Vec<Value> = objects
+            .iter()
+            .filter(|one| is_secret(one))
+            .cloned()
+            .collect();
+        self.admin.apply_all(&secrets).await?;
+        self.admin.start_pods(&objects).await
     }
 }
 

@@ -16,6 +16,7 @@ mod endpoints;
 mod error;
 mod first_state;
 mod install;
+mod places;
 mod released;
 mod start;
 mod tuf;
@@ -33,6 +34,7 @@ pub use endpoints::{AddonEndpoint, EndpointPlace, addon_endpoints};
 pub use error::Error;
 use first_state::AddonWorkload;
 use install::InstallSite;
+pub use places::{PodPlace, pod_places};
 pub use released::{PatchedRelease, ReleasePatch, patched_release};
 pub use start::start_box;
 

@@ -34,7 +34,7 @@ pub async fn start_box(
 ) -> Result<Cluster, Error> {
     let start = Instant::now();
     let chosen = choose_addons(&spec.install)?;
-    let beside = addons_beside(&chosen);
+    let beside = addons_beside(chosen.iter().map(|chosen| chosen.live.addon));
     let first_state = first_state(cache, &chosen, &beside);
     let mut cluster =
         Cluster::start_box(cache, name, launcher, spec, first_state, progress).await?;

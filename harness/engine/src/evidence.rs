@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use api::{ApiExchange, percent_encode};
+use api::{ApiCall, ApiExchange, percent_encode, reply_json};
 use futures::future::join_all;
 use model::{ApiReply, ReplyBody};
 use redact::redact_secrets;
@@ -11,7 +11,7 @@ use tokio::fs;
 
 use crate::world::LiveWorld;
 
-/// How many lines of each component's log.
+/// How many lines of each log.
 const LOG_LINES: usize = 200;
 
 impl LiveWorld<'_> {
@@ -46,31 +46,52 @@ impl LiveWorld<'_> {
         if let Ok(events) = self.namespace_events().await {
             files.push(("events.json".into(), pretty_json(&Value::from(events))));
         }
-        let pods = self.fetch_pods().await;
-        files.extend(self.logs_of(&pods).await);
+        let pods = self.fetch_pods(self.own_pods()).await;
+        files.extend(self.logs_of(&pods, "", redact::redact_pod_text).await);
         files.push(("pods.json".into(), pretty_json(&Value::from(pods))));
+        let pods = self.fetch_pods(self.addon_pods()).await;
+        files.extend(self.logs_of(&pods, "addon.", redact::redact_tokens).await);
+        files.push(("addon.pods.json".into(), pretty_json(&Value::from(pods))));
         files.extend(self.component_logs().await);
         for (name, text) in files {
             let _ = fs::write(folder.join(name), self.planted.conceal_values(&text)).await;
         }
     }
 
-    async fn fetch_pods(&self) -> Vec<Value> {
-        let paths = self
-            .namespaces
-            .all()
-            .iter()
-            .map(|name| format!("/api/v1/namespaces/{}/pods", percent_encode(name)));
-        let lists = join_all(paths.map(|path| self.run.own.fetch_body(path))).await;
-        lists
-            .into_iter()
-            .flatten()
-            .flat_map(|list| list["items"].as_array().cloned().unwrap_or_default())
+    /// Where the pods of the world's namespaces are.
+    fn own_pods(&self) -> Vec<ApiCall> {
+        let all = self.namespaces.all().iter();
+        all.map(|name| ApiCall::get(pods_path(name))).collect()
+    }
+
+    /// Where the pods of the addons are that it installs.
+    fn addon_pods(&self) -> Vec<ApiCall> {
+        let places = addons::pod_places(self.case.install()).into_iter();
+        places
+            .map(|place| {
+                ApiCall::get(pods_path(place.namespace)).with_query("labelSelector", place.selector)
+            })
             .collect()
     }
 
-    /// What containers that ever ran have said.
-    async fn logs_of(&self, pods: &[Value]) -> Vec<(String, String)> {
+    async fn fetch_pods(&self, lists: Vec<ApiCall>) -> Vec<Value> {
+        let replies = lists.into_iter().map(|list| self.run.own.send_call(list));
+        let lists = join_all(replies).await;
+        lists
+            .iter()
+            .filter_map(|exchange| reply_json(&exchange.reply)?["items"].as_array())
+            .flatten()
+            .cloned()
+            .collect()
+    }
+
+    /// What containers that ever ran have said, in files whose names begin with `mark`.
+    async fn logs_of(
+        &self,
+        pods: &[Value],
+        mark: &str,
+        redact: fn(&str) -> String,
+    ) -> Vec<(String, String)> {
         let mut files = Vec::new();
         for pod in pods {
             let field = |name: &str| pod["metadata"][name].as_str().unwrap_or_default();
@@ -82,18 +103,16 @@ impl LiveWorld<'_> {
                 let container = container["name"].as_str().unwrap_or_default();
                 let (namespace, name) = (field("namespace"), field("name"));
                 let path = format!(
-                    "/api/v1/namespaces/{namespace}/pods/{name}/log?container={container}&tailLines=200"
+                    "{}/{name}/log?container={container}&tailLines={LOG_LINES}",
+                    pods_path(namespace)
                 );
-                let exchange = self.run.own.send_call(api::ApiCall::get(path)).await;
+                let exchange = self.run.own.send_call(ApiCall::get(path)).await;
                 if let ApiReply::Http {
                     body: ReplyBody::Text(said),
                     ..
                 } = exchange.reply
                 {
-                    files.push((
-                        format!("{name}.{container}.log"),
-                        redact::redact_pod_text(&said),
-                    ));
+                    files.push((format!("{mark}{name}.{container}.log"), redact(&said)));
                 }
             }
         }
@@ -121,6 +140,11 @@ impl LiveWorld<'_> {
         }
         files
     }
+}
+
+/// Where the pods of a namespace are.
+fn pods_path(namespace: &str) -> String {
+    format!("/api/v1/namespaces/{}/pods", percent_encode(namespace))
 }
 
 async fn log_files(folder: &Path) -> Vec<PathBuf> {
@@ -185,7 +209,89 @@ fn pretty_json(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
     use super::last_lines;
+    use crate::run_context::RunContext;
+    use crate::turns::WorldTurn;
+    use crate::world::testing::parse_scenario;
+    use crate::world::testing::script::{ApiServer, Exchange, Reply};
+    use crate::world::{LiveWorld, WorldCase};
+    use crate::{EngineOptions, StopFlag, WorldTurns};
+
+    const TEXT: &str = r#"
+scenario: v2
+why: what an engine said is a part of the evidence
+install: [kyverno]
+worlds: {bare: {}}
+steps:
+  - {id: look, do: {get: configmap/a}, expect: allowed}
+"#;
+
+    fn exchange(ask: &str, code: u16, body: Option<serde_json::Value>) -> Exchange {
+        Exchange {
+            ask: ask.into(),
+            replies: vec![Reply {
+                body,
+                ..Reply::of_code(code)
+            }],
+        }
+    }
+
+    #[tokio::test]
+    async fn a_failure_keeps_what_the_engines_said() {
+        let status = json!([{"name": "kyverno", "containerID": "containerd://1"}]);
+        let pods = json!({"items": [{
+            "metadata": {"namespace": "kyverno", "name": "engine-1"},
+            "status": {"containerStatuses": status},
+        }]});
+        let said = format!("{}at the end", "long ago\n".repeat(1000));
+        let none = || Some(json!({"items": []}));
+        let server = ApiServer::start(vec![
+            exchange("POST /api/v1/namespaces", 201, None),
+            exchange(
+                "GET /api/v1/namespaces/$(namespace)/configmaps/a",
+                403,
+                None,
+            ),
+            exchange("GET /api/v1/namespaces/$(namespace)/events", 200, none()),
+            exchange("GET /api/v1/namespaces/$(namespace)/pods", 200, none()),
+            exchange("GET /api/v1/namespaces/kyverno/pods", 200, Some(pods)),
+            exchange(
+                "GET /api/v1/namespaces/kyverno/pods/engine-1/log",
+                200,
+                Some(json!(said)),
+            ),
+            exchange("DELETE /api/v1/namespaces/$(namespace)", 200, None),
+            exchange("GET /api/v1/namespaces/$(namespace)", 404, None),
+        ])
+        .await;
+        let folder = tempfile::tempdir().unwrap();
+        let cluster = server.cluster(folder.path()).await;
+        let options = EngineOptions {
+            keep: false,
+            evidence: Some(folder.path().join("evidence")),
+            turns: WorldTurns::new(1),
+            workshop: Arc::default(),
+            stop: StopFlag::default(),
+            pauses: None,
+        };
+        let (events, _told) = tokio::sync::mpsc::unbounded_channel();
+        let run = RunContext::new(&cluster, &options, events);
+        let scenario = parse_scenario(TEXT, &[]);
+        let case = WorldCase::find_world(&scenario, "bare").unwrap();
+        LiveWorld::new(&run, case, WorldTurn::default(), false)
+            .try_out()
+            .await;
+        assert_eq!(server.complaints(), Vec::<String>::new());
+        let kept = folder.path().join("evidence/test/case/bare/look");
+        let read = |name: &str| std::fs::read_to_string(kept.join(name)).unwrap();
+        assert_eq!(read("addon.engine-1.kyverno.log"), said);
+        assert!(read("addon.pods.json").contains("engine-1"));
+        assert!(!read("pods.json").contains("engine-1"));
+    }
 
     #[test]
     fn ends_of_logs() {

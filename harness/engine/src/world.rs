@@ -19,7 +19,9 @@ mod write_barrier;
 use std::time::Duration;
 
 use api::reply_json;
-use model::{ApiReply, CellStatus, KindIsolation, PlaceholderValues, WorldOutcome};
+use model::{
+    Action, ApiReply, CellStatus, KindBarrier, KindIsolation, PlaceholderValues, WorldOutcome,
+};
 use serde_json::Value;
 
 use crate::barriers::{
@@ -228,6 +230,23 @@ impl<'a> LiveWorld<'a> {
         let mut kinds = records.iter().map(|record| record.resource.kind.as_str());
         if kinds.any(|kind| kind == "CustomResourceDefinition") {
             self.run.discovery.forget_served();
+        }
+    }
+
+    /// Where a step has waited for a workload of an addon, has what the world wrote for that addon
+    /// waited for again: while the addon was away, nothing of it counted, and it learns of it anew.
+    fn wait_again_for_addon(&mut self, step: &StepRequest<'_>) {
+        let namespace = self.namespace_of(step);
+        let Some(addon) = self.case.addon_in(&namespace) else {
+            return;
+        };
+        if matches!(step.action, Action::WaitRunning(_)) {
+            self.barrier.wait_again(|record| {
+                let (version, kind) = (record.resource.api_version(), &record.resource.kind);
+                let known = model::object_kind(&version, kind);
+                record.namespace == namespace
+                    || known.is_some_and(|kind| kind.barrier == KindBarrier::Addon(addon.name))
+            });
         }
     }
 

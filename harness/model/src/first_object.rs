@@ -11,6 +11,7 @@ pub struct FirstObject {
     /// The object.
     pub object: Value,
     /// What the API server answers with 200 once the object has come into force, if that is to be
-    /// waited for. For a Deployment it is its own path, and its pods have to be there as well.
+    /// waited for. For a Deployment it is its own path, and its controller has to have seen it, and
+    /// made its pods.
     pub in_force: Option<String>,
 }

@@ -93,6 +93,17 @@ impl<'a> WorldCase<'a> {
         model::includes_addon(&self.install, addon)
     }
 
+    /// The namespaces that its addons bring.
+    pub(crate) fn addon_namespaces(&self) -> impl Iterator<Item = &'static str> {
+        self.install.iter().filter_map(|one| one.addon().namespace)
+    }
+
+    /// The addon that lives in this namespace.
+    pub(crate) fn addon_in(&self, namespace: &str) -> Option<&'static PureAddon> {
+        let mut all = self.install.iter().map(|one| one.addon());
+        all.find(|addon| addon.namespace == Some(namespace))
+    }
+
     /// Whether a step changes the cluster itself.
     pub(crate) fn changes_cluster(&self) -> bool {
         self.loaded.scenario.changes_cluster(self.name)

@@ -97,17 +97,46 @@ impl LiveWorld<'_> {
         }
     }
 
-    /// Puts back what the world changed, the last change first, and waits until that is in force.
+    /// Puts back what the world changed of the addons themselves, and waits until they run: what
+    /// they act on is only forgotten while they are there. What is refused is left for later, when
+    /// the world's own controls are forgotten.
+    pub(super) async fn put_addons_back(&mut self) -> PutBack {
+        let homes: Vec<&str> = self.case.addon_namespaces().collect();
+        let all = std::mem::take(&mut self.originals.by_path).into_iter();
+        let (of_addons, others): (Vec<_>, Vec<_>) =
+            all.partition(|(_, original)| homes.contains(&original.namespace.as_str()));
+        self.originals.by_path = others.into_iter().collect();
+        let mut put_back = PutBack::default();
+        let refused = self.put_all_back(of_addons, &mut put_back).await;
+        let refused = refused.into_iter().map(|(refused, _)| refused);
+        self.originals.by_path.extend(refused);
+        put_back
+    }
+
+    /// Puts back what else the world changed, and waits until that is in force.
     pub(super) async fn put_originals_back(&mut self) -> PutBack {
         let originals = std::mem::take(&mut self.originals.by_path);
-        let left = std::mem::take(&mut self.originals.unread);
-        let (mut put_back, mut written) = (
-            PutBack {
-                left,
-                is_remade: false,
-            },
-            Vec::new(),
-        );
+        let mut put_back = PutBack {
+            left: std::mem::take(&mut self.originals.unread),
+            is_remade: false,
+        };
+        let originals = originals.into_iter().collect();
+        for ((path, _), why) in self.put_all_back(originals, &mut put_back).await {
+            put_back
+                .left
+                .push(format!("{path} is not as it was: {}", why.in_one_line()));
+        }
+        put_back
+    }
+
+    /// Puts objects back, the last one first, and waits until they are in force: those that could
+    /// not be, with the reason.
+    async fn put_all_back(
+        &self,
+        originals: Vec<(String, OriginalObject)>,
+        put_back: &mut PutBack,
+    ) -> Vec<((String, OriginalObject), Error)> {
+        let (mut written, mut refused) = (Vec::new(), Vec::new());
         for (path, original) in originals.into_iter().rev() {
             match self.put_back(&path, &original).await {
                 Ok(None) => {}
@@ -120,13 +149,11 @@ impl LiveWorld<'_> {
                         object: Some(object),
                     });
                 }
-                Err(why) => put_back
-                    .left
-                    .push(format!("{path} is not as it was: {}", why.in_one_line())),
+                Err(why) => refused.push(((path, original), why)),
             }
         }
         if written.is_empty() {
-            return put_back;
+            return refused;
         }
         for record in &written {
             put_back.left.extend(self.ready_again(record).await);
@@ -147,7 +174,7 @@ impl LiveWorld<'_> {
         put_back
             .left
             .extend(settled.err().map(|why| why.in_one_line()));
-        put_back
+        refused
     }
 
     /// Puts one object back: as the server has it now, and whether it had to be made; nothing where

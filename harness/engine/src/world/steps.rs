@@ -130,6 +130,9 @@ impl LiveWorld<'_> {
             if let Some(retries) = taken.retries_storage(request.action) {
                 self.memory.retries_storage = retries;
             }
+            if taken.verdict == Verdict::from(Answer::Running) {
+                self.wait_again_for_addon(&request);
+            }
             for meter in &mut meters {
                 for (name, counted) in meter.finish_count(self, taken).await {
                     taken.detail.facts.insert(name.into(), counted);

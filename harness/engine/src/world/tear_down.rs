@@ -98,6 +98,8 @@ impl LiveWorld<'_> {
                 .flatten(),
         );
         left.extend(unfound);
+        let addons = self.put_addons_back().await;
+        left.extend(addons.left);
         let mut forgotten = if is_wide {
             self.wait_until_forgotten().await
         } else {
@@ -137,7 +139,8 @@ impl LiveWorld<'_> {
         }
         let put_back = self.put_originals_back().await;
         left.extend(put_back.left);
-        let is_as_before = left.is_empty() && !put_back.is_remade && !self.case.leaves_marks();
+        let is_remade = addons.is_remade || put_back.is_remade;
+        let is_as_before = left.is_empty() && !is_remade && !self.case.leaves_marks();
         TornDown {
             left,
             is_as_before: is_as_before || !is_wide,

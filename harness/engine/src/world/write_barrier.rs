@@ -1,5 +1,6 @@
 //! What a world has written, and how much of it is known to be in force.
 
+use indexmap::IndexMap;
 use serde_json::Value;
 
 use crate::Error;
@@ -34,6 +35,17 @@ impl WriteBarrier {
     /// These have been waited for.
     pub(crate) fn mark_passed(&mut self, records: Vec<WriteRecord>) {
         self.in_force.extend(records);
+    }
+
+    /// Has what is in force and picked by `concerns` waited for once more, each object as it was
+    /// last written.
+    pub(crate) fn wait_again(&mut self, concerns: impl Fn(&WriteRecord) -> bool) {
+        let mut last: IndexMap<String, &WriteRecord> = IndexMap::new();
+        for record in self.in_force.iter().filter(|record| concerns(record)) {
+            last.insert(record.path(), record);
+        }
+        let again: Vec<WriteRecord> = last.into_values().cloned().collect();
+        self.pending.extend(again);
     }
 
     /// From now on nothing can be tried.
@@ -112,6 +124,24 @@ mod tests {
             (barrier.take_pending().len(), barrier.in_force().len()),
             (1, 1)
         );
+    }
+
+    #[test]
+    fn what_is_waited_for_again_is_as_it_was_last_written() {
+        let mut barrier = WriteBarrier::default();
+        let deleted = WriteRecord {
+            object: None,
+            ..record("Job", "a")
+        };
+        let written = WriteRecord {
+            object: Some(json!({})),
+            ..record("Job", "a")
+        };
+        barrier.mark_passed(vec![written, record("Pod", "b"), deleted]);
+        barrier.wait_again(|record| record.resource.kind == "Job");
+        let pending = barrier.take_pending();
+        assert_eq!(pending.len(), 1);
+        assert!(pending[0].object.is_none() && barrier.in_force().len() == 3);
     }
 
     #[test]

@@ -62,18 +62,23 @@ pub(super) fn make_object(api: &BoxApi, collection: &str, object: &Value) -> Wai
     }
 }
 
-/// Whether what is at `path` is served; a Deployment also needs its pods.
+/// Whether what is at `path` is served; a Deployment also needs what its controller makes of it.
 pub(super) fn in_force(api: &BoxApi, path: &str) -> WaitLook<()> {
     match api.existing_object(path) {
-        Ok(object)
-            if object["kind"] == "Deployment"
-                && object["status"]["replicas"] != object["spec"]["replicas"] =>
-        {
-            WaitLook::NotYet("it has no pods yet".into())
+        Ok(object) if object["kind"] == "Deployment" && !is_rolled_out(&object) => {
+            WaitLook::NotYet("its controller has not made it yet".into())
         }
         Ok(_) => WaitLook::Ready(()),
         Err(why) => WaitLook::NotYet(error_chain(&why)),
     }
+}
+
+/// Whether the controller of a Deployment has seen it, and made as many pods as it asks for.
+fn is_rolled_out(deployment: &Value) -> bool {
+    let (spec, status) = (&deployment["spec"], &deployment["status"]);
+    let pods = |part: &Value| part["replicas"].as_u64().unwrap_or_default();
+    status["observedGeneration"] == deployment["metadata"]["generation"]
+        && pods(status) == pods(spec)
 }
 
 pub(super) fn object_exists(api: &BoxApi, path: &str) -> WaitLook<()> {
@@ -117,6 +122,18 @@ fn fresh_since(condition: &Value, since: &str) -> bool {
 mod tests {
     use super::super::rfc3339_now;
     use super::*;
+
+    #[test]
+    fn a_deployment_without_pods_is_made_once_its_controller_has_seen_it() {
+        let made = |seen: Value, wanted: u64, pods: Value| {
+            is_rolled_out(&json!({
+                "metadata": {"generation": 1}, "spec": {"replicas": wanted},
+                "status": {"observedGeneration": seen, "replicas": pods},
+            }))
+        };
+        assert!(made(json!(1), 0, Value::Null) && made(json!(1), 1, json!(1)));
+        assert!(!made(Value::Null, 0, Value::Null) && !made(json!(1), 1, Value::Null));
+    }
 
     #[test]
     fn what_an_earlier_start_said_is_not_fresh() {
