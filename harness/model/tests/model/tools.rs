@@ -248,6 +248,18 @@ fn each_known_rejection_has_its_word() {
             "{text}"
         );
     }
+    let unfit = error("1 validation errors occurred");
+    assert_eq!(
+        read_tool(CosignVerifyAttestation, Some(1), "", &unfit),
+        not_verified(RejectionReason::RefusedByPolicy)
+    );
+    let other = error("some validation errors occurred");
+    assert!(broken(&read_tool(
+        CosignVerifyAttestation,
+        Some(1),
+        "",
+        &other
+    )));
     let nothing = error("no matching attestations: ");
     assert_eq!(
         read_tool(CosignVerifyAttestation, Some(1), "", &nothing),
