@@ -11,10 +11,11 @@
 //! The `sigstore` crate's verifier of bundles is of no use here: it wants a proof of a certificate
 //! transparency log and the log's time, and a box has no such log and a tiled log gives no time.
 //!
-//! What it does not do: proofs of certificate transparency, witnesses' signatures on a checkpoint,
-//! legacy signatures, keys on P-521, and Ed25519 in its variant with a hash (Ed25519ph), with which
-//! cosign signs artifacts themselves; where only one of those would do, it rejects. It does not take
-//! the keys of a bundle in snake case, which Go's `protojson` does.
+//! It reads no proof of certificate transparency (SCT) and wants none: it takes a certificate without
+//! one, as cosign does with `--insecure-ignore-sct` and does not by its defaults. It knows nothing of
+//! witnesses' signatures on a checkpoint, legacy signatures, keys on P-521, and Ed25519 in its variant
+//! with a hash (Ed25519ph), with which cosign signs artifacts themselves; where only one of those would
+//! do, it rejects. It does not take the keys of a bundle in snake case, which Go's `protojson` does.
 
 mod bundle;
 mod certificate;
@@ -137,7 +138,7 @@ impl VerifyRejection {
             | RejectionReason::Expired => 4,
             RejectionReason::WrongIdentity => 5,
             RejectionReason::WrongKey => 6,
-            RejectionReason::OtherDigest => 7,
+            RejectionReason::OtherDigest | RejectionReason::RefusedByPolicy => 7,
             RejectionReason::NoLogEntry
             | RejectionReason::UntrustedLog
             | RejectionReason::OtherLogEntry => 8,

@@ -217,6 +217,9 @@ pub enum RejectionReason {
     OtherLogEntry,
     /// No attestation of the type that was asked for.
     NoAttestation,
+    /// What an attestation of that type states does not satisfy the policy. (cosign says the same of a
+    /// policy that it cannot read.)
+    RefusedByPolicy,
     /// What is attached cannot be read.
     Unreadable,
     /// The trusted root cannot be read, or there is none.
@@ -243,6 +246,7 @@ impl fmt::Display for RejectionReason {
             Self::InvalidCertificate => "invalid-certificate",
             Self::OtherLogEntry => "other-log-entry",
             Self::NoAttestation => "no-attestation",
+            Self::RefusedByPolicy => "refused-by-policy",
             Self::Unreadable => "unreadable",
             Self::NoTrustedRoot => "no-trusted-root",
             Self::TokenRefused => "token-refused",

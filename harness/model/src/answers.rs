@@ -207,7 +207,8 @@ fn is_of_making(why: RejectionReason) -> bool {
         | RejectionReason::UntrustedAuthority
         | RejectionReason::InvalidCertificate
         | RejectionReason::OtherLogEntry
-        | RejectionReason::NoAttestation => false,
+        | RejectionReason::NoAttestation
+        | RejectionReason::RefusedByPolicy => false,
     }
 }
 

@@ -174,9 +174,15 @@ impl Action {
                 ActionWrites::Images
             }
             Self::Verify(VerifyImage {
-                root, image: about, ..
+                root,
+                policy,
+                image: about,
+                ..
             }) => {
-                texts = root_file(root).into_iter().collect();
+                texts = root_file(root)
+                    .into_iter()
+                    .chain(policy.as_deref())
+                    .collect();
                 image = Some(about);
                 ActionWrites::Nothing
             }

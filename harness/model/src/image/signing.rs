@@ -116,6 +116,10 @@ pub struct VerifyImage {
     /// The predicate type of the attestation that is wanted.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
+    /// A file of the scenario with a policy, `NAME.rego` or `NAME.cue`, that each attestation of this type
+    /// has to satisfy; for cosign.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
     /// Whether an entry in the transparency log is wanted; by default if it is not by a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<bool>,

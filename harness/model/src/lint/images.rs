@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 
 use super::{FindingPlace, LintNotes};
 use crate::addons::{plain_registry, registry, sigstore};
-use crate::image::{ImageSigner, StatementPredicate};
+use crate::image::{ImageSigner, ImageVerifier, StatementPredicate};
 use crate::names::{image_of, placeholder_names};
 use crate::{Action, ImageName, LoadedScenario, ScenarioWorld, includes_addon};
+
+/// How the names of policies end that cosign can read.
+const POLICY_ENDINGS: [&str; 2] = [".rego", ".cue"];
 
 impl LintNotes<'_> {
     pub(super) fn check_images(&mut self) {
@@ -22,6 +25,7 @@ impl LintNotes<'_> {
             self.add_finding(at, format!("no step makes the image `{image}`"), hint);
         }
         self.check_documents();
+        self.check_policies();
     }
 
     /// What the steps use has to be there in every world.
@@ -61,6 +65,32 @@ impl LintNotes<'_> {
                 "world `{name}` installs something that runs in a pod, and its cluster has no node"
             );
             self.add_finding(FindingPlace::World(name), what, "drop `nodes: 0`");
+        }
+    }
+
+    /// A policy is for statements of a type, in one of cosign's two languages, and for cosign alone.
+    fn check_policies(&mut self) {
+        for step in &self.loaded.scenario.steps {
+            let Action::Verify(verify) = &step.action else {
+                continue;
+            };
+            let Some(file) = &verify.policy else {
+                continue;
+            };
+            let what = if verify.kind.is_none() {
+                "asks a policy about a signature, which states nothing"
+            } else if verify.with == ImageVerifier::Own {
+                "asks a policy of the second reader, which knows none"
+            } else if !POLICY_ENDINGS.iter().any(|ending| file.ends_with(ending)) {
+                "asks a policy in a file that is neither `.rego` nor `.cue`"
+            } else {
+                continue;
+            };
+            self.add_finding(
+                FindingPlace::Step(step),
+                format!("step `{}` {what}", step.id),
+                "`policy: NAME.rego` goes with a `type`, and with cosign",
+            );
         }
     }
 
@@ -236,6 +266,35 @@ mod tests {
              - {{ id: d, do: {{ verify: {{ image: app, by: {{ key: k }} }} }}, expect: verified }}\n"
         );
         assert_eq!(findings(&text), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_policy_is_for_statements_and_for_cosign() {
+        let of = |more: &str| {
+            let folder = tempfile::tempdir().unwrap();
+            let dir = folder.path().join("signing/one");
+            fs::create_dir_all(&dir).unwrap();
+            for file in ["a.rego", "a.txt"]
+                .iter()
+                .filter(|file| more.contains(**file))
+            {
+                fs::write(dir.join(file), "package signature\n").unwrap();
+            }
+            let text = format!(
+                "{HEAD}install: [registry]\nworlds: {{ bare: {{}} }}\nsteps:\n\
+                 - {{ id: a, do: {{ build: {{ image: app }} }}, expect: done }}\n\
+                 - {{ id: b, do: {{ verify: {{ image: app, by: {{ key: k }}, {more} }} }}, expect: verified }}\n"
+            );
+            fs::write(dir.join("scenario.yaml"), text).unwrap();
+            let library = ScenarioLibrary::open(folder.path()).unwrap();
+            assert!(library.faults.is_empty(), "{:?}", library.faults);
+            let found = lint_scenario(&library.scenarios[0]).into_iter();
+            found.map(|one| one.what).collect::<Vec<_>>().join("\n")
+        };
+        assert_eq!(of("type: custom, policy: a.rego"), "");
+        assert!(of("policy: a.rego").contains("about a signature"));
+        assert!(of("type: custom, with: own, policy: a.rego").contains("second reader"));
+        assert!(of("type: custom, policy: a.txt").contains("neither `.rego` nor `.cue`"));
     }
 
     #[test]

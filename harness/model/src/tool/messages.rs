@@ -32,6 +32,12 @@ pub(super) fn read_verify(
     if text.starts_with("none of the attestations matched the predicate type: ") {
         return Some(RejectionReason::NoAttestation);
     }
+    if let Some(count) = text.strip_suffix(" validation errors occurred") {
+        return count
+            .parse::<u32>()
+            .is_ok()
+            .then_some(RejectionReason::RefusedByPolicy);
+    }
     trusted_root(text).or_else(|| registry_refusal(text))
 }
 

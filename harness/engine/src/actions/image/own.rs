@@ -15,6 +15,12 @@ use crate::Error;
 use crate::actions::Observation;
 use crate::world::LiveWorld;
 
+
+/// What cosign asks of a certificate by its defaults, and this reader, as cosign in our steps, does
+/// not.
+const TRANSPARENCY_PROOF: &str =
+    "certificate transparency (SCT), which cosign wants by its defaults";
+
 /// The required signer, with a key's text in place of its name.
 enum OwnSigner {
     Key(String),
@@ -55,10 +61,13 @@ impl LiveWorld<'_> {
         &mut self,
         asked: &VerifyImage,
     ) -> Result<Observation, Error> {
+        if asked.policy.is_some() {
+            return Err(Error::scenario("the second reader knows no policies"));
+        }
         let signer = self.wanted_signer(&asked.by).await?;
         let root = match self.own_trust(asked).await? {
             Ok(root) => root,
-            Err(rejection) => return Ok(judge_image(Err(rejection))),
+            Err(rejection) => return Ok(judge_image(Err(rejection), false)),
         };
         let keyless = matches!(signer, OwnSigner::Identity { .. });
         let (log, timestamp) = (
@@ -92,7 +101,7 @@ impl LiveWorld<'_> {
             })
             .await?;
         Ok(match given {
-            Ok(judgement) => judge_image(judgement),
+            Ok(judgement) => judge_image(judgement, keyless),
             Err(withheld) => Observation {
                 verdict: Answer::VerificationFailed {
                     why: RejectionReason::NotGiven,
@@ -160,8 +169,12 @@ fn predicate_type(kind: &str) -> &str {
         .map_or(kind, |(_, uri)| uri)
 }
 
-fn judge_image(judgement: Result<(), VerifyRejection>) -> Observation {
+/// What is recorded of a judgement; `by_certificate`, whether the signer is one with a certificate.
+fn judge_image(judgement: Result<(), VerifyRejection>, by_certificate: bool) -> Observation {
     match judgement {
+        Ok(()) if by_certificate => {
+            Observation::from_answer(Answer::Verified).with_fact("unchecked", TRANSPARENCY_PROOF)
+        }
         Ok(()) => Observation::from_answer(Answer::Verified),
         Err(VerifyRejection { why, said }) => {
             Observation::from_answer(Answer::VerificationFailed { why }).with_fact("own", said)
@@ -186,6 +199,18 @@ mod tests {
             predicate_type("https://example.test/x"),
             "https://example.test/x"
         );
+    }
+
+    #[test]
+    fn what_a_certificate_was_not_asked_for_is_told() {
+        let facts = |judgement, by_certificate| judge_image(judgement, by_certificate).detail.facts;
+        assert_eq!(facts(Ok(()), true)["unchecked"], TRANSPARENCY_PROOF);
+        assert!(facts(Ok(()), false).is_empty());
+        let refused = VerifyRejection {
+            why: RejectionReason::Expired,
+            said: "the certificate had expired".into(),
+        };
+        assert!(!facts(Err(refused), true).contains_key("unchecked"));
     }
 
     #[test]

@@ -40,6 +40,9 @@ pub(in crate::actions) async fn verify_image(
         Some(fault) => cx.fill_text(&format!("$(front:{}:{})", fault.word(), verify.image)),
         None => cx.world.placeholders.reference(&verify.image),
     });
+    if let Some(file) = &verify.policy {
+        args.extend(["--policy".to_owned(), cx.world.policy_path(file)?]);
+    }
     cx.world.run_cosign(tool, args).await
 }
 
@@ -75,6 +78,20 @@ impl LiveWorld<'_> {
         Ok(given
             .flat_map(|(flag, text)| [flag.to_owned(), self.fill_text(text)])
             .collect())
+    }
+
+    /// The path, inside the box, of what statements have to satisfy: cosign tells by its ending in which
+    /// language it is.
+    fn policy_path(&self, file: &str) -> Result<String, Error> {
+        let text = self.fill_text(&self.case.file_text(file)?);
+        let ending = if file.ends_with(".cue") {
+            "cue"
+        } else {
+            "rego"
+        };
+        let path = self.world_folder()?.join(format!("policy.{ending}"));
+        tools::write_file(&path, &text)?;
+        self.folder_inside(&path)
     }
 
     /// The path, inside the box, of what a signature is checked against.
