@@ -273,6 +273,7 @@ steps:
         let options = EngineOptions {
             keep: false,
             evidence: Some(folder.path().join("evidence")),
+            ends_at_failure: false,
             turns: WorldTurns::new(1),
             workshop: Arc::default(),
             stop: StopFlag::default(),

@@ -10,7 +10,7 @@ use components::BoxCache;
 use crate::config::{ETCD_URL, IMAGE_NAMESPACE, containerd_socket, node_apiserver};
 use crate::node::{BoxNode, NETWORK_FOLDER};
 use crate::on_node::ON_NODE;
-use crate::places::{HOME, OWN_PROGRAM, WORK_INSIDE};
+use crate::places::{BOX_HOME, OWN_PROGRAM, WORK_INSIDE};
 use crate::protocol::ReadyBox;
 use crate::{Error, cgroup, enter, names, running_boxes, self_exe};
 
@@ -75,9 +75,11 @@ fn join_node(command: &mut Command, name: &str, node: BoxNode) -> Result<(), Err
         return Ok(());
     }
     let group = cgroup::HostCgroups::detect()?.box_group(name);
-    command
-        .arg(format!("{HOME}/{OWN_PROGRAM}"))
-        .args([ON_NODE, &node.name(), &group.kubelet_root]);
+    command.arg(format!("{BOX_HOME}/{OWN_PROGRAM}")).args([
+        ON_NODE,
+        &node.name(),
+        &group.kubelet_root,
+    ]);
     Ok(())
 }
 

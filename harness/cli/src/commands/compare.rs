@@ -105,7 +105,7 @@ fn compare_all(
     interrupt::watch_signals(&cache);
     let plan = RunPlan::new(&scenarios, ClusterProvider::Box, 1)?;
     setup::ensure_ready(&cache, &plan.components(), args.setup)?;
-    let display = Arc::new(RunDisplay::new(&scenarios, None, 1));
+    let display = Arc::new(RunDisplay::new(&scenarios, 1));
     let observer: Arc<dyn RunObserver> = Arc::<RunDisplay>::clone(&display);
     let boxes = interrupt::boxes_of_cache(&cache);
     let runner = ClusterRunner::new(boxes, RunOptions::default(), observer);

@@ -134,6 +134,10 @@ fn used_document(action: &Action) -> Option<&str> {
         | Action::Update(_)
         | Action::Patch { .. }
         | Action::Delete(_)
+        | Action::DeleteLabelled { .. }
+        | Action::UpdateSubresource { .. }
+        | Action::AttachPod(_)
+        | Action::PortForward(_)
         | Action::DeleteCollection(_)
         | Action::Get(_)
         | Action::List { .. }

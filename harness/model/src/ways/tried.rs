@@ -93,6 +93,8 @@ impl<'a> TriedStep<'a> {
             // operator's own hands: on images, on what etcd holds, on the cluster's processes.
             Action::Get(_)
             | Action::List { .. }
+            | Action::AttachPod(_)
+            | Action::PortForward(_)
             | Action::Exec { .. }
             | Action::Path(_)
             | Action::WaitRunning(_)
@@ -166,6 +168,7 @@ impl<'a> TriedStep<'a> {
             Action::Create(_)
             | Action::Apply(_)
             | Action::Update(_)
+            | Action::DeleteLabelled { .. }
             | Action::DeleteCollection(_)
             | Action::List { .. }
             | Action::Label { .. }
@@ -248,6 +251,11 @@ impl<'a> TriedStep<'a> {
             | Action::Update(_)
             | Action::Patch { .. }
             | Action::Delete(_)
+            | Action::DeleteLabelled { .. }
+            | Action::UpdateSubresource { .. }
+            // The API server and the kubelet connect for it, past every policy on networks.
+            | Action::AttachPod(_)
+            | Action::PortForward(_)
             | Action::DeleteCollection(_)
             | Action::Get(_)
             | Action::List { .. }

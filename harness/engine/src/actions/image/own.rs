@@ -15,7 +15,6 @@ use crate::Error;
 use crate::actions::Observation;
 use crate::world::LiveWorld;
 
-
 /// What cosign asks of a certificate by its defaults, and this reader, as cosign in our steps, does
 /// not.
 const TRANSPARENCY_PROOF: &str =
