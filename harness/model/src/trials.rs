@@ -123,7 +123,10 @@ const PLAIN_KINDS: &[(&str, &str, &str, &[ObjectVariant])] = &[
 #[must_use]
 pub fn trial_objects(words: &PolicyWords) -> Vec<TrialObject> {
     let mut all = Vec::new();
-    if pods::WORKLOADS.iter().any(|kind| words.names_kind(kind)) {
+    if pods::WORKLOAD_KINDS
+        .iter()
+        .any(|kind| words.names_kind(kind))
+    {
         all.extend(pods::pod_trials(words));
     }
     for (version, kind, rest, variants) in PLAIN_KINDS {

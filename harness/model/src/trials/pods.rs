@@ -7,7 +7,7 @@ use super::{
 };
 
 /// The kinds that hold pods.
-pub(super) const WORKLOADS: [&str; 7] = [
+pub(super) const WORKLOAD_KINDS: [&str; 7] = [
     "Pod",
     "Deployment",
     "StatefulSet",
@@ -19,7 +19,7 @@ pub(super) const WORKLOADS: [&str; 7] = [
 
 /// The container that most policies admit: the restricted level of the Pod Security Standards, with
 /// limits, requests and probes.
-const CONTAINER: &str = r#"{"name": "main",
+const USUAL_CONTAINER: &str = r#"{"name": "main",
     "securityContext": {"allowPrivilegeEscalation": false, "privileged": false, "readOnlyRootFilesystem": true,
         "runAsNonRoot": true, "runAsUser": 1000, "runAsGroup": 1000, "capabilities": {"drop": ["ALL"]}, "seccompProfile": {"type": "RuntimeDefault"}},
     "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"cpu": "100m", "memory": "64Mi"}},
@@ -289,7 +289,7 @@ pub(super) fn pod_trials(words: &PolicyWords) -> Vec<TrialObject> {
 }
 
 fn usual_pod(words: &PolicyWords, image: &str) -> Value {
-    let mut container = json_of(CONTAINER);
+    let mut container = json_of(USUAL_CONTAINER);
     container["image"] = json!(image);
     json!({
         "apiVersion": "v1",
