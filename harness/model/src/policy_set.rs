@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::addons::unserved_wish;
 use crate::library::{parse_document, read_manifests, sorted_entries};
 use crate::{
     ADDONS, AddonInstall, ComparedWorld, Error, LoadedScenario, ObjectManifest, PolicyWords,
-    TrialObject, object_kind, trial_objects,
+    TrialObject, trial_objects,
 };
 
 /// What files of manifests end in.
@@ -22,6 +21,26 @@ const FIRST_KINDS: [&str; 3] = [
     "ConstraintTemplate",
 ];
 
+/// What is compared: kinds that refuse, and what they need. What changes objects, makes others, excepts
+/// from policies or asks registries is not yet: that it did nothing would not be seen.
+const COMPARED_KINDS: [(&str, &str); 6] = [
+    ("kyverno.io", "ClusterPolicy"),
+    ("policies.kyverno.io", "ValidatingPolicy"),
+    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"),
+    (
+        "admissionregistration.k8s.io",
+        "ValidatingAdmissionPolicyBinding",
+    ),
+    ("templates.gatekeeper.sh", "ConstraintTemplate"),
+    ("constraints.gatekeeper.sh", "*"),
+];
+
+/// Kinds among them that refuse nothing by themselves.
+const HELPING_KINDS: [&str; 2] = ["ValidatingAdmissionPolicyBinding", "ConstraintTemplate"];
+
+/// What a rule of Kyverno's does instead of refusing.
+const OTHER_RULES: [&str; 3] = ["mutate", "generate", "verifyImages"];
+
 /// The policies of one folder.
 #[derive(Clone, Debug)]
 pub struct PolicySet {
@@ -33,10 +52,16 @@ impl PolicySet {
     /// Reads every manifest of a folder, and of those in it.
     ///
     /// # Errors
-    /// What is wrong with a file, with its place, and every object of a kind of which nobody knows
-    /// when it is in force.
+    /// What is wrong with a file, with its place, and every object of a kind that is not compared.
     pub fn read(folder: &Path) -> Result<Self, Error> {
         let mut manifests = read_folder(folder)?;
+        let policies = |one: &ObjectManifest| !HELPING_KINDS.contains(&one.kind());
+        if !manifests.iter().any(policies) {
+            return Err(Error::Policy {
+                path: folder.to_owned(),
+                fault: "there is no policy in it".into(),
+            });
+        }
         manifests.sort_by_key(|one| {
             let first = FIRST_KINDS.iter().position(|kind| one.kind() == *kind);
             first.unwrap_or(FIRST_KINDS.len())
@@ -52,6 +77,16 @@ impl PolicySet {
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The names of its policies: what a refusal names.
+    #[must_use]
+    pub fn policy_names(&self) -> BTreeSet<String> {
+        let policies = self
+            .manifests
+            .iter()
+            .filter(|one| !HELPING_KINDS.contains(&one.kind()));
+        policies.map(|one| one.name().to_owned()).collect()
     }
 
     fn objects(&self) -> impl Iterator<Item = &Value> {
@@ -72,23 +107,11 @@ impl PolicySet {
             });
             install.extend(serving.map(|addon| AddonInstall::usual_version(addon)));
         }
-        // Some of an addon's programs are asked for one by one.
-        for object in self.objects() {
-            for part in ADDONS.iter().filter(|addon| addon.part_of.is_some()) {
-                let mut more = install.clone();
-                more.insert(AddonInstall::usual_version(part));
-                if unserved_wish(object, &install).is_some()
-                    && unserved_wish(object, &more).is_none()
-                {
-                    install = more;
-                }
-            }
-        }
         install
     }
 }
 
-/// A scenario in which the objects are tried on both sets, each on a cluster that has nothing else,
+/// A scenario in which the objects are tried on both sets, one at a time where they share a cluster,
 /// and how its worlds belong together. Nothing is stored: every object is tried by dry run.
 ///
 /// `own` are objects to try beside those that the policies' words give.
@@ -175,11 +198,20 @@ fn read_folder(folder: &Path) -> Result<Vec<ObjectManifest>, Error> {
     while let Some(folder) = folders.pop() {
         for name in sorted_entries(&folder)? {
             let path = folder.join(&name);
-            // A link can lead back to where it is.
-            if path.is_dir() && !path.is_symlink() {
-                folders.push(path);
-            } else if MANIFEST_ENDINGS.iter().any(|ending| name.ends_with(ending)) {
-                all.extend(read_manifests(&path)?);
+            let is_manifest = MANIFEST_ENDINGS
+                .iter()
+                .any(|ending| name.to_lowercase().ends_with(ending));
+            match (path.is_dir(), is_manifest) {
+                // It can lead back to where it is.
+                (true, _) if path.is_symlink() => {
+                    return Err(Error::Policy {
+                        path,
+                        fault: "a link to a folder is not followed".into(),
+                    });
+                }
+                (true, _) => folders.push(path),
+                (false, true) => all.extend(read_manifests(&path)?),
+                (false, false) => {}
             }
         }
     }
@@ -202,6 +234,13 @@ fn check_object(one: &ObjectManifest) -> Result<(), Error> {
     if let Some(fault) = one.manifest_fault() {
         return refuse(format!("an object {fault}"));
     }
+    if !one.namespace().is_empty() {
+        return refuse(format!(
+            "{} `{}` names a namespace, and is tried in one of its own; leave it out",
+            one.kind(),
+            one.name()
+        ));
+    }
     if one.object.to_string().contains("$(") {
         return refuse(format!(
             "{} `{}` holds `$(`, which is a placeholder here",
@@ -214,13 +253,23 @@ fn check_object(one: &ObjectManifest) -> Result<(), Error> {
 
 fn check_policy(one: &ObjectManifest) -> Result<(), Error> {
     check_object(one)?;
-    let version = one.object["apiVersion"].as_str().unwrap_or_default();
-    if object_kind(version, one.kind()).is_some() {
-        return Ok(());
-    }
+    let (group, kind) = group_and_kind(&one.object);
+    let is_compared = COMPARED_KINDS
+        .iter()
+        .any(|(own_group, own)| *own_group == group && (*own == kind || *own == "*"));
+    let rules = one.object["spec"]["rules"].as_array();
+    let other_rule = rules.into_iter().flatten().find_map(|rule| {
+        let found = OTHER_RULES.into_iter().find(|key| !rule[*key].is_null());
+        found.filter(|_| group == "kyverno.io")
+    });
+    let fault = match (is_compared, other_rule) {
+        (true, None) => return Ok(()),
+        (true, Some(rule)) => format!("`{}` has a rule of the kind `{rule}`", one.name()),
+        (false, _) => format!("`{}` is a {kind} ({group})", one.name()),
+    };
     Err(Error::Policy {
         path: one.file.clone(),
-        fault: format!("nobody knows when a {} ({version}) is in force", one.kind()),
+        fault: format!("{fault}, which is not compared yet: only policies that refuse are"),
     })
 }
 
@@ -305,17 +354,6 @@ mod tests {
     }
 
     #[test]
-    fn the_programs_that_a_policy_needs_are_asked_for() {
-        let generating = LABELS.replace(
-            "validate: { message: x, pattern: { metadata: { labels: { team: '?*' } } } }",
-            "generate: { apiVersion: v1, kind: ConfigMap, name: x, namespace: y, data: {} }",
-        );
-        let set = PolicySet::read(folder(&[("p.yaml", &generating)]).path()).unwrap();
-        let names: Vec<&str> = set.installs().iter().map(|one| one.addon().name).collect();
-        assert!(names.contains(&"kyverno-controllers"), "{names:?}");
-    }
-
-    #[test]
     fn what_cannot_be_compared_is_refused_with_its_file() {
         let fault = |files: &[(&str, &str)]| {
             PolicySet::read(folder(files).path())
@@ -328,7 +366,7 @@ mod tests {
                 "a.yaml",
                 "apiVersion: x/v1\nkind: Odd\nmetadata: { name: x }\n"
             )])
-            .contains("when a Odd (x/v1) is in force")
+            .contains("`x` is a Odd (x), which is not compared yet")
         );
         assert!(fault(&[("a.yaml", "metadata: { name: x }\n")]).contains("names no `apiVersion`"));
         assert!(
@@ -336,6 +374,17 @@ mod tests {
                 .contains("placeholder")
         );
         assert!(fault(&[("a.yaml", "a: [\n")]).contains("a.yaml:"));
+        let generating = LABELS.replace("validate: { message: x,", "generate: { message: x,");
+        assert!(fault(&[("a.yaml", &generating)]).contains("a rule of the kind `generate`"));
+        let elsewhere = LABELS.replace("name: labels }", "name: labels, namespace: prod }");
+        assert!(fault(&[("a.yaml", &elsewhere)]).contains("names a namespace"));
+        let linked = folder(&[("a.yaml", LABELS)]);
+        std::os::unix::fs::symlink("/", linked.path().join("all")).unwrap();
+        let fault = PolicySet::read(linked.path()).unwrap_err().to_string();
+        assert!(
+            fault.contains("a link to a folder is not followed"),
+            "{fault}"
+        );
     }
 
     #[test]

@@ -81,17 +81,24 @@ fn compare_folders(
         .map(|path| read_objects(path))
         .collect::<Result<_, _>>()
         .map_err(|error| lint::unreadable_fault(&error))?;
-    let compared = PolicySet::read(old).and_then(|old| {
-        let new = PolicySet::read(new)?;
-        compare_policies(&old, &new, &own.concat())
-    });
-    let (loaded, pair) = compared.map_err(|error| lint::unreadable_fault(&error))?;
+    let real = |folder: &Path| folder.canonicalize().ok();
+    if real(old).is_some() && real(old) == real(new) {
+        return Err(CommandFault::usage(format!(
+            "`{}` is compared with itself",
+            old.display()
+        )));
+    }
+    let read = |folder| PolicySet::read(folder).map_err(|error| lint::unreadable_fault(&error));
+    let (first, second) = (read(old)?, read(new)?);
+    let (loaded, pair) = compare_policies(&first, &second, &own.concat())
+        .map_err(|error| lint::unreadable_fault(&error))?;
     let name = |folder: &Path| folder.display().to_string();
-    let report = ComparisonReport::new(name(old), name(new), ComparedDetail::Decision);
+    let names = [first.policy_names(), second.policy_names()];
+    let report = ComparisonReport::of_policies(name(old), name(new), names);
     compare_all(args, &vec![(Arc::new(loaded), vec![pair])], report)
 }
 
-/// Tries all of it in one run, both sides at the same time.
+/// Tries all of it in one run.
 fn compare_all(
     args: &CompareArguments,
     doubled: &DoubledScenarios,

@@ -1,10 +1,12 @@
 //! What two releases, or two sets of policies, answer differently: the cells that were decided
 //! otherwise first, then those with other detail.
 
+use std::collections::BTreeSet;
+
 use golden::{changed_lines, render_cell};
 use model::{
-    Answer, AnswerDetail, CellStatus, ComparedWorld, OutcomeCell, RecordedOutcome, Verdict,
-    WorldOutcome,
+    Answer, AnswerDetail, CellStatus, ComparedWorld, OutcomeCell, RecordedOutcome, Refuser,
+    Verdict, WorldOutcome,
 };
 use serde_json::{Value, json};
 
@@ -19,6 +21,9 @@ pub(crate) struct ComparisonReport {
     pub(crate) new: String,
     /// What counts as a difference.
     detail: ComparedDetail,
+    /// The policies of the first and the second that no refusal has named: nothing was shown of
+    /// them.
+    unproved: [BTreeSet<String>; 2],
     /// The scenarios that the releases concern, by id.
     pub(crate) scenarios: Vec<ScenarioComparison>,
     /// What worlds left behind.
@@ -77,8 +82,17 @@ impl ComparisonReport {
             old,
             new,
             detail,
+            unproved: Default::default(),
             scenarios: Vec::new(),
             leaks: Vec::new(),
+        }
+    }
+
+    /// That of two sets with these policies.
+    pub(crate) fn of_policies(old: String, new: String, names: [BTreeSet<String>; 2]) -> Self {
+        Self {
+            unproved: names,
+            ..Self::new(old, new, ComparedDetail::Decision)
         }
     }
 
@@ -91,7 +105,13 @@ impl ComparisonReport {
         };
         for pair in worlds {
             let side = |name: &String| outcome.worlds.get(name);
-            compared.add_world(self.detail, &pair.world, [side(&pair.old), side(&pair.new)]);
+            let sides = [side(&pair.old), side(&pair.new)];
+            compared.add_world(self.detail, &pair.world, sides);
+            for (unproved, side) in self.unproved.iter_mut().zip(sides) {
+                for name in refusing_policies(side) {
+                    unproved.remove(name);
+                }
+            }
         }
         self.scenarios.push(compared);
     }
@@ -105,7 +125,13 @@ impl ComparisonReport {
             CellDifference::Undecided { .. } => ExitReason::Broken,
         });
         let leaked = (!self.leaks.is_empty()).then_some(ExitReason::Leaked);
-        ExitReason::worst(each.chain(leaked))
+        let idle = self.shows_nothing().then_some(ExitReason::Broken);
+        ExitReason::worst(each.chain(leaked).chain(idle))
+    }
+
+    /// Whether there is a policy that may never have been asked.
+    fn shows_nothing(&self) -> bool {
+        self.unproved.iter().any(|names| !names.is_empty())
     }
 
     /// How it ends otherwise: a difference is what was asked for, and no fault.
@@ -124,6 +150,14 @@ impl ComparisonReport {
         }
         for leak in &self.leaks {
             out.push_str(&format!("\nleft behind: {leak}\n"));
+        }
+        for (name, policies) in [&self.old, &self.new].into_iter().zip(&self.unproved) {
+            for policy in policies {
+                out.push_str(&format!(
+                    "\nnothing is shown of `{policy}` in {name}: it refused no object; give one that it refuses \
+                     with --objects\n"
+                ));
+            }
         }
         let count = |is: fn(&CellDifference) -> bool| {
             let cells = self.scenarios.iter().flat_map(|one| &one.cells);
@@ -150,6 +184,7 @@ impl ComparisonReport {
             "old": self.old,
             "new": self.new,
             "scenarios": self.scenarios.iter().map(ScenarioComparison::json).collect::<Vec<_>>(),
+            "unproved": { "old": self.unproved[0], "new": self.unproved[1] },
             "leaked": self.leaks,
         })
     }
@@ -173,9 +208,27 @@ impl ScenarioComparison {
                 return;
             }
         };
-        for (step, cell) in old {
+        let extra = new
+            .iter()
+            .filter(|(step, _)| !old.iter().any(|(other, _)| other == step));
+        for (step, _) in extra {
+            self.cells.push(CellComparison {
+                step: (*step).to_owned(),
+                world: world.to_owned(),
+                difference: CellDifference::Undecided {
+                    why: "the first did not get to it".into(),
+                },
+            });
+        }
+        for (step, cell) in &old {
+            let (step, cell) = (*step, *cell);
             let other = new.iter().find(|(other, _)| *other == step);
             let difference = match other {
+                Some((_, other))
+                    if detail == ComparedDetail::Decision && is_masked(step, &old, &new) =>
+                {
+                    masked_difference(cell, other)
+                }
                 Some((_, other)) => cell_difference(detail, cell, other),
                 None => Some(CellDifference::Undecided {
                     why: "the second did not get to it".into(),
@@ -301,14 +354,23 @@ fn cell_difference(
             }
         }
     }
+    if detail == ComparedDetail::Decision {
+        let undecided = [old, new]
+            .into_iter()
+            .find(|cell| !is_decision(&cell.verdict));
+        if let Some(cell) = undecided {
+            let why = format!(
+                "{}: {}",
+                cell.verdict,
+                said_in_one_line(cell).unwrap_or_default()
+            );
+            return Some(CellDifference::Undecided { why });
+        }
+    }
     if !same_decision(detail, &old.verdict, &new.verdict) {
         let answer = |cell: &OutcomeCell| CellAnswer {
             verdict: cell.verdict.to_string(),
-            // Engines write several lines.
-            message: cell.detail.message.as_ref().map(|said| {
-                let words: Vec<&str> = said.split_whitespace().collect();
-                words.join(" ")
-            }),
+            message: said_in_one_line(cell),
         };
         return Some(CellDifference::Decided {
             old: answer(old),
@@ -320,6 +382,84 @@ fn cell_difference(
         verdict: old.verdict.to_string(),
         lines,
     })
+}
+
+/// Its message. Engines write several lines.
+fn said_in_one_line(cell: &OutcomeCell) -> Option<String> {
+    let said = cell.detail.message.as_ref()?;
+    Some(said.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// Whether a policy decided so, or none objected: what is not valid, or what the API server's own
+/// plugins refuse, was never asked about.
+fn is_decision(verdict: &Verdict) -> bool {
+    match verdict {
+        Verdict::Answered(Answer::Admitted) => true,
+        Verdict::Answered(Answer::Denied { by }) => !policies_of(by).is_empty(),
+        Verdict::Answered(_) | Verdict::Broken { .. } => false,
+    }
+}
+
+/// The policies that refused, where policies did.
+fn policies_of(by: &Refuser) -> Vec<&str> {
+    match by {
+        Refuser::Policy(name) => vec![name],
+        Refuser::Engine { policy, .. } => policy.split(',').map(str::trim).collect(),
+        Refuser::PodSecurity
+        | Refuser::Webhook(_)
+        | Refuser::FailingClosed(_)
+        | Refuser::RbacEscalation
+        | Refuser::CertificateApproval
+        | Refuser::CertificateSubjectRestriction
+        | Refuser::NodeRestriction
+        | Refuser::Plugin(_)
+        | Refuser::Quota(_)
+        | Refuser::DisruptionBudget
+        | Refuser::Kubelet(_)
+        | Refuser::Container(_)
+        | Refuser::Process(_)
+        | Refuser::Scheduler(_)
+        | Refuser::Controller(_) => Vec::new(),
+    }
+}
+
+/// Every policy that a refusal in this world names.
+fn refusing_policies(side: Option<&WorldOutcome>) -> Vec<&str> {
+    let cells = tried_cells(side).unwrap_or_default();
+    let refusals = cells
+        .into_iter()
+        .filter_map(|(_, cell)| match &cell.verdict {
+            Verdict::Answered(Answer::Denied { by }) => Some(policies_of(by)),
+            Verdict::Answered(_) | Verdict::Broken { .. } => None,
+        });
+    refusals.flatten().collect()
+}
+
+fn is_denied(cell: &OutcomeCell) -> bool {
+    matches!(cell.verdict, Verdict::Answered(Answer::Denied { .. }))
+}
+
+/// Whether the usual object, of which this one is a variant, is refused already on one side: then a
+/// refusal of the variant says nothing of what it changes.
+fn is_masked(step: &str, old: &[(&str, &OutcomeCell)], new: &[(&str, &OutcomeCell)]) -> bool {
+    let is_usual = |usual: &str| {
+        step.strip_prefix(usual)
+            .is_some_and(|rest| rest.starts_with('-'))
+            && !usual.starts_with("own-")
+    };
+    let mut all = old.iter().chain(new);
+    all.any(|(other, cell)| is_usual(other) && is_denied(cell))
+}
+
+/// Two answers to a variant of an object that is refused as it is.
+fn masked_difference(old: &OutcomeCell, new: &OutcomeCell) -> Option<CellDifference> {
+    if is_denied(old) && is_denied(new) {
+        return Some(CellDifference::Undecided {
+            why: "the usual object is refused as well; give one that is admitted with --objects"
+                .into(),
+        });
+    }
+    cell_difference(ComparedDetail::Decision, old, new)
 }
 
 /// Whether two verdicts are the same decision.
@@ -352,8 +492,6 @@ fn compared_text(detail: ComparedDetail, cell: &OutcomeCell) -> String {
 
 #[cfg(test)]
 mod tests {
-    use model::Refuser;
-
     use super::*;
 
     fn cell(verdict: Verdict, message: &str) -> OutcomeCell {
@@ -384,6 +522,7 @@ mod tests {
             old: "kubernetes@1.35".into(),
             new: "kubernetes@1.36".into(),
             detail: ComparedDetail::Whole,
+            unproved: Default::default(),
             scenarios: Vec::new(),
             leaks: Vec::new(),
         };
@@ -469,26 +608,117 @@ mod tests {
         assert_eq!(report.gate(), ExitReason::Broken);
     }
 
-    /// Another engine refuses under another name; that is the same decision. What it changes in the
-    /// object is not.
+    /// Another engine refuses under another name; that is the same decision.
     #[test]
     fn sets_of_policies_are_compared_by_what_they_decide() {
-        let denied = |by: Refuser, message: &str| cell(Answer::Denied { by }.into(), message);
-        let old = denied(Refuser::PodSecurity, "a");
-        let new = denied(Refuser::NodeRestriction, "b");
-        assert!(cell_difference(ComparedDetail::Whole, &old, &new).is_some());
-        assert_eq!(cell_difference(ComparedDetail::Decision, &old, &new), None);
-        let admits = cell_difference(ComparedDetail::Decision, &old, &admitted("b"));
+        let denied = |name: &str| {
+            cell(
+                Answer::Denied {
+                    by: Refuser::Policy(name.into()),
+                }
+                .into(),
+                name,
+            )
+        };
+        let compare = |old: &OutcomeCell, new: &OutcomeCell| {
+            cell_difference(ComparedDetail::Decision, old, new)
+        };
+        assert!(cell_difference(ComparedDetail::Whole, &denied("a"), &denied("b")).is_some());
+        assert_eq!(compare(&denied("a"), &denied("b")), None);
+        let admits = compare(&denied("a"), &admitted("b"));
         assert!(
             matches!(admits, Some(CellDifference::Decided { .. })),
             "{admits:?}"
         );
-        let mut changed = admitted("a");
-        changed.detail.changed = vec!["/spec/hostPID: true -> false".into()];
-        let detail = cell_difference(ComparedDetail::Decision, &admitted("b"), &changed);
+        // Nobody asked a policy about these.
+        for by in [Refuser::PodSecurity, Refuser::FailingClosed("w".into())] {
+            let other = cell(Answer::Denied { by }.into(), "a");
+            let shown = compare(&other, &other);
+            assert!(
+                matches!(shown, Some(CellDifference::Undecided { .. })),
+                "{shown:?}"
+            );
+        }
+        let invalid = cell(Answer::Invalid.into(), "a");
+        let shown = compare(&invalid, &invalid);
         assert!(
-            matches!(detail, Some(CellDifference::Detail { .. })),
-            "{detail:?}"
+            matches!(shown, Some(CellDifference::Undecided { .. })),
+            "{shown:?}"
+        );
+    }
+
+    #[test]
+    fn a_policy_that_refused_nothing_is_not_shown() {
+        let names = || {
+            [
+                BTreeSet::from(["a".to_owned()]),
+                BTreeSet::from(["b".to_owned(), "c".to_owned()]),
+            ]
+        };
+        let denied = |name: &str| {
+            cell(
+                Answer::Denied {
+                    by: Refuser::Policy(name.into()),
+                }
+                .into(),
+                name,
+            )
+        };
+        let outcome = |old, new| RecordedOutcome {
+            id: "compare/policies".into(),
+            worlds: [("old", old), ("new", new)]
+                .into_iter()
+                .map(|(name, cell)| {
+                    let cells = [("pod".to_owned(), cell)].into_iter().collect();
+                    (name.to_owned(), WorldOutcome::Tried(cells))
+                })
+                .collect(),
+        };
+        let pair = ComparedWorld {
+            world: "policies".into(),
+            old: "old".into(),
+            new: "new".into(),
+        };
+        let mut proved = ComparisonReport::of_policies("o".into(), "n".into(), names());
+        proved.add_scenario(
+            &outcome(denied("a"), denied("b")),
+            std::slice::from_ref(&pair),
+        );
+        assert_eq!(proved.gate(), ExitReason::Broken, "nothing is shown of `c`");
+        assert!(
+            proved.text().contains("nothing is shown of `c` in n"),
+            "{}",
+            proved.text()
+        );
+        proved.add_scenario(&outcome(denied("a"), denied("c")), &[pair]);
+        assert_eq!(proved.gate(), ExitReason::Passed);
+    }
+
+    #[test]
+    fn a_variant_of_what_is_refused_anyway_is_undecided() {
+        let denied = cell(
+            Answer::Denied {
+                by: Refuser::Policy("a".into()),
+            }
+            .into(),
+            "a",
+        );
+        let usual = admitted("a");
+        let cells = |usual| vec![("pod", usual), ("pod-root", &denied), ("podium", &denied)];
+        let (refused, fine) = (cells(&denied), cells(&usual));
+        assert!(is_masked("pod-root", &refused, &fine));
+        assert!(!is_masked("pod-root", &fine, &fine));
+        assert!(!is_masked("podium", &refused, &fine));
+        assert!(!is_masked("pod", &refused, &fine));
+        let shown = masked_difference(&denied, &denied);
+        assert!(
+            matches!(shown, Some(CellDifference::Undecided { .. })),
+            "{shown:?}"
+        );
+        let shown = masked_difference(&denied, &usual);
+        assert!(
+            matches!(shown, Some(CellDifference::Decided { .. })),
+            "{shown:?}"
         );
     }
 }

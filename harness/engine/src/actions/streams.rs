@@ -1,11 +1,13 @@
 //! The streams of a pod beside those of a command: of the program that a container runs
 //! (`pods/attach`), and of a port (`pods/portforward`).
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use api::{ApiCall, ApiExchange, REPLIES_WITHIN};
 use futures::{SinkExt, StreamExt};
 use model::{ApiReply, AttachPod, ForwardPort, ReplyContext, StreamTalk, Verdict};
+use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
@@ -21,7 +23,9 @@ const PORT_PROTOCOL: &str = "v4.channel.k8s.io";
 struct OpenedStreams<'a> {
     protocol: &'a str,
     /// The channels on which the other end speaks.
-    heard: [u8; 2],
+    heard: &'static [u8],
+    /// The channel on which the end of a command is told, where there is one.
+    status: Option<u8>,
     /// How many bytes each channel begins with that are not the other end's.
     preamble: usize,
     talk: Option<StreamTalk>,
@@ -31,8 +35,10 @@ struct OpenedStreams<'a> {
 #[derive(Debug, Default)]
 struct HeardBytes {
     bytes: Vec<u8>,
+    /// How the command ended, as it was told.
+    status: Vec<u8>,
     /// How much of each channel's preamble has come.
-    begun: [usize; 2],
+    begun: BTreeMap<u8, usize>,
 }
 
 /// The channel on which the other end is spoken to.
@@ -52,7 +58,8 @@ pub(super) async fn attach_pod(
     }
     let streams = OpenedStreams {
         protocol: COMMAND_PROTOCOL,
-        heard: [1, 2],
+        heard: &[1, 2],
+        status: Some(3),
         preamble: 0,
         talk: filled_talk(cx, attach.talk.as_ref()),
     };
@@ -68,7 +75,8 @@ pub(super) async fn forward_port(
     let streams = OpenedStreams {
         protocol: PORT_PROTOCOL,
         // The data, and what went wrong. Each begins with the number of the port.
-        heard: [0, 1],
+        heard: &[0, 1],
+        status: None,
         preamble: 2,
         talk: filled_talk(cx, forward.talk.as_ref()),
     };
@@ -155,6 +163,9 @@ impl OpenedStreams<'_> {
         let spoken = self.speak(&mut socket, talk, &mut heard);
         let ended = tokio::time::timeout(within, spoken).await;
         let _ = socket.close(None).await;
+        if let Some(fault) = heard.told_fault() {
+            return Err(Error::no_reply(fault));
+        }
         match ended {
             Ok(Ok(())) => Ok(heard.bytes),
             Ok(Err(why)) => Err(why),
@@ -183,11 +194,22 @@ impl OpenedStreams<'_> {
                 .map_err(Error::lost_connection)?;
         }
         while !heard.holds(&talk.until) {
+            if heard.bytes.len() >= LONGEST_TALK {
+                return Err(Error::no_reply(format!(
+                    "`{}` is not in the first MiB of what was said",
+                    talk.until
+                )));
+            }
             match socket.next().await {
                 Some(Ok(Message::Binary(frame))) => self.take_frame(&frame, heard),
-                None | Some(Ok(Message::Close(_))) => break,
+                None | Some(Ok(Message::Close(_))) => {
+                    return Err(Error::no_reply(format!(
+                        "the other end closed before it said `{}`; what it said: {}",
+                        talk.until,
+                        String::from_utf8_lossy(&heard.bytes).trim()
+                    )));
+                }
                 Some(Ok(_)) => {}
-                Some(Err(_)) if !heard.bytes.is_empty() => break,
                 Some(Err(fault)) => return Err(Error::lost_connection(fault)),
             }
         }
@@ -198,14 +220,17 @@ impl OpenedStreams<'_> {
         let Some((channel, bytes)) = frame.split_first() else {
             return;
         };
-        let Some(index) = self.heard.iter().position(|one| one == channel) else {
-            return;
-        };
-        let missing = self.preamble.saturating_sub(heard.begun[index]);
+        let begun = heard.begun.entry(*channel).or_default();
+        let missing = self.preamble.saturating_sub(*begun);
         let (before, said) = bytes.split_at(missing.min(bytes.len()));
-        heard.begun[index] += before.len();
-        let room = LONGEST_TALK.saturating_sub(heard.bytes.len());
-        heard.bytes.extend_from_slice(&said[..room.min(said.len())]);
+        *begun += before.len();
+        let kept = match *channel {
+            status if self.status == Some(status) => &mut heard.status,
+            said if self.heard.contains(&said) => &mut heard.bytes,
+            _ => return,
+        };
+        let room = LONGEST_TALK.saturating_sub(kept.len());
+        kept.extend_from_slice(&said[..room.min(said.len())]);
     }
 }
 
@@ -213,6 +238,23 @@ impl OpenedStreams<'_> {
 const LONGEST_TALK: usize = 1 << 20;
 
 impl HeardBytes {
+    /// What the `Status` of its end says that went wrong.
+    fn told_fault(&self) -> Option<String> {
+        let text = String::from_utf8_lossy(&self.status);
+        let text = text.trim();
+        if text.is_empty() {
+            return None;
+        }
+        match serde_json::from_str::<Value>(text) {
+            Ok(status) if status["status"] == "Success" => None,
+            Ok(status) => {
+                let message = status["message"].as_str().unwrap_or(text);
+                Some(format!("the other end failed: {message}"))
+            }
+            Err(_) => Some(format!("the other end failed: {text}")),
+        }
+    }
+
     fn holds(&self, text: &str) -> bool {
         String::from_utf8_lossy(&self.bytes).contains(text)
     }
@@ -227,7 +269,8 @@ mod tests {
     fn port(until: &str) -> OpenedStreams<'static> {
         OpenedStreams {
             protocol: PORT_PROTOCOL,
-            heard: [0, 1],
+            heard: &[0, 1],
+            status: None,
             preamble: 2,
             talk: Some(StreamTalk {
                 send: Some("ping".into()),
@@ -268,8 +311,11 @@ mod tests {
         assert_eq!(heard.unwrap(), b"pong");
         assert_eq!(asked, b"\x00ping");
         let refused: [&[u8]; 2] = [b"\x00\x90\x1f", b"\x01\x90\x1fconnection refused"];
-        let (heard, _) = heard_of(&port("pong"), &refused, true).await;
+        let (heard, _) = heard_of(&port("refused"), &refused, true).await;
         assert_eq!(heard.unwrap(), b"connection refused");
+        let (heard, _) = heard_of(&port("pong"), &refused, true).await;
+        let why = heard.unwrap_err().to_string();
+        assert!(why.contains("closed before it said `pong`"), "{why}");
     }
 
     #[tokio::test]
@@ -284,16 +330,26 @@ mod tests {
     fn channels_of_no_program_are_left_out() {
         let streams = OpenedStreams {
             protocol: COMMAND_PROTOCOL,
-            heard: [1, 2],
+            heard: &[1, 2],
+            status: Some(3),
             preamble: 0,
             talk: None,
         };
         let mut heard = HeardBytes::default();
-        let frames: [&[u8]; 5] = [b"\x01out", b"\x02err", b"\x03{}", b"", b"\x00in"];
+        let success: &[u8] = br#"{"status":"Success"}"#;
+        let told = [b"\x03", success].concat();
+        let frames: [&[u8]; 5] = [b"\x01out", b"\x02err", &told, b"", b"\x00in"];
         for frame in frames {
             streams.take_frame(frame, &mut heard);
         }
         assert_eq!(heard.bytes, b"outerr");
         assert!(heard.holds("ter") && !heard.holds("in"));
+        assert_eq!(heard.told_fault(), None);
+        heard.status = br#"{"status":"Failure","message":"no such container"}"#.to_vec();
+        let fault = heard.told_fault();
+        assert_eq!(
+            fault.as_deref(),
+            Some("the other end failed: no such container")
+        );
     }
 }

@@ -86,10 +86,6 @@ const CONTAINER_VARIANTS: &[ObjectVariant] = &[
         &[("/securityContext/seLinuxOptions", r#"{"type": "spc_t"}"#)],
     ),
     (
-        "proc-unmasked",
-        &[("/securityContext/procMount", r#""Unmasked""#)],
-    ),
-    (
         "writable-root",
         &[("/securityContext/readOnlyRootFilesystem", "false")],
     ),
@@ -134,6 +130,14 @@ const SPEC_VARIANTS: &[ObjectVariant] = &[
     ("host-pid", &[("/hostPID", "true")]),
     ("host-ipc", &[("/hostIPC", "true")]),
     ("host-users", &[("/hostUsers", "false")]),
+    // Without a user namespace the API server takes it from nobody.
+    (
+        "proc-unmasked",
+        &[
+            ("/hostUsers", "false"),
+            ("/containers/0/securityContext/procMount", r#""Unmasked""#),
+        ],
+    ),
     (
         "host-path",
         &[("/volumes", r#"[{"name": "v", "hostPath": {"path": "/"}}]"#)],
@@ -215,7 +219,6 @@ const SPEC_VARIANTS: &[ObjectVariant] = &[
         &[("/automountServiceAccountToken", "true")],
     ),
     ("token-unsaid", &[("/automountServiceAccountToken", "null")]),
-    ("other-account", &[("/serviceAccountName", r#""trial""#)]),
     (
         "every-toleration",
         &[("/tolerations", r#"[{"operator": "Exists"}]"#)],
@@ -335,7 +338,7 @@ fn look_alike(image: &str) -> String {
 fn in_controller(kind: &str, name: &str, pod: &Value) -> TrialObject {
     let template =
         json!({ "metadata": {"labels": pod["metadata"]["labels"]}, "spec": pod["spec"] });
-    let selector = json!({ "matchLabels": {"app": "trial"} });
+    let selector = json!({ "matchLabels": {"app": pod["metadata"]["labels"]["app"]} });
     let ending = |mut template: Value| {
         template["spec"]["restartPolicy"] = json!("Never");
         json!({ "template": template })

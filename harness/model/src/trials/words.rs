@@ -15,6 +15,9 @@ const OTHER_IMAGE: &str = "registry.example.com/trial:1.0";
 /// The keys whose lists hold kinds or resources.
 const KIND_KEYS: [&str; 2] = ["kinds", "resources"];
 
+/// What of a policy names nothing that it is about.
+const NOT_ITS_RULES: [&str; 4] = ["apiVersion", "kind", "metadata", "status"];
+
 /// What a set of policies names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PolicyWords {
@@ -32,7 +35,10 @@ impl PolicyWords {
     pub fn of_policies<'a>(policies: impl IntoIterator<Item = &'a Value>) -> Self {
         let mut words = Self::default();
         for policy in policies {
-            words.read_value("", &policy["spec"]);
+            let own = policy.as_object().into_iter().flatten();
+            for (key, value) in own.filter(|(key, _)| !NOT_ITS_RULES.contains(&key.as_str())) {
+                words.read_value(key, value);
+            }
         }
         words
     }
@@ -112,9 +118,7 @@ impl PolicyWords {
                     self.read_labels(fields);
                 }
                 for (key, value) in fields {
-                    // `(image)` and `=(image)` are Kyverno's anchors.
-                    let bare = key.trim_matches(['=', '^', '+', '<', 'X', '(', ')']);
-                    self.read_value(bare, value);
+                    self.read_value(bare_key(key), value);
                 }
             }
             Value::Array(items) => {
@@ -122,6 +126,13 @@ impl PolicyWords {
                     match item {
                         Value::String(word) if KIND_KEYS.contains(&key) => {
                             self.kinds.insert(kind_word(word));
+                        }
+                        // Parameters of a constraint are a list of keys.
+                        Value::String(word) if key == "labels" => self.add_label(word, None),
+                        Value::Object(fields) if key == "labels" => {
+                            if let Some(word) = fields.get("key").and_then(Value::as_str) {
+                                self.add_label(word, None);
+                            }
                         }
                         other => self.read_value(key, other),
                     }
@@ -132,12 +143,17 @@ impl PolicyWords {
         }
     }
 
-    /// Labels of a pattern or a selector.
+    /// Labels of a pattern.
     fn read_labels(&mut self, fields: &Map<String, Value>) {
         for (key, value) in fields {
-            let value = value.as_str().filter(|text| is_plain(text));
-            self.labels
-                .insert(key.clone(), value.unwrap_or(ANY_VALUE).to_owned());
+            self.add_label(bare_key(key), value.as_str());
+        }
+    }
+
+    fn add_label(&mut self, key: &str, value: Option<&str>) {
+        if is_label_key(key) {
+            let value = value.filter(|text| is_plain(text)).unwrap_or(ANY_VALUE);
+            self.labels.insert(key.to_owned(), value.to_owned());
         }
     }
 
@@ -150,9 +166,11 @@ impl PolicyWords {
                     || text.contains(&format!("{quoted}\" in ")))
                     && text.contains("labels");
             if names_label {
-                self.labels
-                    .entry(quoted.to_owned())
-                    .or_insert_with(|| ANY_VALUE.into());
+                if is_label_key(quoted) {
+                    self.labels
+                        .entry(quoted.to_owned())
+                        .or_insert_with(|| ANY_VALUE.into());
+                }
             } else if let Some(image) = image_of(quoted) {
                 self.image.get_or_insert(image);
             }
@@ -176,9 +194,30 @@ fn kind_word(word: &str) -> String {
     named.or(parts.first()).unwrap_or(&word).to_lowercase()
 }
 
+/// A key of a pattern without Kyverno's anchors: `(image)`, `=(image)`, `+(team)`.
+fn bare_key(key: &str) -> &str {
+    match key.split_once('(') {
+        Some(("" | "=" | "^" | "+" | "<" | "X", rest)) => rest.strip_suffix(')').unwrap_or(key),
+        Some(_) | None => key,
+    }
+}
+
+/// Whether a label can have it as its key (`kubernetes.io/name`).
+fn is_label_key(key: &str) -> bool {
+    let (prefix, name) = key.rsplit_once('/').unwrap_or(("a", key));
+    let is_host = prefix.len() <= 253
+        && prefix
+            .bytes()
+            .all(|one| one.is_ascii_lowercase() || one.is_ascii_digit() || b"-.".contains(&one));
+    is_host && is_plain(name)
+}
+
 /// Whether a label can have it as its value, and no pattern is in it.
 fn is_plain(text: &str) -> bool {
-    !text.is_empty()
+    let ends = |one: Option<char>| one.is_some_and(|one| one.is_ascii_alphanumeric());
+    text.len() <= 63
+        && ends(text.chars().next())
+        && ends(text.chars().next_back())
         && text
             .chars()
             .all(|one| one.is_ascii_alphanumeric() || "-_.".contains(one))
@@ -263,6 +302,22 @@ mod tests {
             expression.images()[0],
             "registry.corp.example/team/trial:1.0"
         );
+    }
+
+    #[test]
+    fn only_what_can_be_a_label_becomes_one() {
+        let anchors = words(
+            json!({"rules": [{"mutate": {"patchStrategicMerge": {"metadata": {"labels": {
+            "+(team)": "x", "(tier)": "a-*", "?*": "y", "-bad": "z"}}}}}]}),
+        );
+        let wanted = json!({"app": "trial", "team": "x", "tier": "trial"});
+        assert_eq!(anchors.metadata()["labels"], wanted);
+        let constraint = words(
+            json!({"parameters": {"labels": [{"key": "owner", "allowedRegex": "^[a-z]+$"}]}}),
+        );
+        assert_eq!(constraint.metadata()["labels"]["owner"], "trial");
+        let list = words(json!({"parameters": {"labels": ["owner", "team"]}}));
+        assert_eq!(list.metadata()["labels"]["team"], "trial");
     }
 
     #[test]
