@@ -6,7 +6,7 @@ use super::{FindingPlace, LintNotes};
 use crate::addons::{plain_registry, registry, sigstore};
 use crate::image::{ImageSigner, ImageVerifier, StatementPredicate};
 use crate::names::{image_of, placeholder_names};
-use crate::{Action, ImageName, LoadedScenario, ScenarioWorld, includes_addon};
+use crate::{Action, Answer, ImageName, LoadedScenario, ScenarioWorld, includes_addon};
 
 /// How the names of policies end that cosign can read.
 const POLICY_ENDINGS: [&str; 2] = [".rego", ".cue"];
@@ -26,6 +26,7 @@ impl LintNotes<'_> {
         }
         self.check_documents();
         self.check_policies();
+        self.check_read_policies();
     }
 
     /// What the steps use has to be there in every world.
@@ -91,6 +92,40 @@ impl LintNotes<'_> {
                 format!("step `{}` {what}", step.id),
                 "`policy: NAME.rego` goes with a `type`, and with cosign",
             );
+        }
+    }
+
+    /// cosign says of a policy that it cannot read what it says of one that refuses.
+    fn check_read_policies(&mut self) {
+        let scenario = &self.loaded.scenario;
+        let mut admitting = BTreeSet::new();
+        for world in scenario.worlds.keys() {
+            for step in scenario.steps_in(world) {
+                if let (Action::Verify(verify), Some(Answer::Verified)) =
+                    (&step.action, step.intended_verdict(world))
+                {
+                    admitting.extend(verify.policy.as_deref());
+                }
+            }
+        }
+        for step in &scenario.steps {
+            let Action::Verify(verify) = &step.action else {
+                continue;
+            };
+            let unread = verify
+                .policy
+                .as_deref()
+                .filter(|file| !admitting.contains(file));
+            if let Some(file) = unread {
+                self.add_finding(
+                    FindingPlace::InStep(step, file),
+                    format!(
+                        "step `{}` asks the policy `{file}`, which no step shows to be readable",
+                        step.id
+                    ),
+                    "add a step in which it admits something: `expect: verified`",
+                );
+            }
         }
     }
 
@@ -287,8 +322,14 @@ mod tests {
             let text = format!(
                 "{HEAD}install: [registry]\nworlds: {{ bare: {{}} }}\nsteps:\n\
                  - {{ id: a, do: {{ build: {{ image: app }} }}, expect: done }}\n\
-                 - {{ id: b, do: {{ verify: {{ image: app, by: {{ key: k }}, {more} }} }}, expect: verified }}\n"
+                 - {{ id: b, do: {{ verify: {{ image: app, by: {{ key: k }}, {more} }} }}, expect: EXPECTED }}\n"
             );
+            let (more_text, refused) = (
+                text.contains("a.rego, refused"),
+                "{ verification-failed: { why: refused-by-policy } }",
+            );
+            let text = text.replace("a.rego, refused", "a.rego");
+            let text = text.replace("EXPECTED", if more_text { refused } else { "verified" });
             fs::write(dir.join("scenario.yaml"), text).unwrap();
             let library = ScenarioLibrary::open(folder.path()).unwrap();
             assert!(library.faults.is_empty(), "{:?}", library.faults);
@@ -296,6 +337,11 @@ mod tests {
             found.map(|one| one.what).collect::<Vec<_>>().join("\n")
         };
         assert_eq!(of("type: custom, policy: a.rego"), "");
+        let unread = of("type: custom, policy: a.rego, refused");
+        assert!(
+            unread.contains("which no step shows to be readable"),
+            "{unread}"
+        );
         assert!(of("policy: a.rego").contains("about a signature"));
         assert!(of("type: custom, with: own, policy: a.rego").contains("second reader"));
         assert!(of("type: custom, policy: a.txt").contains("neither `.rego` nor `.cue`"));
