@@ -131,18 +131,6 @@ impl ReleasePair {
         }
     }
 
-    /// The first.
-    #[must_use]
-    pub fn old(&self) -> &ComparedRelease {
-        &self.old
-    }
-
-    /// The second.
-    #[must_use]
-    pub fn new_release(&self) -> &ComparedRelease {
-        &self.new
-    }
-
     /// `loaded` with two worlds for each of its own that the releases concern, and how they belong
     /// together. Where they concern none, there is no world in it.
     ///

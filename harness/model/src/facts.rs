@@ -25,6 +25,8 @@ pub struct ActionFacts<'a> {
     pub needs: BTreeSet<Capability>,
     /// The image that it is about.
     pub image: Option<&'a ImageName>,
+    /// The bill of materials that it uses.
+    pub document: Option<&'a str>,
     /// The target of the connection that it opens.
     pub connects_to: Option<&'a str>,
     /// What its answer may change to by itself.
@@ -77,7 +79,7 @@ impl Action {
     pub fn facts(&self) -> ActionFacts<'_> {
         let (mut reads, mut texts, mut needs) = (Vec::new(), Vec::new(), Vec::new());
         let (mut image, mut settles) = (None, AnswerSettling::AtOnce);
-        let mut connects_to = None;
+        let (mut document, mut connects_to) = (None, None);
         let mut starts_api_server = false;
         let mut tells_of_everybody = false;
         let writes = match self {
@@ -169,7 +171,10 @@ impl Action {
                 image: about,
                 ..
             }) => {
-                texts = predicate_file(predicate).into_iter().collect();
+                match predicate {
+                    StatementPredicate::File(file) => texts = vec![file.as_str()],
+                    StatementPredicate::Sbom(name) => document = Some(name.as_str()),
+                }
                 image = Some(about);
                 ActionWrites::Images
             }
@@ -191,12 +196,17 @@ impl Action {
             | Self::Tamper(TamperImage { image: about, .. })
             | Self::Corrupt(SpoilAttached { image: about, .. })
             | Self::Sbom(WriteSbom { image: about, .. })
-            | Self::Attach(AttachSbom { image: about, .. })
             | Self::Sign(SignImage { image: about, .. }) => {
                 image = Some(about);
                 ActionWrites::Images
             }
-            Self::Scan(_) => {
+            Self::Attach(AttachSbom { image: about, sbom }) => {
+                image = Some(about);
+                document = Some(sbom.as_str());
+                ActionWrites::Images
+            }
+            Self::Scan(scan) => {
+                document = Some(scan.sbom.as_str());
                 needs = vec![Capability::HostTools];
                 ActionWrites::Nothing
             }
@@ -258,6 +268,7 @@ impl Action {
             writes,
             needs: needs.into_iter().collect(),
             image,
+            document,
             connects_to,
             settles,
             starts_api_server,
@@ -342,13 +353,6 @@ fn of_place(place: &LeakPlace) -> Option<Capability> {
         LeakPlace::PodLog(_) => Some(A_NODE),
         LeakPlace::Image(_) => Some(Capability::HostTools),
         LeakPlace::Events | LeakPlace::Field { .. } | LeakPlace::Reply(_) => None,
-    }
-}
-
-fn predicate_file(predicate: &StatementPredicate) -> Option<&str> {
-    match predicate {
-        StatementPredicate::File(file) => Some(file),
-        StatementPredicate::Sbom(_) => None,
     }
 }
 

@@ -106,9 +106,11 @@ pub use names::{PlaceholderValues, is_address, named_placeholders};
 pub use node::{NodeChange, NodeMatch, ReadyStatus};
 pub use nodeless::needs_no_node;
 pub use origin::AnswerOrigin;
-pub use outcome::{AnswerDetail, CellStatus, OutcomeCell, RecordedOutcome, WorldOutcome};
+pub use outcome::{
+    AnswerDetail, CellStatus, OutcomeCell, RecordedOutcome, WorldCells, WorldOutcome,
+};
 pub use plugin::Plugin;
-pub use policy_set::{PolicySet, compare_policies, read_objects};
+pub use policy_set::{ComparedPolicies, PolicySet, compare_policies, read_objects};
 pub use process_status::{ProcessState, ProcessStatus};
 pub use processes::{lasting_processes, logged_processes};
 pub use read::{read_message, read_reply};

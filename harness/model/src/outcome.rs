@@ -14,12 +14,15 @@ pub struct RecordedOutcome {
     pub worlds: IndexMap<String, WorldOutcome>,
 }
 
+/// The cells of a world that was tried, by step id, in the file's order.
+pub type WorldCells = IndexMap<String, OutcomeCell>;
+
 /// What a run recorded of one world of one scenario.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WorldOutcome {
-    /// Every step was tried; its cells by step id, in the file's order.
-    Tried(IndexMap<String, OutcomeCell>),
+    /// Every step was tried.
+    Tried(WorldCells),
     /// The world could not be set up, so no step was tried.
     Broken {
         /// The reason.

@@ -14,13 +14,6 @@ use crate::{
 /// What files of manifests end in.
 const MANIFEST_ENDINGS: [&str; 3] = [".yaml", ".yml", ".json"];
 
-/// What is made before its kind can be used, and what it lives in.
-const FIRST_KINDS: [&str; 3] = [
-    "Namespace",
-    "CustomResourceDefinition",
-    "ConstraintTemplate",
-];
-
 /// What is compared: kinds that refuse, and what they need. What changes objects, makes others, excepts
 /// from policies or asks registries is not yet: that it did nothing would not be seen.
 const COMPARED_KINDS: [(&str, &str); 6] = [
@@ -62,21 +55,13 @@ impl PolicySet {
                 fault: "there is no policy in it".into(),
             });
         }
-        manifests.sort_by_key(|one| {
-            let first = FIRST_KINDS.iter().position(|kind| one.kind() == *kind);
-            first.unwrap_or(FIRST_KINDS.len())
-        });
+        // It makes the kinds of the constraints.
+        manifests.sort_by_key(|one| one.kind() != "ConstraintTemplate");
         manifests.iter().try_for_each(check_policy)?;
         Ok(Self {
             folder: folder.to_owned(),
             manifests,
         })
-    }
-
-    /// Its folder, as it was named.
-    #[must_use]
-    pub fn folder(&self) -> &Path {
-        &self.folder
     }
 
     /// The names of its policies: what a refusal names.
@@ -111,8 +96,19 @@ impl PolicySet {
     }
 }
 
-/// A scenario in which the objects are tried on both sets, one at a time where they share a cluster,
-/// and how its worlds belong together. Nothing is stored: every object is tried by dry run.
+/// Two sets of policies, ready to be tried.
+#[derive(Clone, Debug)]
+pub struct ComparedPolicies {
+    /// A scenario in which the objects are tried on both sets, one set at a time where they share a
+    /// cluster. Nothing is stored: every object is tried by dry run.
+    pub loaded: LoadedScenario,
+    /// How its worlds belong together.
+    pub worlds: ComparedWorld,
+    /// Of each step that tries a variant of an object, the step that tries the object as it is.
+    pub usual: BTreeMap<String, String>,
+}
+
+/// The objects that the policies' words give, on both sets.
 ///
 /// `own` are objects to try beside those that the policies' words give.
 ///
@@ -122,7 +118,7 @@ pub fn compare_policies(
     old: &PolicySet,
     new: &PolicySet,
     own: &[ObjectManifest],
-) -> Result<(LoadedScenario, ComparedWorld), Error> {
+) -> Result<ComparedPolicies, Error> {
     let words = PolicyWords::of_policies(old.objects().chain(new.objects()));
     let mut trials = own_trials(own);
     trials.extend(trial_objects(&words));
@@ -154,7 +150,14 @@ pub fn compare_policies(
         "worlds": { "old": world(old, "old.yaml"), "new": world(new, "new.yaml") },
         "steps": trials.iter().map(step).collect::<Vec<_>>(),
     });
-    for TrialObject { name, object } in trials {
+    let mut usual_steps = BTreeMap::new();
+    for trial in trials {
+        let TrialObject {
+            name,
+            variant_of,
+            object,
+        } = trial;
+        usual_steps.extend(variant_of.map(|usual| (name.clone(), usual)));
         let file = dir.join(format!("{name}.yaml"));
         manifests.insert(
             format!("{name}.yaml"),
@@ -170,12 +173,15 @@ pub fn compare_policies(
         text,
         manifests,
     };
-    let pair = ComparedWorld {
-        world: "policies".into(),
-        old: "old".into(),
-        new: "new".into(),
-    };
-    Ok((loaded, pair))
+    Ok(ComparedPolicies {
+        loaded,
+        worlds: ComparedWorld {
+            world: "policies".into(),
+            old: "old".into(),
+            new: "new".into(),
+        },
+        usual: usual_steps,
+    })
 }
 
 /// The objects that a file holds, or every file of a folder.
@@ -291,6 +297,7 @@ fn own_trials(own: &[ObjectManifest]) -> Vec<TrialObject> {
         name: format!("own-{}-{}-{}", nth + 1, word(one.kind()), word(one.name()))
             .trim_end_matches('-')
             .to_owned(),
+        variant_of: None,
         object: one.object.clone(),
     });
     each.collect()
@@ -324,7 +331,11 @@ mod tests {
              validations: [{ expression: \"'team' in object.metadata.labels\" }] }\n",
         )]);
         let sets = [&old, &new].map(|one| PolicySet::read(one.path()).unwrap());
-        let (loaded, pair) = compare_policies(&sets[0], &sets[1], &[]).unwrap();
+        let ComparedPolicies {
+            loaded,
+            worlds: pair,
+            usual,
+        } = compare_policies(&sets[0], &sets[1], &[]).unwrap();
         let installs = |world: &str| {
             let world = &loaded.scenario.worlds[world];
             let installs = loaded.scenario.world_installs(world);
@@ -348,6 +359,12 @@ mod tests {
             "{steps:?}"
         );
         assert!(loaded.scenario.steps.iter().all(|step| step.dry_run));
+        for (variant, as_it_is) in [("pod-root", "pod"), ("cronjob-pod-root", "cronjob-pod")] {
+            assert_eq!(usual.get(variant).map(String::as_str), Some(as_it_is));
+        }
+        assert!(
+            !usual.contains_key("pod") && usual.values().all(|one| steps.contains(&one.as_str()))
+        );
         for name in loaded.referenced() {
             assert!(loaded.manifests.contains_key(&name), "{name}");
         }

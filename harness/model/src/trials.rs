@@ -18,6 +18,8 @@ pub use words::PolicyWords;
 pub struct TrialObject {
     /// Its name among the others: lower case, digits and dashes.
     pub name: String,
+    /// The one of which it is a variant, by its name.
+    pub variant_of: Option<String>,
     /// The object.
     pub object: Value,
 }
@@ -141,11 +143,16 @@ pub fn trial_objects(words: &PolicyWords) -> Vec<TrialObject> {
         for (variant, changes) in *variants {
             all.push(TrialObject {
                 name: format!("{name}-{variant}"),
+                variant_of: Some(name.clone()),
                 object: changed_object(&object, changes),
             });
         }
-        all.extend(words.without_labels(&name, &object, "/metadata"));
-        all.push(TrialObject { name, object });
+        all.extend(words.without_labels(&name, &object));
+        all.push(TrialObject {
+            name,
+            variant_of: None,
+            object,
+        });
     }
     all
 }

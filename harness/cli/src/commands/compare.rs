@@ -4,22 +4,19 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ::components::kubernetes_component;
-use cluster::ClusterProvider;
 use model::{
-    ComparedRelease, ComparedWorld, LoadedScenario, ObjectManifest, PolicySet, ReleasePair,
-    compare_policies, read_objects,
+    ComparedPolicies, ComparedRelease, ComparedWorld, LoadedScenario, ObjectManifest, PolicySet,
+    ReleasePair, compare_policies, read_objects,
 };
-use native::BoxCache;
-use runner::{ClusterRunner, ComponentSupply, RunObserver, RunOptions, RunPlan};
+use runner::RunOptions;
 
 use crate::args::{CompareArguments, ComparedThing};
 use crate::commands::lint;
-use crate::commands::run::display::RunDisplay;
-use crate::commands::run::{outputs, setup, start_runtime};
+use crate::commands::run::{outputs, try_in_built_boxes};
 use crate::exit::ExitReason;
 use crate::fault::CommandFault;
 use crate::report::comparison::{ComparedDetail, ComparisonReport};
-use crate::{folders, interrupt, ui};
+use crate::{folders, ui};
 
 /// Scenarios whose worlds are there twice, each with how its worlds belong together.
 type DoubledScenarios = Vec<(Arc<LoadedScenario>, Vec<ComparedWorld>)>;
@@ -90,12 +87,16 @@ fn compare_folders(
     }
     let read = |folder| PolicySet::read(folder).map_err(|error| lint::unreadable_fault(&error));
     let (first, second) = (read(old)?, read(new)?);
-    let (loaded, pair) = compare_policies(&first, &second, &own.concat())
+    let ComparedPolicies {
+        loaded,
+        worlds,
+        usual,
+    } = compare_policies(&first, &second, &own.concat())
         .map_err(|error| lint::unreadable_fault(&error))?;
     let name = |folder: &Path| folder.display().to_string();
     let names = [first.policy_names(), second.policy_names()];
-    let report = ComparisonReport::of_policies(name(old), name(new), names);
-    compare_all(args, &vec![(Arc::new(loaded), vec![pair])], report)
+    let report = ComparisonReport::of_policies(name(old), name(new), names, usual);
+    compare_all(args, &vec![(Arc::new(loaded), vec![worlds])], report)
 }
 
 /// Tries all of it in one run.
@@ -108,21 +109,11 @@ fn compare_all(
         .iter()
         .map(|(loaded, _)| Arc::clone(loaded))
         .collect();
-    let cache = BoxCache::from_env()?;
-    interrupt::watch_signals(&cache);
-    let plan = RunPlan::new(&scenarios, ClusterProvider::Box, 1)?;
-    setup::ensure_ready(&cache, &plan.components(), args.setup)?;
-    let display = Arc::new(RunDisplay::new(&scenarios, 1));
-    let observer: Arc<dyn RunObserver> = Arc::<RunDisplay>::clone(&display);
-    let boxes = interrupt::boxes_of_cache(&cache);
-    let runner = ClusterRunner::new(boxes, RunOptions::default(), observer);
-    let ran = start_runtime()?.block_on(runner.run_in_boxes(plan, &ComponentSupply::all_built()));
-    display.clear();
+    let ran = try_in_built_boxes(&scenarios, args.setup, RunOptions::default())?;
     for (tried, (_, worlds)) in ran.scenarios.iter().zip(doubled) {
         report.add_scenario(&tried.outcome, worlds);
     }
     report.leaks = ran.leaks;
-    report.leaks.extend(runner.find_stray_boxes());
     show_report(args, &report)?;
     if let Some(error) = ran.errors.into_iter().next() {
         return Err(error.into());

@@ -5,19 +5,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use cluster::ClusterProvider;
 use model::{CellStatus, ControlMutant, LoadedScenario, WorldOutcome, scenario_mutants};
-use native::BoxCache;
-use runner::{ClusterRunner, ComponentSupply, RunObserver, RunOptions, RunOutcome, RunPlan};
+use runner::{RunOptions, RunOutcome};
 
 use crate::args::ProveArguments;
 use crate::commands::lint::{self, count_scenarios};
-use crate::commands::run::display::RunDisplay;
-use crate::commands::run::{setup, start_runtime};
+use crate::commands::run::try_in_built_boxes;
 use crate::exit::ExitReason;
 use crate::fault::CommandFault;
 use crate::progress::format_seconds;
-use crate::{folders, interrupt, ui};
+use crate::{folders, ui};
 
 /// Tries the chosen scenarios without each of their controls.
 pub(crate) fn run_prove(args: &ProveArguments) -> Result<ExitReason, CommandFault> {
@@ -37,22 +34,11 @@ pub(crate) fn run_prove(args: &ProveArguments) -> Result<ExitReason, CommandFaul
         )
         .hint("worlds that are declared ineffective, or not to help, have none"));
     }
-    let cache = BoxCache::from_env()?;
-    interrupt::watch_signals(&cache);
-    let plan = RunPlan::new(&scenarios, ClusterProvider::Box, 1)?;
-    setup::ensure_ready(&cache, &plan.components(), args.setup)?;
-    let display = Arc::new(RunDisplay::new(&scenarios, 1));
-    let observer: Arc<dyn RunObserver> = Arc::<RunDisplay>::clone(&display);
-    let runner = ClusterRunner::new(
-        interrupt::boxes_of_cache(&cache),
-        RunOptions {
-            ends_at_failure: true,
-            ..RunOptions::default()
-        },
-        observer,
-    );
-    let ran = start_runtime()?.block_on(runner.run_in_boxes(plan, &ComponentSupply::all_built()));
-    display.clear();
+    let options = RunOptions {
+        ends_at_failure: true,
+        ..RunOptions::default()
+    };
+    let ran = try_in_built_boxes(&scenarios, args.setup, options)?;
     let ControlTally {
         matter,
         idle,

@@ -12,6 +12,7 @@ mod pause;
 mod record;
 mod repeat;
 pub(crate) mod setup;
+mod whole;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -39,6 +40,7 @@ use display::RunDisplay;
 use interrupted::InterruptedReport;
 use record::{RunRecord, RunRecorder};
 use repeat::{RepeatedRun, repeat_run};
+pub(crate) use whole::try_in_built_boxes;
 
 /// Runs the chosen scenarios.
 pub(crate) fn run_scenarios(args: &RunArguments) -> Result<ExitReason, CommandFault> {

@@ -3,17 +3,16 @@
 
 mod cells;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use model::{ComparedWorld, RecordedOutcome, WorldOutcome};
+use model::{ComparedWorld, RecordedOutcome, WorldCells, WorldOutcome};
 use serde_json::{Value, json};
 
 use crate::commands::lint::count_scenarios;
 use crate::exit::ExitReason;
 pub(crate) use cells::ComparedDetail;
 use cells::{
-    CellAnswer, CellDifference, cell_difference, is_masked, masked_difference, refusing_policies,
-    tried_cells,
+    CellAnswer, CellDifference, cell_difference, is_denied, refusing_policies, tried_cells,
 };
 
 /// What came of one comparison.
@@ -27,6 +26,8 @@ pub(crate) struct ComparisonReport {
     /// The policies of the first and the second that no refusal has named: nothing was shown of
     /// them.
     unproved: [BTreeSet<String>; 2],
+    /// Of each step that tries a variant of an object, the step that tries the object as it is.
+    usual: BTreeMap<String, String>,
     /// The scenarios that the releases concern, by id.
     pub(crate) scenarios: Vec<ScenarioComparison>,
     /// What worlds left behind.
@@ -58,15 +59,22 @@ impl ComparisonReport {
             new,
             detail,
             unproved: Default::default(),
+            usual: BTreeMap::new(),
             scenarios: Vec::new(),
             leaks: Vec::new(),
         }
     }
 
     /// That of two sets with these policies.
-    pub(crate) fn of_policies(old: String, new: String, names: [BTreeSet<String>; 2]) -> Self {
+    pub(crate) fn of_policies(
+        old: String,
+        new: String,
+        names: [BTreeSet<String>; 2],
+        usual: BTreeMap<String, String>,
+    ) -> Self {
         Self {
             unproved: names,
+            usual,
             ..Self::new(old, new, ComparedDetail::Decision)
         }
     }
@@ -81,7 +89,9 @@ impl ComparisonReport {
         for pair in worlds {
             let side = |name: &String| outcome.worlds.get(name);
             let sides = [side(&pair.old), side(&pair.new)];
-            compared.add_world(self.detail, &pair.world, sides);
+            compared.add_world(&pair.world, sides, |step, sides| {
+                self.compare_cell(step, sides)
+            });
             for (unproved, side) in self.unproved.iter_mut().zip(sides) {
                 for name in refusing_policies(side) {
                     unproved.remove(name);
@@ -89,6 +99,26 @@ impl ComparisonReport {
             }
         }
         self.scenarios.push(compared);
+    }
+
+    /// How the two answers to a step differ. Where policies refuse an object as it is, a refusal of
+    /// its variant says nothing of what it changes.
+    fn compare_cell(&self, step: &str, [old, new]: [&WorldCells; 2]) -> Option<CellDifference> {
+        let [Some(old_cell), Some(new_cell)] = [old.get(step), new.get(step)] else {
+            let why = "only one of the two got to it".into();
+            return Some(CellDifference::Undecided { why });
+        };
+        let usual = self.usual.get(step).map(String::as_str);
+        let is_masked = usual.is_some_and(|usual| {
+            let mut sides = [old, new].into_iter();
+            sides.any(|side| side.get(usual).is_some_and(is_denied))
+        });
+        if is_masked && is_denied(old_cell) && is_denied(new_cell) {
+            let why =
+                "the usual object is refused as well; give one that is admitted with --objects";
+            return Some(CellDifference::Undecided { why: why.into() });
+        }
+        cell_difference(self.detail, old_cell, new_cell)
     }
 
     /// How the command ends where its exit code is asked for.
@@ -168,54 +198,26 @@ impl ComparisonReport {
 impl ScenarioComparison {
     fn add_world(
         &mut self,
-        detail: ComparedDetail,
         world: &str,
         [old, new]: [Option<&WorldOutcome>; 2],
+        compare: impl Fn(&str, [&WorldCells; 2]) -> Option<CellDifference>,
     ) {
+        let mut add = |step: &str, difference| {
+            self.cells.push(CellComparison {
+                step: step.to_owned(),
+                world: world.to_owned(),
+                difference,
+            });
+        };
         let (old, new) = match (tried_cells(old), tried_cells(new)) {
             (Ok(old), Ok(new)) => (old, new),
-            (Err(why), _) | (_, Err(why)) => {
-                self.cells.push(CellComparison {
-                    step: String::new(),
-                    world: world.to_owned(),
-                    difference: CellDifference::Undecided { why },
-                });
-                return;
-            }
+            (Err(why), _) | (_, Err(why)) => return add("", CellDifference::Undecided { why }),
         };
-        let extra = new
-            .iter()
-            .filter(|(step, _)| !old.iter().any(|(other, _)| other == step));
-        for (step, _) in extra {
-            self.cells.push(CellComparison {
-                step: (*step).to_owned(),
-                world: world.to_owned(),
-                difference: CellDifference::Undecided {
-                    why: "the first did not get to it".into(),
-                },
-            });
-        }
-        for (step, cell) in &old {
-            let (step, cell) = (*step, *cell);
-            let other = new.iter().find(|(other, _)| *other == step);
-            let difference = match other {
-                Some((_, other))
-                    if detail == ComparedDetail::Decision && is_masked(step, &old, &new) =>
-                {
-                    masked_difference(cell, other)
-                }
-                Some((_, other)) => cell_difference(detail, cell, other),
-                None => Some(CellDifference::Undecided {
-                    why: "the second did not get to it".into(),
-                }),
-            };
-            match difference {
+        let extra = new.keys().filter(|step| !old.contains_key(*step));
+        for step in old.keys().chain(extra) {
+            match compare(step, [old, new]) {
                 None => self.same += 1,
-                Some(difference) => self.cells.push(CellComparison {
-                    step: step.to_owned(),
-                    world: world.to_owned(),
-                    difference,
-                }),
+                Some(difference) => add(step, difference),
             }
         }
     }
@@ -332,6 +334,7 @@ mod tests {
             new: "kubernetes@1.36".into(),
             detail: ComparedDetail::Whole,
             unproved: Default::default(),
+            usual: BTreeMap::new(),
             scenarios: Vec::new(),
             leaks: Vec::new(),
         };
@@ -488,7 +491,8 @@ mod tests {
             old: "old".into(),
             new: "new".into(),
         };
-        let mut proved = ComparisonReport::of_policies("o".into(), "n".into(), names());
+        let mut proved =
+            ComparisonReport::of_policies("o".into(), "n".into(), names(), BTreeMap::new());
         proved.add_scenario(
             &outcome(denied("a"), denied("b")),
             std::slice::from_ref(&pair),
@@ -505,26 +509,33 @@ mod tests {
 
     #[test]
     fn a_variant_of_what_is_refused_anyway_is_undecided() {
-        let denied = cell(
-            Answer::Denied {
-                by: Refuser::Policy("a".into()),
-            }
-            .into(),
-            "a",
-        );
-        let usual = admitted("a");
-        let cells = |usual| vec![("pod", usual), ("pod-root", &denied), ("podium", &denied)];
-        let (refused, fine) = (cells(&denied), cells(&usual));
-        assert!(is_masked("pod-root", &refused, &fine));
-        assert!(!is_masked("pod-root", &fine, &fine));
-        assert!(!is_masked("podium", &refused, &fine));
-        assert!(!is_masked("pod", &refused, &fine));
-        let shown = masked_difference(&denied, &denied);
+        let denied = || {
+            cell(
+                Answer::Denied {
+                    by: Refuser::Policy("a".into()),
+                }
+                .into(),
+                "a",
+            )
+        };
+        let side = |usual: OutcomeCell, variant: OutcomeCell| {
+            let cells = [("pod", usual), ("pod-root", variant)];
+            WorldCells::from_iter(cells.map(|(step, cell)| (step.to_owned(), cell)))
+        };
+        let usual = BTreeMap::from([("pod-root".to_owned(), "pod".to_owned())]);
+        let report =
+            ComparisonReport::of_policies(String::new(), String::new(), Default::default(), usual);
+        let variant =
+            |old: &WorldCells, new: &WorldCells| report.compare_cell("pod-root", [old, new]);
+        let (refused, fine) = (side(denied(), denied()), side(admitted("a"), denied()));
+        let shown = variant(&refused, &fine);
         assert!(
             matches!(shown, Some(CellDifference::Undecided { .. })),
             "{shown:?}"
         );
-        let shown = masked_difference(&denied, &usual);
+        assert_eq!(variant(&fine, &fine), None);
+        assert_eq!(report.compare_cell("pod", [&refused, &refused]), None);
+        let shown = variant(&refused, &side(admitted("a"), admitted("a")));
         assert!(
             matches!(shown, Some(CellDifference::Decided { .. })),
             "{shown:?}"

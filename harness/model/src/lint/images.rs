@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{FindingPlace, LintNotes};
 use crate::addons::{plain_registry, registry, sigstore};
-use crate::image::{ImageSigner, ImageVerifier, StatementPredicate};
+use crate::image::{ImageSigner, ImageVerifier};
 use crate::names::{image_of, placeholder_names};
 use crate::{Action, Answer, ImageName, LoadedScenario, ScenarioWorld, includes_addon};
 
@@ -136,7 +136,7 @@ impl LintNotes<'_> {
             if let Action::Sbom(sbom) = &step.action {
                 written.insert(sbom.into.as_str());
             }
-            let Some(used) = used_document(&step.action) else {
+            let Some(used) = step.action.facts().document else {
                 continue;
             };
             if !written.contains(used) {
@@ -151,66 +151,6 @@ impl LintNotes<'_> {
                 );
             }
         }
-    }
-}
-
-/// The bill of materials that an action uses.
-fn used_document(action: &Action) -> Option<&str> {
-    match action {
-        Action::Attest(attest) => match &attest.predicate {
-            StatementPredicate::Sbom(name) => Some(name),
-            StatementPredicate::File(_) => None,
-        },
-        Action::Attach(attach) => Some(&attach.sbom),
-        Action::Scan(scan) => Some(&scan.sbom),
-        Action::Sbom(_)
-        | Action::Create(_)
-        | Action::Apply(_)
-        | Action::Update(_)
-        | Action::Patch { .. }
-        | Action::Delete(_)
-        | Action::DeleteLabelled { .. }
-        | Action::UpdateSubresource { .. }
-        | Action::AttachPod(_)
-        | Action::PortForward(_)
-        | Action::DeleteCollection(_)
-        | Action::Get(_)
-        | Action::List { .. }
-        | Action::Label { .. }
-        | Action::Evict(_)
-        | Action::Exec { .. }
-        | Action::EphemeralContainer { .. }
-        | Action::Bind { .. }
-        | Action::Token { .. }
-        | Action::Scale { .. }
-        | Action::Path(_)
-        | Action::WaitRunning(_)
-        | Action::Reach(_)
-        | Action::OpenConnection(_)
-        | Action::CheckConnection(_)
-        | Action::LookFor(_)
-        | Action::Build(_)
-        | Action::Push(_)
-        | Action::Copy(_)
-        | Action::Tamper(_)
-        | Action::Corrupt(_)
-        | Action::Sign(_)
-        | Action::Verify(_)
-        | Action::ReadEtcdValue(_)
-        | Action::SetEncryption(_)
-        | Action::RewriteSecrets(_)
-        | Action::CreateSecrets(_)
-        | Action::CheckSecrets
-        | Action::Process(_)
-        | Action::Node(_)
-        | Action::Kms(_)
-        | Action::CopyEtcdValue(_)
-        | Action::Snapshot(_)
-        | Action::Restore(_)
-        | Action::Rotate(_)
-        | Action::CheckPropagation(_)
-        | Action::CheckAgent(_)
-        | Action::CheckDelivery(_) => None,
     }
 }
 

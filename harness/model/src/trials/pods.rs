@@ -283,12 +283,18 @@ pub(super) fn pod_trials(words: &PolicyWords) -> Vec<TrialObject> {
             all.push(in_controller(kind, name, pod));
         }
     }
-    all.extend(words.without_labels("pod", &usual, "/metadata"));
-    all.extend(
-        pods.into_iter()
-            .map(|(name, object)| TrialObject { name, object }),
-    );
+    all.extend(words.without_labels("pod", &usual));
+    all.extend(pods.into_iter().map(|(name, object)| TrialObject {
+        variant_of: usual_name(&name, "pod"),
+        name,
+        object,
+    }));
     all
+}
+
+/// The name of the usual object, for what is a variant of it.
+fn usual_name(name: &str, usual: &str) -> Option<String> {
+    (name != usual).then(|| usual.to_owned())
 }
 
 fn usual_pod(words: &PolicyWords, image: &str) -> Value {
@@ -362,8 +368,11 @@ fn in_controller(kind: &str, name: &str, pod: &Value) -> TrialObject {
             json!({ "replicas": 3, "selector": selector, "template": template }),
         ),
     };
+    let usual = format!("{}-pod", kind.to_lowercase());
+    let name = format!("{}-{name}", kind.to_lowercase());
     TrialObject {
-        name: format!("{}-{name}", kind.to_lowercase()),
+        variant_of: usual_name(&name, &usual),
+        name,
         object: json!({ "apiVersion": version, "kind": kind, "metadata": pod["metadata"], "spec": spec }),
     }
 }

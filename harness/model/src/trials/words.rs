@@ -79,34 +79,31 @@ impl PolicyWords {
     }
 
     /// The object without each of its labels, and with each of them empty.
-    pub(super) fn without_labels(&self, name: &str, object: &Value, at: &str) -> Vec<TrialObject> {
-        let keys: Vec<&String> = self.labels.keys().collect();
-        let each = keys.iter().enumerate().flat_map(|(nth, key)| {
-            let changed = |what: &str, value: Value| {
-                let mut object = object.clone();
-                if let Some(labels) = object.pointer_mut(&format!("{at}/labels")) {
-                    // A key holds slashes.
-                    match (labels.as_object_mut(), value.is_null()) {
-                        (Some(labels), true) => drop(labels.remove(*key)),
-                        (Some(labels), false) => drop(labels.insert((*key).clone(), value)),
-                        (None, _) => {}
-                    }
-                }
-                TrialObject {
-                    name: format!("{name}-{what}-label-{}", nth + 1),
-                    object,
-                }
-            };
-            [changed("without", Value::Null), changed("empty", json!(""))]
-        });
-        let mut all: Vec<TrialObject> = each.collect();
-        if !keys.is_empty() {
+    pub(super) fn without_labels(&self, name: &str, object: &Value) -> Vec<TrialObject> {
+        let variant = |what: String, labels: Value| {
             let mut object = object.clone();
-            put_field(&mut object, &format!("{at}/labels"), Value::Null);
-            all.push(TrialObject {
-                name: format!("{name}-without-labels"),
+            put_field(&mut object, "/metadata/labels", labels);
+            TrialObject {
+                name: format!("{name}-{what}"),
+                variant_of: Some(name.to_owned()),
                 object,
-            });
+            }
+        };
+        let whole = object["metadata"]["labels"].as_object();
+        let mut all = Vec::new();
+        for (nth, key) in self.labels.keys().enumerate() {
+            let mut without = whole.cloned().unwrap_or_default();
+            let mut empty = without.clone();
+            without.remove(key);
+            empty.insert(key.clone(), json!(""));
+            all.push(variant(
+                format!("without-label-{}", nth + 1),
+                without.into(),
+            ));
+            all.push(variant(format!("empty-label-{}", nth + 1), empty.into()));
+        }
+        if !all.is_empty() {
+            all.push(variant("without-labels".into(), Value::Null));
         }
         all
     }
@@ -325,9 +322,6 @@ mod tests {
         let none = words(json!({"validations": [{"expression": "true"}]}));
         assert_eq!(none.images()[1], OTHER_IMAGE);
         assert_eq!(none.metadata()["labels"], json!({"app": "trial"}));
-        assert!(
-            none.without_labels("pod", &json!({}), "/metadata")
-                .is_empty()
-        );
+        assert!(none.without_labels("pod", &json!({})).is_empty());
     }
 }

@@ -68,7 +68,7 @@ pub(super) static WAYS: &[WayRound] = &[
         is_open: always,
         is_tried: |_, steps| {
             let is_service = |step: &TriedStep<'_>| {
-                let target = step.target();
+                let target = step.step.action.facts().connects_to;
                 target.is_some_and(|to| !to.contains("$(pod-ip") && !to.starts_with("dns://"))
             };
             steps.iter().any(is_service)
@@ -88,7 +88,7 @@ pub(super) static WAYS: &[WayRound] = &[
         is_tried: |_, steps| {
             let ends: BTreeSet<(&str, &str)> = steps
                 .iter()
-                .filter_map(TriedStep::target)
+                .filter_map(|step| step.step.action.facts().connects_to)
                 .filter_map(protocol_and_port)
                 .collect();
             ends.len() > 1
@@ -107,7 +107,13 @@ pub(super) static WAYS: &[WayRound] = &[
                     .any(|policy| holds_field(policy, "ipBlock"))
         },
         is_tried: |_, steps| {
-            let is_six = |step: &TriedStep<'_>| step.target().is_some_and(|to| to.contains("ipv6"));
+            let is_six = |step: &TriedStep<'_>| {
+                step.step
+                    .action
+                    .facts()
+                    .connects_to
+                    .is_some_and(|to| to.contains("ipv6"))
+            };
             steps.iter().any(is_six)
         },
     },

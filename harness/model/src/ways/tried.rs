@@ -240,64 +240,6 @@ impl<'a> TriedStep<'a> {
             Some(StepIdentity::Anonymous) | None => false,
         }
     }
-
-    /// Where it connects to.
-    pub(super) fn target(&self) -> Option<&str> {
-        match &self.step.action {
-            Action::Reach(one) => Some(&one.to),
-            Action::OpenConnection(one) => Some(&one.to),
-            Action::Create(_)
-            | Action::Apply(_)
-            | Action::Update(_)
-            | Action::Patch { .. }
-            | Action::Delete(_)
-            | Action::DeleteLabelled { .. }
-            | Action::UpdateSubresource { .. }
-            // The API server and the kubelet connect for it, past every policy on networks.
-            | Action::AttachPod(_)
-            | Action::PortForward(_)
-            | Action::DeleteCollection(_)
-            | Action::Get(_)
-            | Action::List { .. }
-            | Action::Label { .. }
-            | Action::Evict(_)
-            | Action::Exec { .. }
-            | Action::EphemeralContainer { .. }
-            | Action::Bind { .. }
-            | Action::Token { .. }
-            | Action::Scale { .. }
-            | Action::Path(_)
-            | Action::WaitRunning(_)
-            | Action::CheckConnection(_)
-            | Action::LookFor(_)
-            | Action::Build(_)
-            | Action::Push(_)
-            | Action::Copy(_)
-            | Action::Tamper(_)
-            | Action::Corrupt(_)
-            | Action::Sbom(_)
-            | Action::Attach(_)
-            | Action::Sign(_)
-            | Action::Attest(_)
-            | Action::Verify(_)
-            | Action::Scan(_)
-            | Action::ReadEtcdValue(_)
-            | Action::SetEncryption(_)
-            | Action::RewriteSecrets(_)
-            | Action::CreateSecrets(_)
-            | Action::CheckSecrets
-            | Action::Process(_)
-            | Action::Node(_)
-            | Action::Kms(_)
-            | Action::CopyEtcdValue(_)
-            | Action::Snapshot(_)
-            | Action::Restore(_)
-            | Action::Rotate(_)
-            | Action::CheckPropagation(_)
-            | Action::CheckAgent(_)
-            | Action::CheckDelivery(_) => None,
-        }
-    }
 }
 
 /// The kind of an object with one, in lower case.

@@ -1,15 +1,15 @@
 //! One cell on both sides: what was decided, by whom, and whether that is the same.
 
 use golden::{changed_lines, render_cell};
-use model::{Answer, AnswerDetail, CellStatus, OutcomeCell, Refuser, Verdict, WorldOutcome};
+use model::{Answer, CellStatus, OutcomeCell, Refuser, Verdict, WorldCells, WorldOutcome};
 
 /// How closely two answers are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ComparedDetail {
     /// All that is recorded of them.
     Whole,
-    /// Whether the request was refused, and how the object and the warnings were changed. Another
-    /// set of policies refuses under other names and in other words.
+    /// Whether the request was refused, and which warnings came. Another set of policies refuses under
+    /// other names and in other words.
     Decision,
 }
 
@@ -31,15 +31,10 @@ pub(crate) struct CellAnswer {
     pub(crate) message: Option<String>,
 }
 
-/// The cells of a world that was tried, each with its step's id.
-pub(super) fn tried_cells(
-    outcome: Option<&WorldOutcome>,
-) -> Result<Vec<(&str, &OutcomeCell)>, String> {
+/// The cells of a world that was tried.
+pub(super) fn tried_cells(outcome: Option<&WorldOutcome>) -> Result<&WorldCells, String> {
     match outcome {
-        Some(WorldOutcome::Tried(cells)) => Ok(cells
-            .iter()
-            .map(|(step, cell)| (step.as_str(), cell))
-            .collect()),
+        Some(WorldOutcome::Tried(cells)) => Ok(cells),
         Some(WorldOutcome::Broken { why }) => Err(format!("the world cannot be set up: {why}")),
         Some(WorldOutcome::Skipped { why }) => Err(format!("skipped: {why}")),
         None => Err("it was never tried".into()),
@@ -136,45 +131,16 @@ fn policies_of(by: &Refuser) -> Vec<&str> {
 
 /// Every policy that a refusal in this world names.
 pub(super) fn refusing_policies(side: Option<&WorldOutcome>) -> Vec<&str> {
-    let cells = tried_cells(side).unwrap_or_default();
-    let refusals = cells
-        .into_iter()
-        .filter_map(|(_, cell)| match &cell.verdict {
-            Verdict::Answered(Answer::Denied { by }) => Some(policies_of(by)),
-            Verdict::Answered(_) | Verdict::Broken { .. } => None,
-        });
+    let cells = tried_cells(side).into_iter().flat_map(WorldCells::values);
+    let refusals = cells.filter_map(|cell| match &cell.verdict {
+        Verdict::Answered(Answer::Denied { by }) => Some(policies_of(by)),
+        Verdict::Answered(_) | Verdict::Broken { .. } => None,
+    });
     refusals.flatten().collect()
 }
 
-fn is_denied(cell: &OutcomeCell) -> bool {
+pub(super) fn is_denied(cell: &OutcomeCell) -> bool {
     matches!(cell.verdict, Verdict::Answered(Answer::Denied { .. }))
-}
-
-/// Whether the usual object, of which this one is a variant, is refused already on one side: then a
-/// refusal of the variant says nothing of what it changes.
-pub(super) fn is_masked(
-    step: &str,
-    old: &[(&str, &OutcomeCell)],
-    new: &[(&str, &OutcomeCell)],
-) -> bool {
-    let is_usual = |usual: &str| {
-        step.strip_prefix(usual)
-            .is_some_and(|rest| rest.starts_with('-'))
-            && !usual.starts_with("own-")
-    };
-    let mut all = old.iter().chain(new);
-    all.any(|(other, cell)| is_usual(other) && is_denied(cell))
-}
-
-/// Two answers to a variant of an object that is refused as it is.
-pub(super) fn masked_difference(old: &OutcomeCell, new: &OutcomeCell) -> Option<CellDifference> {
-    if is_denied(old) && is_denied(new) {
-        return Some(CellDifference::Undecided {
-            why: "the usual object is refused as well; give one that is admitted with --objects"
-                .into(),
-        });
-    }
-    cell_difference(ComparedDetail::Decision, old, new)
 }
 
 /// Whether two verdicts are the same decision.
@@ -193,14 +159,6 @@ fn same_decision(detail: ComparedDetail, old: &Verdict, new: &Verdict) -> bool {
 fn compared_text(detail: ComparedDetail, cell: &OutcomeCell) -> String {
     match detail {
         ComparedDetail::Whole => render_cell(cell),
-        ComparedDetail::Decision => render_cell(&OutcomeCell {
-            verdict: Answer::Done.into(),
-            detail: AnswerDetail {
-                warnings: cell.detail.warnings.clone(),
-                changed: cell.detail.changed.clone(),
-                ..AnswerDetail::default()
-            },
-            ..cell.clone()
-        }),
+        ComparedDetail::Decision => cell.detail.warnings.join("\n"),
     }
 }
