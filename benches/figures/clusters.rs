@@ -116,7 +116,7 @@ pub(crate) async fn cells_of(
         .await
         .pop()
     {
-        Some(WorldOutcome::Tried(cells)) => Ok(cells),
+        Some((_, WorldOutcome::Tried(cells))) => Ok(cells),
         outcome => Err(format!("world `{world}` was not tried: {outcome:?}").into()),
     }
 }

@@ -194,7 +194,8 @@ async fn round(
     };
     let outcomes = runner::try_worlds(cluster, trials, options).await;
     let mut lags = Vec::new();
-    for (world, outcome) in (0..pods).map(rotation_world).zip(outcomes) {
+    for (trial, outcome) in outcomes {
+        let world = trial.world;
         let WorldOutcome::Tried(cells) = outcome else {
             return Err(format!("{world} was not tried").into());
         };

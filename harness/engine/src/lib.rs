@@ -27,6 +27,7 @@ mod scope;
 mod secret_markers;
 mod started;
 mod tools;
+mod trial_queue;
 mod turns;
 mod wait;
 mod workshop;
@@ -42,6 +43,7 @@ use tokio::sync::mpsc::UnboundedSender;
 pub use control::{PausedWorld, StopFlag, WorldPauses};
 pub use error::Error;
 pub use event::EngineEvent;
+pub use trial_queue::TrialQueue;
 pub use turns::WorldTurns;
 pub use workshop::RunWorkshop;
 
@@ -73,20 +75,21 @@ pub struct EngineOptions {
     pub pauses: Option<WorldPauses>,
 }
 
-/// Tries every trial on `cluster`: the outcome of each, in the order of `trials`. There is none for
-/// those that were not tried, because one before them left the cluster other than it found it, and
-/// they need another cluster, or because no further one was to begin.
+/// Takes trials out of `queue` for as long as `cluster` is good for them, and tries them: the
+/// outcome of each that was taken, in the order in which they were queued. There is none for those
+/// that were not to begin any more. What is still in the queue needs another cluster, because a
+/// trial left this one other than it found it.
 ///
 /// Dropping the future stops at once and tidies nothing up. A receiver of `events` that is gone is
 /// fine.
 pub async fn run_trials(
     cluster: &Cluster,
-    trials: Vec<WorldTrial>,
+    queue: &TrialQueue,
     options: &EngineOptions,
     events: UnboundedSender<EngineEvent>,
-) -> Vec<(String, String, Option<WorldOutcome>)> {
+) -> Vec<(WorldTrial, Option<WorldOutcome>)> {
     let run = run_context::RunContext::new(cluster, options, events);
-    let outcomes = schedule::try_all(&run, &trials).await;
+    let mut taken = schedule::try_all(&run, queue).await;
     let waiter = wait::WaitReporter {
         id: String::new(),
         world: String::new(),
@@ -101,9 +104,9 @@ pub async fn run_trials(
         let what = run.planted.conceal_values(&what);
         run.send_event(EngineEvent::SentinelLeft { what });
     }
-    trials
+    taken.sort_by_key(|(queued, _)| queued.place);
+    taken
         .into_iter()
-        .zip(outcomes)
-        .map(|(trial, outcome)| (trial.scenario.id.clone(), trial.world, outcome))
+        .map(|(queued, outcome)| (queued.trial, outcome))
         .collect()
 }

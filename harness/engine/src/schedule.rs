@@ -4,112 +4,93 @@
 use futures::StreamExt;
 use futures::stream;
 use indexmap::IndexMap;
-use model::{CellStatus, ClusterSpec, ImpactScope, OutcomeCell, Verdict, WorldOutcome};
+use model::{CellStatus, ClusterSpec, OutcomeCell, Verdict, WorldOutcome};
 
 use crate::run_context::RunContext;
+use crate::trial_queue::QueuedTrial;
 use crate::world::{LiveWorld, WorldCase, is_as_expected};
-use crate::{EngineEvent, WorldTrial, scope};
+use crate::{EngineEvent, TrialQueue, WorldTrial};
 
-/// Tries every trial that the cluster is good for; outcomes in the order of `trials`, nothing for
-/// one that was not tried.
-pub(crate) async fn try_all(
-    run: &RunContext<'_>,
-    trials: &[WorldTrial],
-) -> Vec<Option<WorldOutcome>> {
-    let everything: Vec<usize> = (0..trials.len()).collect();
-    let mut outcomes: Vec<Option<WorldOutcome>> = trials.iter().map(|_| None).collect();
-    let (tried, is_as_before) = try_once(run, trials, &everything, false).await;
-    for (index, outcome) in tried {
-        outcomes[index] = Some(outcome);
-    }
+/// A trial that was taken, and its outcome; none where no further trial was to begin.
+pub(crate) type TakenTrial = (QueuedTrial, Option<WorldOutcome>);
+
+/// Takes trials for as long as the cluster is good for them, and tries them.
+pub(crate) async fn try_all(run: &RunContext<'_>, queue: &TrialQueue) -> Vec<TakenTrial> {
+    let (mut taken, is_as_before) = try_once(run, queue, false).await;
     if !run.options.ends_at_failure && is_as_before {
-        recheck_worlds(run, trials, &mut outcomes).await;
+        recheck_worlds(run, &mut taken).await;
     }
-    outcomes
+    taken
 }
 
-/// Tries the trials of these indices, until one leaves the cluster other than it was: their
-/// outcomes, and whether none did.
+/// Takes trials until one leaves the cluster other than it was, and tries them: their outcomes, and
+/// whether none did.
 async fn try_once(
     run: &RunContext<'_>,
-    trials: &[WorldTrial],
-    indices: &[usize],
+    queue: &TrialQueue,
     again: bool,
-) -> (Vec<(usize, WorldOutcome)>, bool) {
-    let is_alone = |index: &&usize| {
-        scope::world_scope(&trials[**index].scenario, &trials[**index].world)
-            == ImpactScope::Cluster
-    };
-    let (alone, beside): (Vec<&usize>, Vec<&usize>) = indices.iter().partition(is_alone);
-    let one = async |index: &usize| {
-        let trial = &trials[*index];
-        let turn = run.turns.begin_turn().await;
-        if run.options.stop.is_raised() && !again {
-            return (*index, None, true);
-        }
-        let (outcome, is_as_before) = match WorldCase::find_world(&trial.scenario, &trial.world) {
-            Ok(case) => LiveWorld::new(run, case, turn, again).try_out().await,
-            Err(why) => {
-                let (id, world) = (trial.scenario.id.clone(), trial.world.clone());
-                let outcome = WorldOutcome::Broken {
-                    why: why.in_one_line(),
-                };
-                run.send_event(EngineEvent::WorldDone {
-                    id,
-                    world,
-                    outcome: outcome.clone(),
-                });
-                (outcome, true)
-            }
-        };
-        run.options.stop.note_world(is_as_expected(&outcome));
-        (*index, Some(outcome), is_as_before)
-    };
-    let beside: Vec<_> = stream::iter(beside)
-        .map(one)
+) -> (Vec<TakenTrial>, bool) {
+    let beside: Vec<(TakenTrial, bool)> = stream::iter(queue.take_beside())
+        .map(|one| try_one(run, one, again))
         .buffer_unordered(run.turns.begun_at_once())
         .collect()
         .await;
     // One that changes the cluster itself has it for itself: nothing comes after it.
-    let mut is_as_before = beside.iter().all(|(_, _, as_before)| *as_before);
-    let mut outcomes: Vec<_> = beside
-        .into_iter()
-        .filter_map(|(index, outcome, _)| Some((index, outcome?)))
-        .collect();
-    for index in alone {
-        if !is_as_before {
-            break;
-        }
-        let (index, outcome, as_before) = one(index).await;
-        outcomes.extend(outcome.map(|outcome| (index, outcome)));
+    let mut is_as_before = beside.iter().all(|(_, as_before)| *as_before);
+    let mut taken: Vec<TakenTrial> = beside.into_iter().map(|(taken, _)| taken).collect();
+    while is_as_before && let Some(next) = queue.take_alone() {
+        let (one, as_before) = try_one(run, next, again).await;
+        taken.push(one);
         is_as_before = as_before;
     }
-    (outcomes, is_as_before)
+    (taken, is_as_before)
+}
+
+/// Tries one, when it is its turn: what came of it, and whether the cluster is as it was.
+async fn try_one(run: &RunContext<'_>, queued: QueuedTrial, again: bool) -> (TakenTrial, bool) {
+    let trial = &queued.trial;
+    let turn = run.turns.begin_turn().await;
+    if run.options.stop.is_raised() && !again {
+        return ((queued, None), true);
+    }
+    let (outcome, is_as_before) = match WorldCase::find_world(&trial.scenario, &trial.world) {
+        Ok(case) => LiveWorld::new(run, case, turn, again).try_out().await,
+        Err(why) => {
+            let (id, world) = (trial.scenario.id.clone(), trial.world.clone());
+            let outcome = WorldOutcome::Broken {
+                why: why.in_one_line(),
+            };
+            run.send_event(EngineEvent::WorldDone {
+                id,
+                world,
+                outcome: outcome.clone(),
+            });
+            (outcome, true)
+        }
+    };
+    run.options.stop.note_world(is_as_expected(&outcome));
+    ((queued, Some(outcome)), is_as_before)
 }
 
 /// Worlds with a cell that is not as intended are tried once more; a cell that answers otherwise
 /// there says so.
-async fn recheck_worlds(
-    run: &RunContext<'_>,
-    trials: &[WorldTrial],
-    outcomes: &mut [Option<WorldOutcome>],
-) {
-    let fresh = |index: &usize| !changes_the_cluster(&trials[*index]);
-    let doubtful: Vec<usize> = (0..outcomes.len())
-        .filter(|index| outcomes[*index].as_ref().is_some_and(is_doubtful))
-        .filter(fresh)
+async fn recheck_worlds(run: &RunContext<'_>, taken: &mut [TakenTrial]) {
+    let doubtful: Vec<QueuedTrial> = taken
+        .iter()
+        .filter(|(_, outcome)| outcome.as_ref().is_some_and(is_doubtful))
+        .filter(|(one, _)| !changes_the_cluster(&one.trial))
+        .map(|(one, _)| one.clone())
         .collect();
-    for index in &doubtful {
-        let (id, world) = (
-            trials[*index].scenario.id.clone(),
-            trials[*index].world.clone(),
-        );
+    for QueuedTrial { trial, .. } in &doubtful {
+        let (id, world) = (trial.scenario.id.clone(), trial.world.clone());
         run.send_event(EngineEvent::SecondLook { id, world });
     }
-    let (tried, _) = try_once(run, trials, &doubtful, true).await;
-    for (index, again) in tried {
-        if let (Some(WorldOutcome::Tried(first)), WorldOutcome::Tried(again)) =
-            (&mut outcomes[index], again)
+    let queue = TrialQueue::from_queued(doubtful.into_iter());
+    let (tried, _) = try_once(run, &queue, true).await;
+    for (again, outcome) in tried {
+        let first = taken.iter_mut().find(|(one, _)| one.place == again.place);
+        if let (Some((_, Some(WorldOutcome::Tried(first)))), Some(WorldOutcome::Tried(again))) =
+            (first, outcome)
         {
             compare_outcomes(first, &again);
         }
@@ -243,7 +224,7 @@ steps: [{id: one, namespace: NAMESPACE, do: {delete: configmap/a}, expect: admit
         };
         try_all(
             &RunContext::new(&cluster, &options, events),
-            &[trial("bare"), trial("other")],
+            &TrialQueue::new(vec![trial("bare"), trial("other")]),
         )
         .await;
         assert_eq!(server.complaints(), Vec::<String>::new());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cluster::{free_memory, instances_for_boxes, instances_of_box};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 /// As many worlds are few.
 const FEW_WORLDS: usize = 4;
@@ -23,6 +23,8 @@ const FEW_AT_ONCE: usize = 4;
 pub(crate) struct BoxSlots {
     many: SlotLane,
     few: SlotLane,
+    /// Boxes of both lanes that will want a slot.
+    to_come: watch::Sender<usize>,
     watches: Arc<Semaphore>,
     /// All of them: a box that wants more gets along with these, and says itself what it lacks.
     watches_at_most: u32,
@@ -50,6 +52,7 @@ impl BoxSlots {
             .unwrap_or(Semaphore::MAX_PERMITS)
             .max(instances_of_box(0));
         let many_at_once = MANY_AT_ONCE.min(boxes / 2);
+        let to_come = watch::Sender::new(many.len() + few.len());
         let (many, few) = (
             SlotLane::new(many_at_once, many.len()),
             SlotLane::new(boxes - many_at_once, few.len()),
@@ -60,6 +63,7 @@ impl BoxSlots {
         Self {
             many,
             few,
+            to_come,
             watches: Arc::new(Semaphore::new(watches.min(Semaphore::MAX_PERMITS))),
             watches_at_most,
         }
@@ -74,12 +78,26 @@ impl BoxSlots {
         };
         let slot = Arc::clone(&own.slots).acquire_owned().await.ok(); // never closed
         self.expect_one_less(worlds);
+        BoxSlot([slot, self.take_watches(nodes).await])
+    }
+
+    /// Waits for a slot that no other box waits for, for one that is not expected.
+    pub(crate) async fn wait_for_spare(&self, nodes: u8) -> BoxSlot {
+        let mut to_come = self.to_come.subscribe();
+        let _ = to_come.wait_for(|to_come| *to_come == 0).await; // its sender is ours
+        let slot = tokio::select! {
+            slot = Arc::clone(&self.many.slots).acquire_owned() => slot,
+            slot = Arc::clone(&self.few.slots).acquire_owned() => slot,
+        };
+        BoxSlot([slot.ok(), self.take_watches(nodes).await])
+    }
+
+    async fn take_watches(&self, nodes: u8) -> Option<OwnedSemaphorePermit> {
         let watches = u32::try_from(instances_of_box(nodes)).unwrap_or(u32::MAX);
-        let watches = Arc::clone(&self.watches)
+        Arc::clone(&self.watches)
             .acquire_many_owned(watches.min(self.watches_at_most))
             .await
-            .ok();
-        BoxSlot([slot, watches])
+            .ok()
     }
 
     /// A box with this many worlds waits for no slot any more: it has one, or it never comes.
@@ -92,6 +110,7 @@ impl BoxSlots {
         if own.left.fetch_sub(1, Ordering::Relaxed) == 1 {
             own.hand_over_to(other);
         }
+        self.to_come.send_modify(|to_come| *to_come -= 1);
     }
 }
 
@@ -134,10 +153,12 @@ mod tests {
     use super::*;
 
     fn slots(many: (usize, usize), few: (usize, usize)) -> BoxSlots {
+        let to_come = watch::Sender::new(many.1 + few.1);
         let (many, few) = (SlotLane::new(many.0, many.1), SlotLane::new(few.0, few.1));
         BoxSlots {
             many,
             few,
+            to_come,
             watches: Arc::new(Semaphore::new(100)),
             watches_at_most: 100,
         }
@@ -169,6 +190,18 @@ mod tests {
         assert!(is_refused(&slots, 1, 0).await);
         slots.expect_one_less(FEW_WORLDS + 1);
         let _second = slots.wait_for(1, 0).await;
+    }
+
+    #[tokio::test]
+    async fn a_spare_box_comes_after_all_that_are_expected() {
+        let slots = slots((2, 1), (1, 1));
+        let spare =
+            async || tokio::time::timeout(Duration::from_millis(20), slots.wait_for_spare(1)).await;
+        let _big = slots.wait_for(FEW_WORLDS + 1, 1).await;
+        assert!(spare().await.is_err());
+        let _small = slots.wait_for(1, 1).await;
+        let _first = spare().await.unwrap();
+        assert!(spare().await.is_err());
     }
 
     #[tokio::test]

@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use cluster::Cluster;
 use components::PinnedComponent;
-use engine::{EngineOptions, RunWorkshop, StopFlag, WorldPauses, WorldTrial, WorldTurns};
+use engine::{
+    EngineOptions, RunWorkshop, StopFlag, TrialQueue, WorldPauses, WorldTrial, WorldTurns,
+};
 use model::{ClusterSpec, LoadedScenario, WorldOutcome};
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::task::LocalSet;
@@ -123,13 +125,10 @@ impl ClusterRunner {
         interrupted: impl Future<Output = ()>,
     ) -> Result<RunOutcome, Error> {
         let account = RunAccount::new(&self.observer, &plan.scenarios);
-        let trials = plan
-            .groups
-            .into_iter()
-            .flat_map(|group| group.trials)
-            .collect();
+        let trials = plan.groups.into_iter().flat_map(|group| group.trials);
+        let queue = TrialQueue::new(trials.collect());
         let tried = tokio::select! {
-            tried = self.try_on(&cluster, trials, &account) => Some(tried),
+            tried = self.try_on(&cluster, &queue, &account) => Some(tried),
             () = interrupted => None,
         };
         let Some(tried) = tried else {
@@ -142,10 +141,11 @@ impl ClusterRunner {
             });
         };
         let mut worlds = tried.worlds;
+        let rest = queue.take_rest().into_iter();
         if self.stop.is_raised() {
-            worlds.extend(tried.untried.into_iter().map(into_stopped));
+            worlds.extend(rest.map(into_stopped));
         } else {
-            worlds.extend(tried.untried.into_iter().map(into_untried));
+            worlds.extend(rest.map(into_untried));
         }
         let part = RunPart {
             worlds,
@@ -239,13 +239,12 @@ impl ClusterRunner {
     }
 }
 
-/// Tries worlds on a cluster, apart from any run: the outcome of each, in the order of `trials`.
-/// Images are made again.
+/// Tries worlds on a cluster, apart from any run: each with its outcome. Images are made again.
 pub async fn try_worlds(
     cluster: &Cluster,
     trials: Vec<WorldTrial>,
     options: RunOptions,
-) -> Vec<WorldOutcome> {
+) -> Vec<(WorldTrial, WorldOutcome)> {
     let stop = options.stop_flag();
     let RunOptions {
         keep,
@@ -266,10 +265,13 @@ pub async fn try_worlds(
     };
     // There is no receiver.
     let (events, _) = unbounded_channel();
-    let tried = engine::run_trials(cluster, trials, &options, events).await;
+    let queue = TrialQueue::new(trials);
+    let tried = engine::run_trials(cluster, &queue, &options, events).await;
+    let rest = queue.take_rest().into_iter().map(|trial| (trial, None));
     tried
         .into_iter()
-        .map(|(_, _, outcome)| outcome.unwrap_or_else(without_a_cluster))
+        .chain(rest)
+        .map(|(trial, outcome)| (trial, outcome.unwrap_or_else(without_a_cluster)))
         .collect()
 }
 

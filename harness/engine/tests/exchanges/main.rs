@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use cluster::Cluster;
-use engine::{EngineEvent, EngineOptions, StopFlag, WorldTrial, WorldTurns};
+use engine::{EngineEvent, EngineOptions, StopFlag, TrialQueue, WorldTrial, WorldTurns};
 use libtest_mimic::{Arguments, Failed, Trial as Test};
 use model::{LoadedScenario, OutcomeCell, WorldOutcome};
 use recording::{RecordingServer, write_exchanges};
@@ -164,9 +164,10 @@ impl Recorded {
             scenario: Arc::clone(&scenario),
             world: world.clone(),
         });
-        let outcomes = engine::run_trials(cluster, trials.collect(), &options, tell).await;
-        let seen = outcomes.into_iter().flat_map(|(_, world, outcome)| {
-            let prefix = match world {
+        let queue = TrialQueue::new(trials.collect());
+        let outcomes = engine::run_trials(cluster, &queue, &options, tell).await;
+        let seen = outcomes.into_iter().flat_map(|(trial, outcome)| {
+            let prefix = match trial.world {
                 world if world == self.world => String::new(),
                 beside => format!("{beside}/"),
             };

@@ -1,15 +1,43 @@
-//! Groups of worlds, each in a box of its own, several boxes at a time.
+//! Groups of worlds, in boxes of their own, several boxes at a time.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use engine::WorldTrial;
+use engine::TrialQueue;
+use model::ClusterSpec;
 use tokio::task::JoinSet;
 
 use super::account::RunAccount;
 use super::part::{RunPart, TriedOnCluster, into_stopped};
 use super::{ClusterRunner, box_prefix};
-use crate::box_slots::BoxSlots;
+use crate::box_slots::{BoxSlot, BoxSlots};
 use crate::{ComponentSupply, Error, LiveCluster, RunEvent, WorldGroup};
+
+/// Worlds that have a cluster to themselves are tried one after the other. So many that are still
+/// to come are worth one more box, where there is room for one: its start takes as long as two or
+/// three of them.
+const WORTH_ANOTHER_BOX: usize = 6;
+
+/// Boxes of one group beside its first.
+const MOST_SPARE_BOXES: usize = 3;
+
+/// What is still to be tried in boxes of one shape.
+struct OpenGroup {
+    index: usize,
+    spec: ClusterSpec,
+    queue: TrialQueue,
+    /// Boxes so far.
+    boxes: AtomicUsize,
+}
+
+impl OpenGroup {
+    fn name_box(&self) -> String {
+        match self.boxes.fetch_add(1, Ordering::Relaxed) {
+            0 => format!("{}{}", box_prefix(), self.index),
+            before => format!("{}{}-{}", box_prefix(), self.index, before + 1),
+        }
+    }
+}
 
 impl ClusterRunner {
     pub(super) async fn run_groups(
@@ -21,12 +49,38 @@ impl ClusterRunner {
         let slots = Arc::new(BoxSlots::new(groups.iter().map(|group| group.trials.len())));
         let mut tasks = JoinSet::new();
         for (index, group) in groups.into_iter().enumerate() {
+            let WorldGroup {
+                spec,
+                trials,
+                needed,
+            } = group;
+            let group = Arc::new(OpenGroup {
+                index: index + 1,
+                spec,
+                queue: TrialQueue::new(trials),
+                boxes: AtomicUsize::new(0),
+            });
+            for _ in 0..self.count_spare_boxes(&group) {
+                let (runner, group) = (self.clone(), Arc::clone(&group));
+                let (slots, account) = (Arc::clone(&slots), Arc::clone(account));
+                tasks.spawn_local(async move {
+                    let slot = slots.wait_for_spare(group.spec.nodes).await;
+                    if group.queue.count_alone() < WORTH_ANOTHER_BOX {
+                        return RunPart::default();
+                    }
+                    runner.run_group(&group, slot, &account).await
+                });
+            }
             let (runner, supply) = (self.clone(), supply.clone());
             let (slots, account) = (Arc::clone(&slots), Arc::clone(account));
             tasks.spawn_local(async move {
-                runner
-                    .run_group(index + 1, group, &supply, &slots, &account)
-                    .await
+                let worlds = group.queue.count_left();
+                if let Err(error) = supply.wait_for(&needed).await {
+                    slots.expect_one_less(worlds);
+                    return RunPart::without_cluster(group.queue.take_rest(), error);
+                }
+                let slot = slots.wait_for(worlds, group.spec.nodes).await;
+                runner.run_group(&group, slot, &account).await
             });
         }
         let mut all = RunPart::default();
@@ -39,48 +93,39 @@ impl ClusterRunner {
         all
     }
 
-    /// Tries worlds in a box of their own; where one leaves it other than it was, those after it
-    /// have another box.
-    async fn run_group(
-        &self,
-        index: usize,
-        group: WorldGroup,
-        supply: &ComponentSupply,
-        slots: &BoxSlots,
-        account: &RunAccount,
-    ) -> RunPart {
-        let WorldGroup {
-            spec,
-            trials,
-            needed,
-        } = group;
-        if let Err(error) = supply.wait_for(&needed).await {
-            slots.expect_one_less(trials.len());
-            return RunPart::without_cluster(trials, error);
+    /// How many more boxes may help with this group, once every group has its first. Boxes that are
+    /// kept are looked at by people: then one has everything.
+    fn count_spare_boxes(&self, group: &OpenGroup) -> usize {
+        if self.options.keep {
+            return 0;
         }
-        let mut slot = Some(slots.wait_for(trials.len(), spec.nodes).await);
-        let (mut part, mut rest) = (RunPart::default(), trials);
-        for turn in 1.. {
+        let worlds_beside_one = self.options.worlds_at_once.saturating_sub(1);
+        (group.queue.count_alone() / WORTH_ANOTHER_BOX)
+            .min(MOST_SPARE_BOXES)
+            .min(worlds_beside_one)
+    }
+
+    /// Tries worlds of a group in a box; where one leaves it other than it was, those after it have
+    /// another box.
+    async fn run_group(&self, group: &OpenGroup, slot: BoxSlot, account: &RunAccount) -> RunPart {
+        let (mut part, mut slot) = (RunPart::default(), Some(slot));
+        while group.queue.count_left() > 0 {
             if self.stop.is_raised() {
+                let rest = group.queue.take_rest();
                 part.worlds.extend(rest.into_iter().map(into_stopped));
                 break;
             }
-            let name = match turn {
-                1 => format!("{}{index}", box_prefix()),
-                _ => format!("{}{index}-{turn}", box_prefix()),
-            };
-            let cluster = match self.start_box(&name, &spec).await {
+            let cluster = match self.start_box(&group.name_box(), &group.spec).await {
                 Ok(cluster) => cluster,
                 Err(error) => {
-                    part.add(RunPart::without_cluster(rest, error));
+                    part.add(RunPart::without_cluster(group.queue.take_rest(), error));
                     break;
                 }
             };
-            let tried = self.try_on(&cluster, rest, account).await;
+            let tried = self.try_on(&cluster, &group.queue, account).await;
             part.worlds.extend(tried.worlds);
             part.clusters.push(tried.facts);
-            rest = tried.untried;
-            if rest.is_empty() || self.stop.is_raised() {
+            if group.queue.count_left() == 0 || self.stop.is_raised() {
                 // The next box starts while this one is taken down.
                 drop(slot.take());
             }
@@ -89,9 +134,6 @@ impl ClusterRunner {
             } else {
                 part.errors.extend(cluster.take_down().await.err());
             }
-            if rest.is_empty() {
-                break;
-            }
         }
         part
     }
@@ -99,30 +141,26 @@ impl ClusterRunner {
     pub(super) async fn try_on(
         &self,
         cluster: &LiveCluster,
-        trials: Vec<WorldTrial>,
+        queue: &TrialQueue,
         account: &RunAccount,
     ) -> TriedOnCluster {
-        let facts = cluster.describe(trials.len());
+        let mut facts = cluster.describe(queue.count_left());
         self.observer
             .observe_event(RunEvent::ClusterReady(facts.clone()));
-        let all = trials.clone();
         let tried = engine::run_trials(
             cluster,
-            trials,
+            queue,
             &self.engine_options(cluster.name()),
             account.receive_events(),
         )
         .await;
-        let (mut worlds, mut untried) = (Vec::new(), Vec::new());
-        for ((id, world, outcome), trial) in tried.into_iter().zip(all) {
-            match outcome {
-                Some(outcome) => worlds.push((id, world, outcome)),
-                None => untried.push(trial),
-            }
-        }
+        facts.worlds = tried.len();
+        let worlds = tried.into_iter().map(|(trial, outcome)| match outcome {
+            Some(outcome) => (trial.scenario.id.clone(), trial.world, outcome),
+            None => into_stopped(trial),
+        });
         TriedOnCluster {
-            worlds,
-            untried,
+            worlds: worlds.collect(),
             facts,
         }
     }

@@ -9,8 +9,6 @@ use crate::{ClusterFacts, Error, LiveCluster};
 /// What came of worlds on one cluster.
 pub(super) struct TriedOnCluster {
     pub(super) worlds: Vec<TriedWorld>,
-    /// Those that need another cluster.
-    pub(super) untried: Vec<WorldTrial>,
     pub(super) facts: ClusterFacts,
 }
 
