@@ -157,7 +157,19 @@ impl ApiCaller {
         })
     }
 
+    /// A connection that was kept open may end on the server's side just as it is used again. What
+    /// only reads is then asked once more, as Go's client does (net/http,
+    /// `persistConn.shouldRetryRequest`; RFC 9110, 9.2.2).
     async fn exchange_once(&self, call: &ApiCall) -> Result<ApiReply, Error> {
+        match self.exchange_on_one_connection(call).await {
+            Err(lost) if call.method.is_safe() && lost.is_unanswered() => {
+                self.exchange_on_one_connection(call).await
+            }
+            replied => replied,
+        }
+    }
+
+    async fn exchange_on_one_connection(&self, call: &ApiCall) -> Result<ApiReply, Error> {
         let body = match &call.body {
             Some((_, value)) => Body::from(value.to_string().into_bytes()),
             None => Body::empty(),
@@ -182,4 +194,58 @@ pub async fn read_reply(response: Response<Body>) -> Result<ApiReply, Error> {
         body: model::ReplyBody::from_bytes(&bytes),
         warnings,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use serde_json::json;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// Answers one request on each connection, and ends it when it has read another.
+    async fn answer_once(mut connection: TcpStream) {
+        let mut bytes = [0; 4096];
+        let _ = connection.read(&mut bytes).await;
+        let reply = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+        let _ = connection.write_all(reply).await;
+        let _ = connection.read(&mut bytes).await;
+    }
+
+    /// The codes of two requests, none where there was no reply, and how many connections there were.
+    async fn ask_twice(call: ApiCall) -> (Vec<Option<u16>>, usize) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&connections);
+        let server = tokio::spawn(async move {
+            while let Ok((connection, _)) = listener.accept().await {
+                counted.fetch_add(1, Ordering::Relaxed);
+                tokio::spawn(answer_once(connection));
+            }
+        });
+        let config = kube::Config::new(format!("http://{address}").parse().unwrap());
+        let caller = ApiCaller::new(Client::try_from(config).unwrap(), "test");
+        let mut codes = Vec::new();
+        for _ in 0..2 {
+            codes.push(match caller.send_call(call.clone()).await.reply {
+                ApiReply::Http { code, .. } => Some(code),
+                ApiReply::Transport { .. } => None,
+            });
+        }
+        server.abort();
+        (codes, connections.load(Ordering::Relaxed))
+    }
+
+    #[tokio::test]
+    async fn only_what_reads_is_asked_again_when_a_kept_connection_ends() {
+        let read = ask_twice(ApiCall::get("/version")).await;
+        assert_eq!(read, (vec![Some(200), Some(200)], 2));
+        let write = ask_twice(ApiCall::post("/api/v1/namespaces", json!({}))).await;
+        assert_eq!(write, (vec![Some(200), None], 1));
+    }
 }

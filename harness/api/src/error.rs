@@ -41,6 +41,21 @@ impl Error {
             said: reply_message(reply),
         }
     }
+
+    /// Whether the connection ended before the first byte of a reply.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        let Self::Lost(lost) = self else {
+            return false;
+        };
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(lost.as_ref());
+        while let Some(one) = cause {
+            if let Some(fault) = one.downcast_ref::<hyper::Error>() {
+                return fault.is_incomplete_message();
+            }
+            cause = one.source();
+        }
+        false
+    }
 }
 
 impl From<kube::Error> for Error {
