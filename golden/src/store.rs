@@ -99,7 +99,7 @@ impl GoldenStore {
     ///
     /// # Errors
     /// When its file cannot be read, or is not one of ours.
-    pub fn recorded(&self, id: &str) -> Result<Option<GoldenFile>, Error> {
+    pub fn read_recorded(&self, id: &str) -> Result<Option<GoldenFile>, Error> {
         self.snapshot(&self.path(id)?)
     }
 
@@ -199,7 +199,7 @@ impl GoldenStore {
         let seen = self
             .snapshot(&self.file(id, "snap.new")?)?
             .ok_or_else(not_there)?;
-        let recorded = self.recorded(id)?;
+        let recorded = self.read_recorded(id)?;
         let old = recorded
             .as_ref()
             .map(|snapshot| snapshot.body.as_str())

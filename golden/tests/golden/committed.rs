@@ -59,7 +59,7 @@ fn every_scenario_has_an_outcome_and_every_outcome_a_scenario() {
 #[test]
 fn every_outcome_is_described_as_its_scenario_is_now() {
     for loaded in library() {
-        let Some(snapshot) = store().recorded(&loaded.id).unwrap() else {
+        let Some(snapshot) = store().read_recorded(&loaded.id).unwrap() else {
             continue;
         };
         assert_eq!(
@@ -84,7 +84,7 @@ fn nothing_waits_to_be_accepted_in_a_commit() {
 #[test]
 fn every_recorded_verdict_is_the_intended_one() {
     for loaded in library() {
-        let Some(snapshot) = store().recorded(&loaded.id).unwrap() else {
+        let Some(snapshot) = store().read_recorded(&loaded.id).unwrap() else {
             continue;
         };
         let mut recorded = 0;
@@ -117,7 +117,7 @@ fn every_recorded_verdict_is_the_intended_one() {
 #[test]
 fn recorded_bodies_are_redacted_and_written_as_we_write_them() {
     for id in store().recorded_ids().unwrap() {
-        let snapshot = store().recorded(&id).unwrap().unwrap();
+        let snapshot = store().read_recorded(&id).unwrap().unwrap();
         assert_eq!(
             table(&id, &snapshot).body(),
             snapshot.body,

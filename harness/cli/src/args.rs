@@ -26,7 +26,7 @@ pub(crate) enum Command {
     Run(RunArguments),
     /// Take out one control at a time: a step then has to be answered differently
     Prove(ProveArguments),
-    /// What does another release, or another folder of policies, decide otherwise?
+    /// Say what another release, or another folder of policies, decides differently
     Compare(CompareArguments),
     /// Start a box to work in, and say how to use kubectl with it
     Up(UpArguments),

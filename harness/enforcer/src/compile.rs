@@ -64,7 +64,7 @@ struct ClusterView<'a> {
 pub(crate) fn compile_node(state: &ClusterState, node: &str) -> PolicyTable {
     let cluster = ClusterView {
         state,
-        located: state.located(),
+        located: state.located_pods(),
     };
     let (ingress, egress) = (
         cluster.isolate_pods(node, PolicyDirection::Ingress),

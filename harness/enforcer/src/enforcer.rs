@@ -94,7 +94,7 @@ impl NodeEnforcer {
     /// Puts the table in force that follows from what is known; `since` is when the first change
     /// came.
     fn enforce_table(&mut self, since: Instant) -> Result<(), Error> {
-        let Some(seen) = self.state.seen() else {
+        let Some(seen) = self.state.seen_versions() else {
             return Ok(());
         };
         let start = Instant::now();

@@ -79,7 +79,7 @@ fn object_key<T: WatchedObject>(object: &T) -> (String, String) {
 
 impl ClusterState {
     /// How far it goes, once every kind was listed.
-    pub(crate) fn seen(&self) -> Option<SeenVersions> {
+    pub(crate) fn seen_versions(&self) -> Option<SeenVersions> {
         Some(SeenVersions {
             pods: self.pods.version?,
             namespaces: self.namespaces.version?,
@@ -111,7 +111,7 @@ impl ClusterState {
     /// The pods with addresses, by each of them. One that has ended has given its address back; of
     /// two that still claim the same, it is the later one's, and that of one that is being deleted
     /// only when no other pod has it.
-    pub(crate) fn located(&self) -> BTreeMap<IpAddr, LocatedPod<'_>> {
+    pub(crate) fn located_pods(&self) -> BTreeMap<IpAddr, LocatedPod<'_>> {
         let rank = |pod: &PodObject| {
             (
                 pod.metadata.deletion_timestamp.is_none(),
@@ -168,7 +168,7 @@ mod tests {
         let one = |(address, located): (IpAddr, LocatedPod<'_>)| {
             (address.to_string(), located.pod.metadata.name.clone())
         };
-        state.located().into_iter().map(one).collect()
+        state.located_pods().into_iter().map(one).collect()
     }
 
     fn pod(name: &str, address: &str) -> Value {
@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn a_list_replaces_what_was_known() {
         let mut state = state(json!([pod("p", "10.0.0.3")]));
-        assert_eq!(state.seen(), None);
+        assert_eq!(state.seen_versions(), None);
         state
             .namespaces
             .take_change(ObjectChange::All(Vec::new()), 5);
@@ -236,7 +236,7 @@ mod tests {
         let p: PodObject = serde_json::from_value(pod("p", "10.0.0.9")).unwrap();
         state.pods.take_change(ObjectChange::Written(p.clone()), 7);
         assert_eq!(
-            state.seen(),
+            state.seen_versions(),
             Some(SeenVersions {
                 pods: 7,
                 namespaces: 5,

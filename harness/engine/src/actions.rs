@@ -90,7 +90,7 @@ impl Observation {
     pub(crate) fn retries_storage(&self, action: &Action) -> Option<bool> {
         let unready = self.detail.facts.contains_key(storage::NOT_READY);
         let runs = [Answer::Running, Answer::Reloaded].map(Verdict::from);
-        (action.facts().starts_api_server && runs.contains(&self.verdict)).then_some(unready)
+        (action.facts().starts_api_server() && runs.contains(&self.verdict)).then_some(unready)
     }
 
     fn was_taken(&self) -> bool {

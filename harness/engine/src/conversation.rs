@@ -129,13 +129,13 @@ impl LiveWorld<'_> {
     ) -> Result<ProbeAnswer, Error> {
         let within = within + REPLIES_WITHIN;
         let late = || TimedOut::unseen("the probe to answer", within).into();
-        tokio::time::timeout(within, self.asked_twice(pod, ask, seen))
+        tokio::time::timeout(within, self.ask_twice(pod, ask, seen))
             .await
             .map_err(|_| late())
             .flatten()
     }
 
-    async fn asked_twice(
+    async fn ask_twice(
         &self,
         pod: &ProbePod,
         ask: ProbeRequest,

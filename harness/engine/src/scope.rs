@@ -1,8 +1,8 @@
 //! Whether a world could be noticed by others on the same cluster.
 
 use model::{
-    Action, ActionWrites, CanaryMatch, ImpactScope, KindIsolation, LeakPlace, LoadedScenario,
-    ObjectTarget, ObservedRecord, ScenarioStep, object_kind_called,
+    Action, ActionWrites, ImpactScope, KindIsolation, LoadedScenario, ObjectTarget, ScenarioStep,
+    object_kind_called,
 };
 
 const NAMESPACE_MARK: &str = "$(namespace)";
@@ -50,25 +50,23 @@ fn step_is_wide(scenario: &LoadedScenario, step: &ScenarioStep) -> bool {
         }
         ActionWrites::Namespace => !step.dry_run && elsewhere,
         ActionWrites::Nothing | ActionWrites::Images => false,
-        ActionWrites::Cluster | ActionWrites::SharedFigures => true,
+        ActionWrites::Cluster { .. } | ActionWrites::SharedFigures => true,
     }
 }
 
 /// Whether this step looks at what an earlier one was told of the whole cluster. There it would find
 /// what belongs to other worlds.
 fn looks_beyond(scenario: &LoadedScenario, step: &ScenarioStep) -> bool {
-    let earlier = match &step.action {
-        Action::LookFor(ObservedRecord::Output(text)) => &text.of,
-        Action::LookFor(ObservedRecord::Canary(CanaryMatch {
-            place: LeakPlace::Reply(of),
-            ..
-        })) => of,
-        _ => return false,
+    let Action::LookFor(record) = &step.action else {
+        return false;
+    };
+    let Some(earlier) = record.earlier_step() else {
+        return false;
     };
     let mut steps = scenario.scenario.steps.iter();
     steps.any(|one| {
         let is_beyond = one.action.facts().tells_of_everybody || is_elsewhere(one);
-        one.id == *earlier && is_beyond
+        one.id == earlier && is_beyond
     })
 }
 
@@ -98,7 +96,7 @@ pub(crate) fn leaves_marks(scenario: &LoadedScenario, world: &str) -> bool {
             | ActionWrites::Manifest(_)
             | ActionWrites::Object(_)
             | ActionWrites::Images
-            | ActionWrites::Cluster
+            | ActionWrites::Cluster { .. }
             | ActionWrites::SharedFigures => false,
         };
         acts && !step.dry_run && is_elsewhere(step)

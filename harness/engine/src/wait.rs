@@ -79,7 +79,7 @@ impl WaitReporter {
             looked
         };
         let found = wait.until_async(noted).await;
-        found.map_err(|late| self.concealed(late))
+        found.map_err(|late| self.conceal_values(late))
     }
 
     /// Waits for a condition that another task looks at, and returns what comes of it. That task
@@ -112,10 +112,10 @@ impl WaitReporter {
 
     /// What a wait that was in vain says.
     pub(crate) fn in_vain(&self, wait: ConditionWait<'_>, seen: &str) -> Error {
-        self.concealed(wait.in_vain(seen)).into()
+        self.conceal_values(wait.in_vain(seen)).into()
     }
 
-    fn concealed(&self, late: TimedOut) -> TimedOut {
+    fn conceal_values(&self, late: TimedOut) -> TimedOut {
         let last_seen = late
             .last_seen
             .map(|seen| self.planted.conceal_values(&seen));

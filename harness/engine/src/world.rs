@@ -234,7 +234,7 @@ impl<'a> LiveWorld<'a> {
     }
 
     /// Where a step has waited for a workload of an addon, has what the world wrote for that addon
-    /// waited for again: while the addon was away, nothing of it counted, and it learns of it anew.
+    /// waited for again: while the addon was away, nothing of it counted, and it learns of it again.
     fn wait_again_for_addon(&mut self, step: &StepRequest<'_>) {
         let namespace = self.namespace_of(step);
         let Some(addon) = self.case.addon_in(&namespace) else {

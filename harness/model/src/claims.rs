@@ -3,19 +3,14 @@
 
 use serde_json::{Map, Value};
 
+use crate::makes_pods;
 use crate::scope::is_ours;
 
-/// Kinds that take such things themselves, by the pods that they make, or for pods that say nothing.
-const CLAIMING_KINDS: [&str; 12] = [
+/// Kinds that take such things themselves, or for pods that say nothing, beside those that have pods
+/// made.
+const CLAIMING_KINDS: [&str; 5] = [
     "Pod",
     "Service",
-    "ReplicationController",
-    "DaemonSet",
-    "Deployment",
-    "ReplicaSet",
-    "StatefulSet",
-    "CronJob",
-    "Job",
     "PodTemplate",
     "LimitRange",
     "RuntimeClass",
@@ -25,7 +20,7 @@ const CLAIMING_KINDS: [&str; 12] = [
 pub(crate) fn claims_what_is_shared(object: &Value) -> bool {
     object["kind"]
         .as_str()
-        .is_some_and(|kind| CLAIMING_KINDS.contains(&kind))
+        .is_some_and(|kind| CLAIMING_KINDS.contains(&kind) || makes_pods(kind))
         && (holds_claim(&object["spec"])
             || holds_claim(&object["overhead"])
             || holds_claim(&object["status"]))

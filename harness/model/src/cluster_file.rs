@@ -39,7 +39,7 @@ impl ClusterFile {
             manifests: BTreeMap::new(),
             files: Vec::new(),
         };
-        for name in loaded.referenced() {
+        for name in loaded.list_referenced() {
             let objects = read_manifests(&loaded.dir.join(&name))?;
             loaded.manifests.insert(name, objects);
         }

@@ -25,7 +25,7 @@ pub enum ComparedRelease {
 pub enum ComparisonError {
     /// It names no release.
     #[error(
-        "`{word}` names no release, and is no folder; write `kubernetes@1.N`, `ADDON@VERSION`, or a path"
+        "`{word}` is neither a release nor a folder; write `kubernetes@1.N`, `ADDON@VERSION`, or a path"
     )]
     NoRelease {
         /// What was written.

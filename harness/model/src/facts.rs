@@ -1,5 +1,6 @@
 //! What there is to know of an action before it is taken. One exhaustive match: a new action does
-//! not compile until its match arm says what it reads, needs and writes.
+//! not compile until its match arm says what it writes, reads, needs, how its answer settles and
+//! what it is about.
 
 use std::collections::BTreeSet;
 
@@ -31,8 +32,6 @@ pub struct ActionFacts<'a> {
     pub connects_to: Option<&'a str>,
     /// What its answer may change to by itself.
     pub settles: AnswerSettling,
-    /// Whether it starts an API server again.
-    pub starts_api_server: bool,
     /// Whether it is answered with objects of every namespace.
     pub tells_of_everybody: bool,
 }
@@ -68,182 +67,194 @@ pub enum ActionWrites<'a> {
     /// Images and signatures in the world's own repositories.
     Images,
     /// What the whole cluster stands on: no other world can be tried on it, before or after.
-    Cluster,
+    Cluster {
+        /// Whether an API server starts again.
+        starts_api_server: bool,
+    },
     /// Nothing, but it looks at figures of the whole API server, which other worlds change.
     SharedFigures,
+}
+
+/// What an action is about.
+#[derive(Clone, Copy)]
+enum ActionSubject<'a> {
+    /// Objects, or what the cluster is made of.
+    Cluster,
+    /// An image.
+    Image(&'a ImageName),
+    /// An image, and a bill of materials that is written already.
+    ImageWithSbom(&'a ImageName, &'a str),
+    /// A bill of materials that is written already.
+    Sbom(&'a str),
+    /// The target of a connection.
+    Connection(&'a str),
+}
+
+impl<'a> ActionFacts<'a> {
+    /// With files that it takes as they are. A file that no step names is a finding of the lint.
+    fn with_texts(mut self, texts: impl IntoIterator<Item = &'a str>) -> Self {
+        self.texts = texts.into_iter().collect();
+        self
+    }
+
+    fn telling_of_everybody(mut self, tells: bool) -> Self {
+        self.tells_of_everybody = tells;
+        self
+    }
+
+    /// Whether it starts an API server again.
+    #[must_use]
+    pub fn starts_api_server(&self) -> bool {
+        matches!(
+            self.writes,
+            ActionWrites::Cluster {
+                starts_api_server: true
+            }
+        )
+    }
+}
+
+/// None of these has a usual value: each action decides all of them.
+fn decide<'a>(
+    writes: ActionWrites<'a>,
+    reads: impl IntoIterator<Item = &'a str>,
+    needs: impl IntoIterator<Item = Capability>,
+    settles: AnswerSettling,
+    subject: ActionSubject<'a>,
+) -> ActionFacts<'a> {
+    let (image, document, connects_to) = match subject {
+        ActionSubject::Cluster => (None, None, None),
+        ActionSubject::Image(image) => (Some(image), None, None),
+        ActionSubject::ImageWithSbom(image, sbom) => (Some(image), Some(sbom), None),
+        ActionSubject::Sbom(sbom) => (None, Some(sbom), None),
+        ActionSubject::Connection(target) => (None, None, Some(target)),
+    };
+    // Images are made, signed and looked at by programs beside the cluster.
+    let needs = needs
+        .into_iter()
+        .chain(image.map(|_| Capability::HostTools));
+    ActionFacts {
+        reads: reads.into_iter().collect(),
+        texts: Vec::new(),
+        writes,
+        needs: needs.collect(),
+        image,
+        document,
+        connects_to,
+        settles,
+        tells_of_everybody: false,
+    }
 }
 
 impl Action {
     /// What is known of it before it is taken.
     #[must_use]
     pub fn facts(&self) -> ActionFacts<'_> {
-        let (mut reads, mut texts, mut needs) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut image, mut settles) = (None, AnswerSettling::AtOnce);
-        let (mut document, mut connects_to) = (None, None);
-        let mut starts_api_server = false;
-        let mut tells_of_everybody = false;
-        let writes = match self {
+        use ActionSubject::{Cluster, Connection, Image, ImageWithSbom, Sbom};
+        use ActionWrites::{Images, Manifest, Namespace, Nothing, Object};
+        use AnswerSettling::{AsPodsStart, AtOnce, OnTheWire};
+        use Capability::{Etcd, HostTools, Processes};
+        match self {
             Self::Create(file) | Self::Apply(file) | Self::Update(file) => {
-                reads = vec![file.as_str()];
-                ActionWrites::Manifest(file)
+                decide(Manifest(file), [file.as_str()], [], AtOnce, Cluster)
             }
             Self::Patch { target, with, .. } | Self::UpdateSubresource { target, with, .. } => {
-                reads = vec![with.as_str()];
-                ActionWrites::Object(target)
+                decide(Object(target), [with.as_str()], [], AtOnce, Cluster)
             }
             Self::Delete(target)
             | Self::DeleteCollection(target)
             | Self::Label { target, .. }
-            | Self::Scale { target, .. } => ActionWrites::Object(target),
-            Self::DeleteLabelled { .. } => ActionWrites::Namespace,
-            Self::EphemeralContainer { with, .. } => {
-                reads = vec![with.as_str()];
-                ActionWrites::Namespace
-            }
-            Self::Exec { .. } | Self::AttachPod(_) | Self::PortForward(_) => {
-                needs = vec![A_NODE];
-                ActionWrites::Namespace
-            }
+            | Self::Scale { target, .. } => decide(Object(target), [], [], AtOnce, Cluster),
             // Whether an eviction or an ephemeral container is allowed is decided before anything
             // has to run.
-            Self::Evict(_)
+            Self::EphemeralContainer { with, .. } => {
+                decide(Namespace, [with.as_str()], [], AtOnce, Cluster)
+            }
+            Self::DeleteLabelled { .. }
+            | Self::Evict(_)
             | Self::Bind { .. }
             | Self::Token { .. }
             | Self::CreateSecrets(_)
             | Self::RewriteSecrets(RewriteSecrets { killed_after: None }) => {
-                ActionWrites::Namespace
+                decide(Namespace, [], [], AtOnce, Cluster)
+            }
+            Self::Exec { .. } | Self::AttachPod(_) | Self::PortForward(_) => {
+                decide(Namespace, [], [A_NODE], AtOnce, Cluster)
             }
             Self::Rotate(RotateSecret { watch, .. }) => {
-                needs = watch.values().filter_map(of_watched).collect();
-                ActionWrites::Namespace
+                let needs = watch.values().filter_map(of_watched);
+                decide(Namespace, [], needs, AtOnce, Cluster)
             }
-            Self::CopyEtcdValue(_) => {
-                needs = vec![Capability::Etcd];
-                ActionWrites::Namespace
-            }
-            Self::ReadEtcdValue(_) | Self::Snapshot(_) => {
-                needs = vec![Capability::Etcd];
-                ActionWrites::Nothing
+            Self::CopyEtcdValue(_) => decide(Namespace, [], [Etcd], AtOnce, Cluster),
+            Self::ReadEtcdValue(_) | Self::Snapshot(_) | Self::CheckSecrets => {
+                decide(Nothing, [], [Etcd], AtOnce, Cluster)
             }
             Self::SetEncryption(EncryptStorage { with, .. }) => {
-                texts = vec![with.as_str()];
-                needs = vec![Capability::ApiServerFlags, Capability::Processes];
-                starts_api_server = true;
-                ActionWrites::Cluster
+                let needs = [Capability::ApiServerFlags, Processes];
+                decide(RESTARTED, [], needs, AtOnce, Cluster).with_texts([with.as_str()])
             }
             Self::RewriteSecrets(RewriteSecrets {
                 killed_after: Some(_),
-            }) => {
-                needs = vec![Capability::Processes];
-                ActionWrites::Cluster
-            }
+            }) => decide(CHANGED, [], [Processes], AtOnce, Cluster),
             Self::Process(process) => {
-                needs = vec![Capability::Processes];
-                starts_api_server = process.name() == API_SERVER;
-                ActionWrites::Cluster
+                let writes = ActionWrites::Cluster {
+                    starts_api_server: process.name() == API_SERVER,
+                };
+                decide(writes, [], [Processes], AtOnce, Cluster)
             }
-            Self::Node(_) => {
-                needs = vec![Capability::NodeFaults];
-                ActionWrites::Cluster
-            }
-            Self::Kms(_) => {
-                needs = vec![Capability::KmsPlugin];
-                ActionWrites::Cluster
-            }
-            Self::Restore(_) => {
-                needs = vec![Capability::Etcd, Capability::Processes];
-                starts_api_server = true;
-                ActionWrites::Cluster
-            }
+            Self::Node(_) => decide(CHANGED, [], [Capability::NodeFaults], AtOnce, Cluster),
+            Self::Kms(_) => decide(CHANGED, [], [Capability::KmsPlugin], AtOnce, Cluster),
+            Self::Restore(_) => decide(RESTARTED, [], [Etcd, Processes], AtOnce, Cluster),
             Self::LookFor(record) => {
                 let (writes, need) = of_record(record);
-                needs = need.into_iter().collect();
-                settles = settling_of(record);
-                writes
+                decide(writes, [], need, settling_of(record), Cluster)
             }
-            Self::Build(build) => {
-                texts = build.files.values().map(String::as_str).collect();
-                image = Some(&build.image);
-                ActionWrites::Images
-            }
+            Self::Build(build) => decide(Images, [], [], AtOnce, Image(&build.image))
+                .with_texts(build.files.values().map(String::as_str)),
             Self::Attest(AttestImage {
-                predicate,
-                image: about,
-                ..
-            }) => {
-                match predicate {
-                    StatementPredicate::File(file) => texts = vec![file.as_str()],
-                    StatementPredicate::Sbom(name) => document = Some(name.as_str()),
+                predicate, image, ..
+            }) => match predicate {
+                StatementPredicate::File(file) => {
+                    decide(Images, [], [], AtOnce, Image(image)).with_texts([file.as_str()])
                 }
-                image = Some(about);
-                ActionWrites::Images
-            }
+                StatementPredicate::Sbom(name) => {
+                    decide(Images, [], [], AtOnce, ImageWithSbom(image, name))
+                }
+            },
             Self::Verify(VerifyImage {
                 root,
                 policy,
-                image: about,
+                image,
                 ..
-            }) => {
-                texts = root_file(root)
-                    .into_iter()
-                    .chain(policy.as_deref())
-                    .collect();
-                image = Some(about);
-                ActionWrites::Nothing
+            }) => decide(Nothing, [], [], AtOnce, Image(image))
+                .with_texts(root_file(root).into_iter().chain(policy.as_deref())),
+            Self::Push(image)
+            | Self::Copy(CopyImage { from: image, .. })
+            | Self::Tamper(TamperImage { image, .. })
+            | Self::Corrupt(SpoilAttached { image, .. })
+            | Self::Sbom(WriteSbom { image, .. })
+            | Self::Sign(SignImage { image, .. }) => decide(Images, [], [], AtOnce, Image(image)),
+            Self::Attach(AttachSbom { image, sbom }) => {
+                decide(Images, [], [], AtOnce, ImageWithSbom(image, sbom))
             }
-            Self::Push(about)
-            | Self::Copy(CopyImage { from: about, .. })
-            | Self::Tamper(TamperImage { image: about, .. })
-            | Self::Corrupt(SpoilAttached { image: about, .. })
-            | Self::Sbom(WriteSbom { image: about, .. })
-            | Self::Sign(SignImage { image: about, .. }) => {
-                image = Some(about);
-                ActionWrites::Images
-            }
-            Self::Attach(AttachSbom { image: about, sbom }) => {
-                image = Some(about);
-                document = Some(sbom.as_str());
-                ActionWrites::Images
-            }
-            Self::Scan(scan) => {
-                document = Some(scan.sbom.as_str());
-                needs = vec![Capability::HostTools];
-                ActionWrites::Nothing
-            }
-            Self::Get(target) => {
-                needs = of_subresource(target).into_iter().collect();
-                ActionWrites::Nothing
-            }
+            Self::Scan(scan) => decide(Nothing, [], [HostTools], AtOnce, Sbom(&scan.sbom)),
+            Self::Get(target) => decide(Nothing, [], of_subresource(target), AtOnce, Cluster),
             Self::Path(path) => {
-                needs = of_path(path).into_iter().collect();
                 // `/version` and `/livez` tell of nobody's objects.
-                tells_of_everybody =
+                let tells =
                     !path.contains(NAMESPACE_MARK) && path.trim_start_matches('/').contains('/');
-                ActionWrites::Nothing
+                decide(Nothing, [], of_path(path), AtOnce, Cluster).telling_of_everybody(tells)
             }
-            Self::WaitRunning(_) => {
-                needs = vec![A_NODE];
-                settles = AnswerSettling::AsPodsStart;
-                ActionWrites::Nothing
-            }
+            Self::WaitRunning(_) => decide(Nothing, [], [A_NODE], AsPodsStart, Cluster),
             Self::Reach(reach) => {
-                needs = vec![A_NODE];
-                settles = AnswerSettling::OnTheWire(reach.within);
-                connects_to = Some(reach.to.as_str());
-                ActionWrites::Nothing
+                let settles = OnTheWire(reach.within);
+                decide(Nothing, [], [A_NODE], settles, Connection(&reach.to))
             }
             Self::OpenConnection(hold) => {
-                needs = vec![A_NODE];
-                connects_to = Some(hold.to.as_str());
-                ActionWrites::Nothing
+                decide(Nothing, [], [A_NODE], AtOnce, Connection(&hold.to))
             }
             Self::CheckConnection(_) | Self::CheckAgent(_) | Self::CheckDelivery(_) => {
-                needs = vec![A_NODE];
-                ActionWrites::Nothing
-            }
-            Self::CheckSecrets => {
-                needs = vec![Capability::Etcd];
-                ActionWrites::Nothing
+                decide(Nothing, [], [A_NODE], AtOnce, Cluster)
             }
             Self::List {
                 all_namespaces,
@@ -255,27 +266,21 @@ impl Action {
                     .into_iter()
                     .flatten()
                     .any(|selector| selector.contains(NAMESPACE_MARK));
-                tells_of_everybody = *all_namespaces && !is_narrow;
-                ActionWrites::Nothing
+                let tells = *all_namespaces && !is_narrow;
+                decide(Nothing, [], [], AtOnce, Cluster).telling_of_everybody(tells)
             }
-            Self::CheckPropagation(_) => ActionWrites::Nothing,
-        };
-        // Images are made, signed and looked at by programs beside the cluster.
-        needs.extend(image.map(|_| Capability::HostTools));
-        ActionFacts {
-            reads,
-            texts,
-            writes,
-            needs: needs.into_iter().collect(),
-            image,
-            document,
-            connects_to,
-            settles,
-            starts_api_server,
-            tells_of_everybody,
+            Self::CheckPropagation(_) => decide(Nothing, [], [], AtOnce, Cluster),
         }
     }
 }
+
+/// The cluster is another one afterwards.
+const CHANGED: ActionWrites<'static> = ActionWrites::Cluster {
+    starts_api_server: false,
+};
+const RESTARTED: ActionWrites<'static> = ActionWrites::Cluster {
+    starts_api_server: true,
+};
 
 /// A pod has to run.
 const A_NODE: Capability = Capability::Nodes(1);

@@ -42,6 +42,7 @@ mod origin;
 mod outcome;
 mod parse_words;
 mod plugin;
+mod pod_makers;
 mod policy_set;
 mod process_status;
 mod processes;
@@ -110,6 +111,7 @@ pub use outcome::{
     AnswerDetail, CellStatus, OutcomeCell, RecordedOutcome, WorldCells, WorldOutcome,
 };
 pub use plugin::Plugin;
+pub use pod_makers::{POD_MAKERS, PodMaker, makes_pods};
 pub use policy_set::{ComparedPolicies, PolicySet, compare_policies, read_objects};
 pub use process_status::{ProcessState, ProcessStatus};
 pub use processes::{lasting_processes, logged_processes};
@@ -138,8 +140,8 @@ pub use tool::{ToolTask, read_tool};
 pub use trials::{PolicyWords, TrialObject, trial_objects};
 pub use unfit::{Unfit, read_unfit};
 pub use ways::{
-    AddonControl, ControlKind, HeldControl, PolicySubject, TriedStep, WayRound, way_round,
-    ways_round,
+    AddonControl, ComparedKind, ControlKind, HeldControl, PolicySubject, RefusalPart, TriedStep,
+    WayRound, way_round, ways_round,
 };
 pub use wire::{
     ConnectionTry, HeldConnection, HoldConnection, read_probe, target_pod, target_service,

@@ -112,7 +112,7 @@ impl LoadedScenario {
         loaded.files.retain(|name| name != SCENARIO_FILE);
         let texts: Vec<String> = loaded.texts().map(str::to_owned).collect();
         for name in loaded
-            .referenced()
+            .list_referenced()
             .into_iter()
             .filter(|name| !texts.contains(name))
         {
@@ -135,7 +135,7 @@ impl LoadedScenario {
 
     /// Every file name that the scenario refers to, in the file's order, each once.
     #[must_use]
-    pub fn referenced(&self) -> Vec<String> {
+    pub fn list_referenced(&self) -> Vec<String> {
         let worlds = self.scenario.worlds.values();
         let shapes = worlds
             .clone()

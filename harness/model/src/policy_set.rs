@@ -6,33 +6,45 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::library::{parse_document, read_manifests, sorted_entries};
+use crate::ways::addon_controls;
 use crate::{
-    ADDONS, AddonInstall, ComparedWorld, Error, LoadedScenario, ObjectManifest, PolicyWords,
-    TrialObject, trial_objects,
+    ADDONS, AddonInstall, ComparedKind, ComparedWorld, Error, LoadedScenario, ObjectManifest,
+    PolicyWords, RefusalPart, TrialObject, trial_objects,
 };
 
 /// What files of manifests end in.
 const MANIFEST_ENDINGS: [&str; 3] = [".yaml", ".yml", ".json"];
 
-/// What is compared: kinds that refuse, and what they need. What changes objects, makes others, excepts
-/// from policies or asks registries is not yet: that it did nothing would not be seen.
-const COMPARED_KINDS: [(&str, &str); 6] = [
-    ("kyverno.io", "ClusterPolicy"),
-    ("policies.kyverno.io", "ValidatingPolicy"),
-    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"),
-    (
-        "admissionregistration.k8s.io",
-        "ValidatingAdmissionPolicyBinding",
-    ),
-    ("templates.gatekeeper.sh", "ConstraintTemplate"),
-    ("constraints.gatekeeper.sh", "*"),
+/// What is compared of the API server's own kinds.
+const NATIVE_KINDS: [ComparedKind; 2] = [
+    native_kind("ValidatingAdmissionPolicy", RefusalPart::Refuses),
+    native_kind("ValidatingAdmissionPolicyBinding", RefusalPart::Binds),
 ];
 
-/// Kinds among them that refuse nothing by themselves.
-const HELPING_KINDS: [&str; 2] = ["ValidatingAdmissionPolicyBinding", "ConstraintTemplate"];
+const fn native_kind(kind: &'static str, part: RefusalPart) -> ComparedKind {
+    ComparedKind {
+        group: "admissionregistration.k8s.io",
+        kind,
+        part,
+        other_rules: &[],
+    }
+}
 
-/// What a rule of Kyverno's does instead of refusing.
-const OTHER_RULES: [&str; 3] = ["mutate", "generate", "verifyImages"];
+/// What is compared of an object: kinds that refuse, and what they need. What changes objects, makes
+/// others, excepts from policies or asks registries is not yet: that it did nothing would not be
+/// seen.
+fn compared_kind(object: &Value) -> Option<&'static ComparedKind> {
+    let (group, kind) = group_and_kind(object);
+    let of_addons = addon_controls().flat_map(|(_, control)| control.compared);
+    NATIVE_KINDS
+        .iter()
+        .chain(of_addons)
+        .find(|one| one.group == group && (one.kind == kind || one.kind == "*"))
+}
+
+fn refusal_part(one: &ObjectManifest) -> Option<RefusalPart> {
+    compared_kind(&one.object).map(|kind| kind.part)
+}
 
 /// The policies of one folder.
 #[derive(Clone, Debug)]
@@ -48,16 +60,15 @@ impl PolicySet {
     /// What is wrong with a file, with its place, and every object of a kind that is not compared.
     pub fn read(folder: &Path) -> Result<Self, Error> {
         let mut manifests = read_folder(folder)?;
-        let policies = |one: &ObjectManifest| !HELPING_KINDS.contains(&one.kind());
-        if !manifests.iter().any(policies) {
+        manifests.iter().try_for_each(check_policy)?;
+        let refuses = |one| refusal_part(one) == Some(RefusalPart::Refuses);
+        if !manifests.iter().any(refuses) {
             return Err(Error::Policy {
                 path: folder.to_owned(),
                 fault: "there is no policy in it".into(),
             });
         }
-        // It makes the kinds of the constraints.
-        manifests.sort_by_key(|one| one.kind() != "ConstraintTemplate");
-        manifests.iter().try_for_each(check_policy)?;
+        manifests.sort_by_key(refusal_part);
         Ok(Self {
             folder: folder.to_owned(),
             manifests,
@@ -70,7 +81,7 @@ impl PolicySet {
         let policies = self
             .manifests
             .iter()
-            .filter(|one| !HELPING_KINDS.contains(&one.kind()));
+            .filter(|one| refusal_part(one) == Some(RefusalPart::Refuses));
         policies.map(|one| one.name().to_owned()).collect()
     }
 
@@ -259,23 +270,28 @@ fn check_object(one: &ObjectManifest) -> Result<(), Error> {
 
 fn check_policy(one: &ObjectManifest) -> Result<(), Error> {
     check_object(one)?;
-    let (group, kind) = group_and_kind(&one.object);
-    let is_compared = COMPARED_KINDS
-        .iter()
-        .any(|(own_group, own)| *own_group == group && (*own == kind || *own == "*"));
-    let rules = one.object["spec"]["rules"].as_array();
-    let other_rule = rules.into_iter().flatten().find_map(|rule| {
-        let found = OTHER_RULES.into_iter().find(|key| !rule[*key].is_null());
-        found.filter(|_| group == "kyverno.io")
-    });
-    let fault = match (is_compared, other_rule) {
-        (true, None) => return Ok(()),
-        (true, Some(rule)) => format!("`{}` has a rule of the kind `{rule}`", one.name()),
-        (false, _) => format!("`{}` is a {kind} ({group})", one.name()),
+    let fault = match compared_kind(&one.object) {
+        Some(compared) => match other_rule(one, compared) {
+            None => return Ok(()),
+            Some(rule) => format!("`{}` has a rule of the kind `{rule}`", one.name()),
+        },
+        None => {
+            let (group, kind) = group_and_kind(&one.object);
+            format!("`{}` is a {kind} ({group})", one.name())
+        }
     };
     Err(Error::Policy {
         path: one.file.clone(),
         fault: format!("{fault}, which is not compared yet: only policies that refuse are"),
+    })
+}
+
+/// What a rule does instead of refusing.
+fn other_rule(one: &ObjectManifest, compared: &ComparedKind) -> Option<&'static str> {
+    let rules = one.object["spec"]["rules"].as_array();
+    rules.into_iter().flatten().find_map(|rule| {
+        let mut keys = compared.other_rules.iter();
+        keys.find(|key| !rule[**key].is_null()).copied()
     })
 }
 
@@ -365,7 +381,7 @@ mod tests {
         assert!(
             !usual.contains_key("pod") && usual.values().all(|one| steps.contains(&one.as_str()))
         );
-        for name in loaded.referenced() {
+        for name in loaded.list_referenced() {
             assert!(loaded.manifests.contains_key(&name), "{name}");
         }
     }

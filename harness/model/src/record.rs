@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::ObjectTarget;
 use crate::node::NodeMatch;
 use crate::scope::NAMESPACE_MARK;
-use crate::storage::CanaryMatch;
+use crate::storage::{CanaryMatch, LeakPlace};
 use crate::system_users::{ACCOUNT_PREFIX, ANONYMOUS_USER, SYSTEM_PREFIX};
 
 /// Where to look, and for what.
@@ -70,6 +70,36 @@ pub struct AuditMatch {
     /// The whole event, as JSON text, contains this.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contains: Option<String>,
+}
+
+impl ObservedRecord {
+    /// The earlier step whose answer is looked at.
+    #[must_use]
+    pub fn earlier_step(&self) -> Option<&str> {
+        match self {
+            Self::Warning(warning) => Some(&warning.of),
+            Self::Output(output) => Some(&output.of),
+            Self::Canary(canary) => match &canary.place {
+                LeakPlace::Reply(of) => Some(of),
+                LeakPlace::EtcdValue(_)
+                | LeakPlace::EtcdFiles
+                | LeakPlace::Snapshot(_)
+                | LeakPlace::Audit
+                | LeakPlace::Events
+                | LeakPlace::Field { .. }
+                | LeakPlace::ComponentLog(_)
+                | LeakPlace::PodLog(_)
+                | LeakPlace::Image(_) => None,
+            },
+            Self::Audit(_)
+            | Self::Event(_)
+            | Self::Metric(_)
+            | Self::Field(_)
+            | Self::Object(_)
+            | Self::Pods(_)
+            | Self::Node(_) => None,
+        }
+    }
 }
 
 impl AuditMatch {

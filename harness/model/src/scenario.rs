@@ -191,7 +191,7 @@ impl Scenario {
     #[must_use]
     pub fn changes_cluster(&self, world: &str) -> bool {
         self.steps_in(world)
-            .any(|step| step.action.facts().writes == ActionWrites::Cluster)
+            .any(|step| matches!(step.action.facts().writes, ActionWrites::Cluster { .. }))
     }
 
     /// Whether the world of this name takes the step of this id.

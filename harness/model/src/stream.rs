@@ -27,8 +27,8 @@ pub struct ForwardPort {
     pub pod: String,
     /// The port.
     pub port: u16,
-    /// What is said over the connection; it is closed at once where this is left out. A port at
-    /// which nobody listens is heard of here alone.
+    /// What is said over the connection; it is closed at once where this is left out. With this,
+    /// the step also notices that no program listens on the port.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub talk: Option<StreamTalk>,
     /// Keeps what it said out of the record, because it differs each time. Later steps can look

@@ -11,6 +11,8 @@ mod words;
 
 use serde_json::{Value, json};
 
+use crate::POD_MAKERS;
+
 pub use words::PolicyWords;
 
 /// An object to try.
@@ -125,10 +127,8 @@ const PLAIN_KINDS: &[(&str, &str, &str, &[ObjectVariant])] = &[
 #[must_use]
 pub fn trial_objects(words: &PolicyWords) -> Vec<TrialObject> {
     let mut all = Vec::new();
-    if pods::WORKLOAD_KINDS
-        .iter()
-        .any(|kind| words.names_kind(kind))
-    {
+    let mut makers = POD_MAKERS.iter();
+    if words.names_kind("Pod") || makers.any(|maker| words.names_kind(maker.kind)) {
         all.extend(pods::pod_trials(words));
     }
     for (version, kind, rest, variants) in PLAIN_KINDS {

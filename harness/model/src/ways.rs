@@ -24,7 +24,7 @@ mod sealing_ways;
 mod stopped_step;
 mod tried;
 
-pub use addon_control::{AddonControl, PolicySubject};
+pub use addon_control::{AddonControl, ComparedKind, PolicySubject, RefusalPart};
 pub(crate) use control::held_controls;
 pub use control::{ControlKind, HeldControl};
 pub(crate) use held_objects::object_group;
@@ -85,7 +85,8 @@ pub fn ways_round() -> impl Iterator<Item = &'static WayRound> {
 }
 
 /// The addons that are controls.
-fn addon_controls() -> impl Iterator<Item = (&'static PureAddon, &'static AddonControl)> {
+pub(crate) fn addon_controls() -> impl Iterator<Item = (&'static PureAddon, &'static AddonControl)>
+{
     let addons = ADDONS.iter().copied();
     addons.filter_map(|addon| Some((addon, addon.control?)))
 }

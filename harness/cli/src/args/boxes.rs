@@ -24,7 +24,7 @@ pub(crate) struct BoxName {
 
 impl BoxName {
     /// The box that is meant.
-    pub(crate) fn chosen(&self) -> &str {
+    pub(crate) fn find_name(&self) -> &str {
         let given = self.place.as_deref().or(self.name.as_deref());
         given.unwrap_or(USUAL_NAME)
     }
@@ -130,7 +130,7 @@ mod tests {
                 Command::Enter(enter) => enter.name,
                 _ => return None,
             };
-            Some(name.chosen().to_owned())
+            Some(name.find_name().to_owned())
         };
         for (command, behind) in [
             ("up", [].as_slice()),

@@ -25,7 +25,7 @@ pub(crate) struct CompareArguments {
     /// times
     #[arg(long, value_name = "PATH")]
     pub(crate) objects: Vec<PathBuf>,
-    /// End with 1 where a cell is decided otherwise, and with 6 where only detail differs
+    /// End with 1 where a cell is decided differently, and with 6 where only detail differs
     #[arg(long)]
     pub(crate) gate: bool,
     /// Write the comparison as JSON; `-` is standard output

@@ -298,6 +298,7 @@ const NODE_SEEN: CodeFiles = &["harness/engine/src/observe/node.rs"];
 const CANARY_FILES: CodeFiles = &[
     "harness/engine/src/observe/canary.rs",
     "harness/engine/src/actions/storage/etcd.rs",
+    "harness/engine/src/actions/storage/store.rs",
 ];
 
 const RECORD_FILES: [CodeFiles; 4] = [FIELD_FILES, PRESENCE_FILES, NODE_SEEN, CANARY_FILES];

@@ -12,7 +12,7 @@ use crate::ui;
 pub(crate) fn run_down(args: &DownArguments) -> Result<ExitReason, CommandFault> {
     let cache = BoxCache::from_env()?;
     if !args.all {
-        let name = args.name.chosen();
+        let name = args.name.find_name();
         native::take_down(&cache, name)?;
         ui::print_result(&format!("`{name}` is down"));
         return Ok(ExitReason::Passed);

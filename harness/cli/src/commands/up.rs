@@ -21,7 +21,7 @@ pub(crate) fn run_up(args: &UpArguments) -> Result<ExitReason, CommandFault> {
     let spec = asked::asked_cluster(args)?;
     refuse_addons_without_node(&spec)?;
     refuse_unusable_images(args, &spec)?;
-    let box_name = args.name.chosen();
+    let box_name = args.name.find_name();
     let mut needed = native::needed_components(&spec)?;
     let client = components::kubernetes_node(&spec.kubernetes)?;
     if !needed

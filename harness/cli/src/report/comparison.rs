@@ -170,7 +170,7 @@ impl ComparisonReport {
         };
         let same: usize = self.scenarios.iter().map(|one| one.same).sum();
         out.push_str(&format!(
-            "\n{} → {}, {}: {same} cells the same, {} decided otherwise, {} with other \
+            "\n{} → {}, {}: {same} cells the same, {} decided differently, {} with other \
              detail, {} undecided\n",
             self.old,
             self.new,
@@ -266,7 +266,7 @@ impl CellComparison {
                     )
                 };
                 format!(
-                    "  decided otherwise · {place}\n{}{}",
+                    "  decided differently · {place}\n{}{}",
                     line(old_name, old),
                     line(new_name, new)
                 )
@@ -286,7 +286,7 @@ impl CellComparison {
         let answer = |one: &CellAnswer| json!({ "verdict": one.verdict, "message": one.message });
         let (word, more) = match &self.difference {
             CellDifference::Decided { old, new } => (
-                "decided-otherwise",
+                "decided-differently",
                 json!({ "old": answer(old), "new": answer(new) }),
             ),
             CellDifference::Detail { verdict, lines } => (
@@ -370,7 +370,7 @@ mod tests {
         assert_eq!(other.gate(), ExitReason::Failed);
         assert_eq!(other.exit_reason(), ExitReason::Passed);
         for shown in [
-            "decided otherwise · step · bare",
+            "decided differently · step · bare",
             "kubernetes@1.36  running",
             "1 decided",
         ] {

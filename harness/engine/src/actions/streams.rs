@@ -163,7 +163,7 @@ impl OpenedStreams<'_> {
         let spoken = self.speak(&mut socket, talk, &mut heard);
         let ended = tokio::time::timeout(within, spoken).await;
         let _ = socket.close(None).await;
-        if let Some(fault) = heard.told_fault() {
+        if let Some(fault) = heard.fault_message() {
             return Err(Error::no_reply(fault));
         }
         match ended {
@@ -239,7 +239,7 @@ const LONGEST_TALK: usize = 1 << 20;
 
 impl HeardBytes {
     /// What the `Status` of its end says that went wrong.
-    fn told_fault(&self) -> Option<String> {
+    fn fault_message(&self) -> Option<String> {
         let text = String::from_utf8_lossy(&self.status);
         let text = text.trim();
         if text.is_empty() {
@@ -344,9 +344,9 @@ mod tests {
         }
         assert_eq!(heard.bytes, b"outerr");
         assert!(heard.holds("ter") && !heard.holds("in"));
-        assert_eq!(heard.told_fault(), None);
+        assert_eq!(heard.fault_message(), None);
         heard.status = br#"{"status":"Failure","message":"no such container"}"#.to_vec();
-        let fault = heard.told_fault();
+        let fault = heard.fault_message();
         assert_eq!(
             fault.as_deref(),
             Some("the other end failed: no such container")

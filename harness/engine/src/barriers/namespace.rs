@@ -30,7 +30,7 @@ pub(crate) async fn wait_for_namespace_ends(
         let gone = waiter.wait_until(wait, async || {
             match find_object(own, &record.resource, "", &record.name).await {
                 Ok(None) => WaitLook::Ready(()),
-                Ok(Some(namespace)) => WaitLook::NotYet(told_of_end(&namespace)),
+                Ok(Some(namespace)) => WaitLook::NotYet(end_message(&namespace)),
                 Err(said) => WaitLook::from(said),
             }
         });
@@ -72,7 +72,7 @@ pub(crate) fn ended_with_namespaces<'a>(
 }
 
 /// What it says that it waits for.
-fn told_of_end(namespace: &Value) -> String {
+fn end_message(namespace: &Value) -> String {
     let conditions = namespace["status"]["conditions"].as_array();
     let told: Vec<&str> = conditions
         .into_iter()
@@ -132,7 +132,7 @@ mod tests {
             {"type": "NamespaceContentRemaining", "status": "True", "message": "pods. has 1 resource instances"},
             {"type": "NamespaceDeletionContentFailure", "status": "False", "message": "none"},
         ]}});
-        assert_eq!(told_of_end(&namespace), "pods. has 1 resource instances");
-        assert_eq!(told_of_end(&json!({})), "it is ending");
+        assert_eq!(end_message(&namespace), "pods. has 1 resource instances");
+        assert_eq!(end_message(&json!({})), "it is ending");
     }
 }

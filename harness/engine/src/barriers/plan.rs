@@ -34,7 +34,7 @@ impl WriteRecord {
         self.resource.object_path(&self.namespace, &self.name)
     }
 
-    fn written(&self) -> WrittenObject<'_> {
+    fn written_object(&self) -> WrittenObject<'_> {
         WrittenObject {
             group: &self.resource.group,
             kind: &self.resource.kind,
@@ -59,8 +59,8 @@ pub(crate) async fn wait_in_force(
     history: &[WriteRecord],
 ) -> Result<(), Error> {
     let site = SentinelSite { sentinels, waiter };
-    let written: Vec<WrittenObject<'_>> = records.iter().map(WriteRecord::written).collect();
-    let earlier: Vec<WrittenObject<'_>> = history.iter().map(WriteRecord::written).collect();
+    let written: Vec<WrittenObject<'_>> = records.iter().map(WriteRecord::written_object).collect();
+    let earlier: Vec<WrittenObject<'_>> = history.iter().map(WriteRecord::written_object).collect();
     let mut works = plan_waits(sentinels, waiter, records, history)?;
     let mut of_addons = addons::addon_waits(&site, &written, &earlier);
     if records
@@ -252,6 +252,21 @@ mod tests {
             };
             assert_eq!(waits, 1, "{} {}", one.group, one.kind);
         }
+    }
+
+    /// What counts as soon as it is stored controls nothing by itself. Whoever adds a kind here says
+    /// that of it.
+    #[test]
+    fn only_these_count_as_soon_as_they_are_stored() {
+        let stored: Vec<String> = object_kinds()
+            .filter(|one| one.barrier == KindBarrier::Stored)
+            .filter(|one| one.isolation != model::KindIsolation::Question)
+            .map(|one| one.kind.to_owned())
+            .collect();
+        let known = "ConfigMap Endpoints Event PersistentVolumeClaim ReplicationController Secret Service \
+            Node PersistentVolume ControllerRevision DaemonSet Deployment ReplicaSet StatefulSet \
+            HorizontalPodAutoscaler CronJob Job Lease EndpointSlice Ingress CertificateSigningRequest";
+        assert_eq!(stored, known.split_whitespace().collect::<Vec<_>>());
     }
 
     #[test]

@@ -28,7 +28,9 @@ pub(super) fn judge_workload(workload: &Workload) -> WorkloadLook<'_> {
         Err(unseen) => (PodState::Pending(unseen.to_string()), Vec::new(), false),
     };
     let state = match state {
-        PodState::Pending(words) => given_up(workload).unwrap_or(PodState::Pending(words)),
+        PodState::Pending(words) => {
+            abandoned_workload(workload).unwrap_or(PodState::Pending(words))
+        }
         told @ (PodState::Running | PodState::Refused { .. }) => told,
     };
     WorkloadLook {
@@ -120,7 +122,7 @@ fn not_created(workload: &Workload) -> Option<PodState> {
 }
 
 /// The controller's own word that it tries no longer.
-fn given_up(workload: &Workload) -> Option<PodState> {
+fn abandoned_workload(workload: &Workload) -> Option<PodState> {
     let (kind, status) = match workload.kind {
         WorkloadKind::Deployment => ("Progressing", "False"),
         WorkloadKind::Job => ("Failed", "True"),

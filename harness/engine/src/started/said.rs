@@ -76,7 +76,7 @@ impl LiveWorld<'_> {
             .filter(|pod| matches!(pod_state(pod), PodState::Pending(_)))
         {
             let events = self.events_of(namespace, pod).await?;
-            if let Some(refused) = last(&events).and_then(kept_back) {
+            if let Some(refused) = last(&events).and_then(withheld_pod) {
                 return Ok(refused);
             }
         }
@@ -140,7 +140,7 @@ fn own_words(event: &Value) -> &str {
         .unwrap_or(message)
 }
 
-fn kept_back(event: &Value) -> Option<PodState> {
+fn withheld_pod(event: &Value) -> Option<PodState> {
     let reason = text(&event["reason"]);
     KEPT_BACK.contains(&reason).then(|| PodState::Refused {
         by: Refuser::Kubelet(reason.into()),
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn the_last_event_counts_alone() {
         let event = |version: &str, reason: &str| json!({"metadata": {"resourceVersion": version}, "reason": reason, "message": "m"});
-        let refused = |events: &[Value]| last(events).and_then(kept_back);
+        let refused = |events: &[Value]| last(events).and_then(withheld_pod);
         let events = [event("9", "Scheduled"), event("10", "FailedMount")];
         assert_eq!(
             refused(&events),

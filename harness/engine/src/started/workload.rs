@@ -166,7 +166,7 @@ impl Workload {
         };
         let (pods, old): (Vec<_>, Vec<_>) = self.pods.iter().partition(|pod| is_newest(pod));
         Ok(Rollout {
-            wanted: self.wanted(),
+            wanted: self.count_wanted(),
             pods,
             old: old.len(),
         })
@@ -180,7 +180,7 @@ impl Workload {
     }
 
     /// How many pods it wants.
-    pub(super) fn wanted(&self) -> usize {
+    pub(super) fn count_wanted(&self) -> usize {
         let (spec, status) = (&self.object["spec"], &self.object["status"]);
         let number = |value: &Value| value.as_u64();
         let count = match self.kind {
@@ -355,7 +355,7 @@ mod tests {
                 pods: Vec::new(),
                 ending: 0,
             };
-            job.wanted()
+            job.count_wanted()
         };
         assert_eq!(wanted(json!({"parallelism": 2}), json!({})), 2);
         assert_eq!(

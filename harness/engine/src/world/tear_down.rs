@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use api::{ApiCall, reply_json, reply_message, status_code};
 use futures::future::join_all;
+use model::{POD_MAKERS, PodMaker};
 
 use super::LiveWorld;
 use crate::Error;
@@ -12,17 +13,6 @@ use crate::wait::{ConditionWait, WaitLook};
 
 /// How long an object may take to go once it was deleted.
 const DELETED_WITHIN: Duration = Duration::from_secs(20);
-
-/// Kinds that make pods, by the path of their collection.
-const WORKLOAD_KINDS: [(&str, &str); 7] = [
-    ("CronJob", "/apis/batch/v1/namespaces/{}/cronjobs"),
-    ("Job", "/apis/batch/v1/namespaces/{}/jobs"),
-    ("Deployment", "/apis/apps/v1/namespaces/{}/deployments"),
-    ("Deployment", "/apis/apps/v1/namespaces/{}/replicasets"),
-    ("ReplicaSet", "/apis/apps/v1/namespaces/{}/replicasets"),
-    ("StatefulSet", "/apis/apps/v1/namespaces/{}/statefulsets"),
-    ("DaemonSet", "/apis/apps/v1/namespaces/{}/daemonsets"),
-];
 
 /// Kinds in a namespace that hold what the cluster has once, with their plurals.
 const CLAIM_KINDS: [(&str, &str); 2] = [
@@ -219,19 +209,21 @@ impl LiveWorld<'_> {
     /// once, and is not asked otherwise.
     async fn end_pods(&self, is_wide: bool) {
         let wrote = |kind: &str| self.barrier.wrote_kind(kind);
-        let makers: Vec<&str> = WORKLOAD_KINDS
-            .iter()
-            .filter(|(kind, _)| wrote(kind))
-            .map(|(_, path)| *path)
-            .collect();
+        let has_made = |maker: &&PodMaker| match maker.kind {
+            // Deployments make them.
+            "ReplicaSet" => wrote("ReplicaSet") || wrote("Deployment"),
+            kind => wrote(kind),
+        };
+        let makers: Vec<&PodMaker> = POD_MAKERS.iter().filter(has_made).collect();
         if makers.is_empty() && !wrote("Pod") {
             return;
         }
         for namespace in self.namespaces.all() {
-            for path in makers.iter().copied().chain(["/api/v1/namespaces/{}/pods"]) {
+            let pods = format!("/api/v1/namespaces/{namespace}/pods");
+            let of_makers = makers.iter().map(|maker| maker.collection_path(namespace));
+            for path in of_makers.chain([pods]) {
                 let grace = if is_wide { "1" } else { "0" };
-                let call = ApiCall::delete(path.replace("{}", namespace))
-                    .with_query("gracePeriodSeconds", grace);
+                let call = ApiCall::delete(path).with_query("gracePeriodSeconds", grace);
                 self.run
                     .own
                     .send_call(call.with_query("propagationPolicy", "Background"))

@@ -69,6 +69,7 @@ pub static ADDON: PureAddon = PureAddon {
         ways: ways::WAYS,
         webhook_labels: &[],
         needs_no_object: false,
+        compared: &[],
         stops: Some(rules::keeps_back),
     }),
     contradicts: None,

@@ -11,7 +11,7 @@ use super::is_name;
 use crate::kinds::cluster_kind;
 use crate::scope::is_ours;
 use crate::{
-    ANY_KIND, AddonControl, AddonVersion, KindBarrier, KindIsolation, PolicySubject, PureAddon,
+    ANY_KIND, AddonControl, AddonVersion, ComparedKind, RefusalPart, KindBarrier, KindIsolation, PolicySubject, PureAddon,
     ReachRule, WebhookDenial,
 };
 
@@ -81,6 +81,20 @@ pub static ADDON: PureAddon = PureAddon {
         ways: &[],
         webhook_labels: &[],
         needs_no_object: false,
+        compared: &[
+            ComparedKind {
+                group: "templates.gatekeeper.sh",
+                kind: "ConstraintTemplate",
+                part: RefusalPart::MakesKinds,
+                other_rules: &[],
+            },
+            ComparedKind {
+                group: "constraints.gatekeeper.sh",
+                kind: "*",
+                part: RefusalPart::Refuses,
+                other_rules: &[],
+            },
+        ],
         stops: None,
     }),
     contradicts: None,

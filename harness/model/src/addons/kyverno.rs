@@ -11,7 +11,7 @@ use super::{kyverno_controllers, kyverno_exceptions, kyverno_exceptions_apart};
 use crate::kinds::{cluster_kind, stays_in_namespaces};
 use crate::scope::{is_ours, selects_only_us};
 use crate::{
-    AddonControl, AddonInstall, AddonVersion, KindBarrier, KindIsolation, PolicySubject, PureAddon,
+    AddonControl, AddonInstall, AddonVersion, ComparedKind, RefusalPart, KindBarrier, KindIsolation, PolicySubject, PureAddon,
     ReachRule, VaryingText, WebhookDenial, includes_addon,
 };
 
@@ -199,6 +199,20 @@ pub static ADDON: PureAddon = PureAddon {
         ways: ways::WAYS,
         webhook_labels: &[],
         needs_no_object: false,
+        compared: &[
+            ComparedKind {
+                group: "kyverno.io",
+                kind: "ClusterPolicy",
+                part: RefusalPart::Refuses,
+                other_rules: &["mutate", "generate", "verifyImages"],
+            },
+            ComparedKind {
+                group: "policies.kyverno.io",
+                kind: "ValidatingPolicy",
+                part: RefusalPart::Refuses,
+                other_rules: &[],
+            },
+        ],
         stops: None,
     }),
     contradicts: None,

@@ -69,6 +69,7 @@ pub static ADDON: PureAddon = PureAddon {
         ways: &[],
         webhook_labels: &["policy.sigstore.dev/include"],
         needs_no_object: false,
+        compared: &[],
         stops: None,
     }),
     contradicts: None,

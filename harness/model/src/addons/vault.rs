@@ -39,6 +39,7 @@ pub static ADDON: PureAddon = PureAddon {
         ways: ways::WAYS,
         webhook_labels: &[],
         needs_no_object: true,
+        compared: &[],
         stops: Some(rules::keeps_out),
     }),
     contradicts: None,

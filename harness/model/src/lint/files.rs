@@ -8,7 +8,7 @@ use crate::{Action, ObjectManifest};
 
 impl LintNotes<'_> {
     pub(super) fn check_files(&mut self) {
-        let referenced = self.loaded.referenced();
+        let referenced = self.loaded.list_referenced();
         let texts: Vec<&str> = self
             .loaded
             .texts()

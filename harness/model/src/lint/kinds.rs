@@ -31,7 +31,7 @@ impl LintNotes<'_> {
                 ActionWrites::Nothing
                 | ActionWrites::Namespace
                 | ActionWrites::Images
-                | ActionWrites::Cluster
+                | ActionWrites::Cluster { .. }
                 | ActionWrites::SharedFigures => {}
             }
         }

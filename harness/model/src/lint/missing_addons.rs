@@ -84,7 +84,7 @@ impl<'a> LintNotes<'a> {
             | ActionWrites::Nothing
             | ActionWrites::Namespace
             | ActionWrites::Images
-            | ActionWrites::Cluster
+            | ActionWrites::Cluster { .. }
             | ActionWrites::SharedFigures => {}
         }
         asked

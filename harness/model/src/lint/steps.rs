@@ -36,15 +36,16 @@ impl LintNotes<'_> {
 
     /// What is looked at has to come before, and to have what is looked for.
     fn check_earlier(&mut self, step: &ScenarioStep, ids: &BTreeSet<&str>) {
-        let of = match &step.action {
-            Action::LookFor(ObservedRecord::Warning(warning)) => &warning.of,
-            Action::LookFor(ObservedRecord::Output(output)) => {
-                self.check_output(step, output);
-                &output.of
-            }
-            _ => return,
+        let Action::LookFor(record) = &step.action else {
+            return;
         };
-        if !ids.contains(of.as_str()) {
+        if let ObservedRecord::Output(output) = record {
+            self.check_output(step, output);
+        }
+        let Some(of) = record.earlier_step() else {
+            return;
+        };
+        if !ids.contains(of) {
             let what = format!(
                 "`{}` looks at step `{of}`, which does not come before it",
                 step.id

@@ -96,18 +96,6 @@ impl LintNotes<'_> {
                         .then(|| format!("no step before `{}` saves a snapshot `{name}`", step.id)),
                 )
             }
-            Action::LookFor(ObservedRecord::Canary(CanaryMatch {
-                place: LeakPlace::Reply(of),
-                ..
-            })) => (
-                of,
-                earlier(of).is_none().then(|| {
-                    format!(
-                        "`{}` looks at step `{of}`, which does not come before it",
-                        step.id
-                    )
-                }),
-            ),
             Action::CheckSecrets => {
                 let filled = before
                     .iter()

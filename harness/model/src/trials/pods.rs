@@ -6,17 +6,6 @@ use super::{
     FieldChange, ObjectVariant, PolicyWords, TrialObject, changed_object, json_of, put_field,
 };
 
-/// The kinds that hold pods.
-pub(super) const WORKLOAD_KINDS: [&str; 7] = [
-    "Pod",
-    "Deployment",
-    "StatefulSet",
-    "DaemonSet",
-    "ReplicaSet",
-    "Job",
-    "CronJob",
-];
-
 /// The container that most policies admit: the restricted level of the Pod Security Standards, with
 /// limits, requests and probes.
 const USUAL_CONTAINER: &str = r#"{"name": "main",

@@ -19,8 +19,34 @@ pub struct AddonControl {
     pub webhook_labels: &'static [&'static str],
     /// Whether a world holds by it without an object of its groups.
     pub needs_no_object: bool,
+    /// Its kinds that refuse, so that two sets of them can be compared.
+    pub compared: &'static [ComparedKind],
     /// Whether it stops a step; where this is not said, it stops what its webhooks deny.
     pub(crate) stops: Option<StopRule>,
+}
+
+/// A kind of objects that refuses, or helps to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ComparedKind {
+    /// Its group.
+    pub group: &'static str,
+    /// Its kind; `*` is every kind of the group.
+    pub kind: &'static str,
+    /// What it has to do with a refusal.
+    pub part: RefusalPart,
+    /// Keys of rules in `spec.rules` that do something else than to refuse.
+    pub other_rules: &'static [&'static str],
+}
+
+/// What an object has to do with a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RefusalPart {
+    /// It makes kinds that refuse, and comes before them.
+    MakesKinds,
+    /// It refuses.
+    Refuses,
+    /// It says where something else refuses.
+    Binds,
 }
 
 /// Whether an addon stops a step.

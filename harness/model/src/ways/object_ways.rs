@@ -8,9 +8,9 @@ use super::object_rules::{
     rule_resources, selecting_labels,
 };
 use super::right_ways::grants;
-use super::tried::{ChangeVerb, TriedStep, is_workload_kind, kind_of};
+use super::tried::{ChangeVerb, TriedStep, kind_of};
 use super::{ControlKind, WayRound};
-use crate::Action;
+use crate::{Action, makes_pods};
 
 use ControlKind::{AdmissionPolicy, PodSecurity, Webhook};
 
@@ -94,13 +94,13 @@ pub(super) static WAYS: &[WayRound] = &[
         about: "a workload of another kind, or a pod itself, does the same",
         is_open: |control| {
             let resources = rule_resources(control);
-            let is_workload = |plural: &String| is_workload_kind(plural.trim_end_matches('s'));
+            let is_workload = |plural: &String| makes_pods(plural.trim_end_matches('s'));
             resources.iter().any(is_workload) && !resources.iter().any(|one| one == "pods")
         },
         is_tried: |control, steps| {
             let resources = rule_resources(control);
             let is_other = |kind: &String| {
-                (kind == "pod" || is_workload_kind(kind))
+                (kind == "pod" || makes_pods(kind))
                     && !resources.iter().any(|plural| is_plural(plural, kind))
             };
             changed_kinds(steps).iter().any(is_other)

@@ -60,7 +60,7 @@ pub(super) static WAYS: &[WayRound] = &[
     WayRound {
         name: "group-without-the-name",
         kinds: &[NodeRestriction],
-        about: "a member of `system:nodes` asks whose name is not `system:node:…`, and whom the plugin does not take for a kubelet",
+        about: "a member of `system:nodes` asks whose name is not `system:node:…`, and the plugin does not take it for a kubelet",
         is_open: always,
         is_tried: |_, steps| {
             steps.iter().any(|step| match &step.step.identity {

@@ -2,7 +2,7 @@
 
 use super::tried::{ChangeVerb, TriedStep, holds_field};
 use super::{ControlKind, HeldControl, PolicySubject, WayRound, always};
-use crate::Action;
+use crate::{Action, makes_pods};
 
 use ControlKind::{AdmissionPolicy, PodSecurity};
 
@@ -113,7 +113,7 @@ fn changes_a_pod(step: &TriedStep<'_>) -> bool {
     let is_added = matches!(step.step.action, Action::EphemeralContainer { .. });
     let is_change = |(verb, kind): (ChangeVerb, String)| {
         matches!(verb, ChangeVerb::Update | ChangeVerb::Patch)
-            && (kind == "pod" || super::tried::is_workload_kind(&kind))
+            && (kind == "pod" || makes_pods(&kind))
     };
     !is_added && step.changes().into_iter().any(is_change)
 }

@@ -6,14 +6,13 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::object_rules::is_plural;
-use super::tried::{ChangeVerb, TriedStep, is_workload_kind, plain_kind};
+use super::tried::{ChangeVerb, TriedStep, plain_kind};
 use super::{ControlKind, HeldControl, WayRound};
-use crate::Action;
+use crate::{Action, POD_MAKERS, makes_pods};
 
 use ControlKind::Rbac;
 
 const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
-const WORKLOAD_PLURALS: [&str; 4] = ["deployments", "replicasets", "statefulsets", "daemonsets"];
 
 pub(super) static WAYS: &[WayRound] = &[
     // Good practices, "Listing secrets": list and watch show what get shows.
@@ -60,13 +59,16 @@ pub(super) static WAYS: &[WayRound] = &[
         kinds: &[Rbac],
         about: "a pod reads what its maker may not: Secrets, and the tokens of ServiceAccounts",
         is_open: |control| {
-            grants(&control.rights, &["create"], "", &["pods"])
-                || grants(&control.rights, &["create"], "apps", &WORKLOAD_PLURALS)
+            let may_create = |group, plural| grants(&control.rights, &["create"], group, &[plural]);
+            may_create("", "pods")
+                || POD_MAKERS
+                    .iter()
+                    .any(|maker| may_create(maker.group, maker.plural))
         },
         is_tried: |_, steps| {
             let makes = |step: &TriedStep<'_>| {
                 let mut changes = step.changes().into_iter();
-                let is_pod = |kind: &str| kind == "pod" || is_workload_kind(kind);
+                let is_pod = |kind: &str| kind == "pod" || makes_pods(kind);
                 step.step.identity.is_some()
                     && changes.any(|(verb, kind)| verb == ChangeVerb::Create && is_pod(&kind))
             };

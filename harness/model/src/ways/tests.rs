@@ -55,6 +55,7 @@ static UNSAID_ENGINE: AddonControl = AddonControl {
     ways: &[],
     webhook_labels: &[],
     needs_no_object: false,
+    compared: &[],
     stops: None,
 };
 

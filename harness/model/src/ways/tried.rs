@@ -2,18 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{Action, LoadedScenario, ObjectTarget, ScenarioStep, StepIdentity};
-
-/// Kinds whose controllers make pods of a template.
-const WORKLOAD_KINDS: [&str; 7] = [
-    "cronjob",
-    "daemonset",
-    "deployment",
-    "job",
-    "replicaset",
-    "replicationcontroller",
-    "statefulset",
-];
+use crate::{Action, LoadedScenario, ObjectTarget, ScenarioStep, StepIdentity, makes_pods};
 
 /// A step, with the objects in the files that it sends.
 #[derive(Clone)]
@@ -209,11 +198,11 @@ impl<'a> TriedStep<'a> {
     /// Whether a controller makes pods because of it, or it waits for those.
     pub(super) fn is_workload(&self) -> bool {
         let waits = match &self.step.action {
-            Action::WaitRunning(target) => WORKLOAD_KINDS.contains(&plain_kind(target).as_str()),
+            Action::WaitRunning(target) => makes_pods(&plain_kind(target)),
             _ => false,
         };
         let mut kinds = self.changes().into_iter().map(|(_, kind)| kind);
-        waits || kinds.any(|kind| WORKLOAD_KINDS.contains(&kind.as_str()))
+        waits || kinds.any(|kind| makes_pods(&kind))
     }
 
     /// Whether a field of this name is in what it sends.
@@ -245,10 +234,6 @@ impl<'a> TriedStep<'a> {
 /// The kind of an object with one, in lower case.
 pub(super) fn kind_of(object: &Value) -> Option<String> {
     Some(object["kind"].as_str()?.to_lowercase())
-}
-
-pub(super) fn is_workload_kind(kind: &str) -> bool {
-    WORKLOAD_KINDS.contains(&kind)
 }
 
 /// The kind that a step names, without its group.

@@ -270,7 +270,7 @@ impl InitConnection {
     ) -> Result<Option<ProcessDeath>, StartAborted> {
         let (process, orders, death) = match event {
             InitReport::Started { process, log_from } => {
-                let orders = self.process_table.started(&process, log_from);
+                let orders = self.process_table.note_start(&process, log_from);
                 (process, orders, None)
             }
             InitReport::Froze { process, frozen } => {
@@ -293,7 +293,7 @@ impl InitConnection {
                 success,
             } => {
                 let death = self.process_death(&process, status);
-                let ending = self.process_table.ended(&death, success);
+                let ending = self.process_table.note_end(&death, success);
                 (
                     process,
                     ending.order.into_iter().collect(),

@@ -81,7 +81,7 @@ impl ProcessTable {
     }
 
     /// It was started; returns what waited for that.
-    pub(super) fn started(&mut self, name: &str, log_from: u64) -> Vec<InitOrder> {
+    pub(super) fn note_start(&mut self, name: &str, log_from: u64) -> Vec<InitOrder> {
         let Some(member) = self.0.get_mut(name) else {
             return Vec::new();
         };
@@ -111,7 +111,7 @@ impl ProcessTable {
     }
 
     /// It has ended.
-    pub(super) fn ended(&mut self, death: &ProcessDeath, success: bool) -> EndConsequence {
+    pub(super) fn note_end(&mut self, death: &ProcessDeath, success: bool) -> EndConsequence {
         let Some(member) = self.0.get_mut(&death.process) else {
             return EndConsequence {
                 unexpected: true,
@@ -136,7 +136,7 @@ impl ProcessTable {
         if let Some(member) = self.0.get_mut(&death.process) {
             (member.starting, member.told_to_end) = (false, false);
             member.early.clear();
-            self.ended(death, false);
+            self.note_end(death, false);
         }
     }
 
@@ -197,7 +197,7 @@ mod tests {
         let mut process_table = ProcessTable::default();
         process_table.enlist_process(&process("a", false));
         assert_eq!(process_table.process_status("a"), None);
-        assert_eq!(process_table.started("a", 0), []);
+        assert_eq!(process_table.note_start("a", 0), []);
         process_table
     }
 
@@ -214,7 +214,7 @@ mod tests {
     }
 
     fn end(process_table: &mut ProcessTable) -> EndConsequence {
-        process_table.ended(&death("a", "exit code 1"), false)
+        process_table.note_end(&death("a", "exit code 1"), false)
     }
 
     #[test]
@@ -245,7 +245,7 @@ mod tests {
             ),
             "not before it has"
         );
-        process_table.started("a", 7);
+        process_table.note_start("a", 7);
         assert_eq!(
             process_table.process_status("a"),
             Some(&ProcessStatus {
@@ -286,7 +286,7 @@ mod tests {
                 order: Some(InitOrder::Spawn(process("a", false)))
             }
         );
-        process_table.started("a", 0);
+        process_table.note_start("a", 0);
         assert_eq!(end(&mut process_table).order, None, "once is enough");
     }
 
@@ -306,7 +306,7 @@ mod tests {
                 order: spawn()
             }
         );
-        process_table.started("a", 0);
+        process_table.note_start("a", 0);
         process_table.command_process(&ProcessChange::Kill("a".into()));
         assert_eq!(end(&mut process_table).order, None);
         assert_eq!(process_table.command_process(&restart), spawn());
@@ -346,7 +346,10 @@ mod tests {
             ProcessChange::Freeze("a".into()),
             ProcessChange::Kill("a".into()),
         ];
-        assert_eq!(process_table.started("a", 0), orders.map(InitOrder::Signal));
+        assert_eq!(
+            process_table.note_start("a", 0),
+            orders.map(InitOrder::Signal)
+        );
         assert!(!end(&mut process_table).unexpected);
     }
 
@@ -414,9 +417,9 @@ mod tests {
     fn a_process_that_does_its_work_ends_well_and_an_unknown_one_is_not_there() {
         let mut process_table = living();
         process_table.enlist_process(&process("import", true));
-        process_table.started("import", 0);
+        process_table.note_start("import", 0);
         assert!(!process_table.has_ended_well("import"));
-        let ending = process_table.ended(&death("import", "exit code 0"), true);
+        let ending = process_table.note_end(&death("import", "exit code 0"), true);
         assert!(!ending.unexpected && process_table.has_ended_well("import"));
         assert_eq!(
             process_table.command_process(&ProcessChange::Kill("b".into())),
