@@ -11,8 +11,8 @@ use super::is_name;
 use crate::kinds::cluster_kind;
 use crate::scope::is_ours;
 use crate::{
-    ANY_KIND, AddonControl, AddonVersion, ComparedKind, RefusalPart, KindBarrier, KindIsolation, PolicySubject, PureAddon,
-    ReachRule, WebhookDenial,
+    ANY_KIND, AddonControl, AddonVersion, ComparedKind, KindBarrier, KindIsolation, PolicySubject,
+    PureAddon, ReachRule, RefusalPart, WebhookDenial,
 };
 
 const ADDON_BARRIER: KindBarrier = KindBarrier::Addon("gatekeeper");

@@ -11,8 +11,8 @@ use super::{kyverno_controllers, kyverno_exceptions, kyverno_exceptions_apart};
 use crate::kinds::{cluster_kind, stays_in_namespaces};
 use crate::scope::{is_ours, selects_only_us};
 use crate::{
-    AddonControl, AddonInstall, AddonVersion, ComparedKind, RefusalPart, KindBarrier, KindIsolation, PolicySubject, PureAddon,
-    ReachRule, VaryingText, WebhookDenial, includes_addon,
+    AddonControl, AddonInstall, AddonVersion, ComparedKind, KindBarrier, KindIsolation,
+    PolicySubject, PureAddon, ReachRule, RefusalPart, VaryingText, WebhookDenial, includes_addon,
 };
 
 const ADDON_BARRIER: KindBarrier = KindBarrier::Addon("kyverno");
