@@ -191,20 +191,32 @@ impl Action {
             }
             Self::SetEncryption(EncryptStorage { with, .. }) => {
                 let needs = [Capability::ApiServerFlags, Processes];
-                decide(RESTARTED, [], needs, AtOnce, Cluster).with_texts([with.as_str()])
+                decide(RESTARTED_CLUSTER, [], needs, AtOnce, Cluster).with_texts([with.as_str()])
             }
             Self::RewriteSecrets(RewriteSecrets {
                 killed_after: Some(_),
-            }) => decide(CHANGED, [], [Processes], AtOnce, Cluster),
+            }) => decide(CHANGED_CLUSTER, [], [Processes], AtOnce, Cluster),
             Self::Process(process) => {
                 let writes = ActionWrites::Cluster {
                     starts_api_server: process.name() == API_SERVER,
                 };
                 decide(writes, [], [Processes], AtOnce, Cluster)
             }
-            Self::Node(_) => decide(CHANGED, [], [Capability::NodeFaults], AtOnce, Cluster),
-            Self::Kms(_) => decide(CHANGED, [], [Capability::KmsPlugin], AtOnce, Cluster),
-            Self::Restore(_) => decide(RESTARTED, [], [Etcd, Processes], AtOnce, Cluster),
+            Self::Node(_) => decide(
+                CHANGED_CLUSTER,
+                [],
+                [Capability::NodeFaults],
+                AtOnce,
+                Cluster,
+            ),
+            Self::Kms(_) => decide(
+                CHANGED_CLUSTER,
+                [],
+                [Capability::KmsPlugin],
+                AtOnce,
+                Cluster,
+            ),
+            Self::Restore(_) => decide(RESTARTED_CLUSTER, [], [Etcd, Processes], AtOnce, Cluster),
             Self::LookFor(record) => {
                 let (writes, need) = of_record(record);
                 decide(writes, [], need, settling_of(record), Cluster)
@@ -275,10 +287,10 @@ impl Action {
 }
 
 /// The cluster is another one afterwards.
-const CHANGED: ActionWrites<'static> = ActionWrites::Cluster {
+const CHANGED_CLUSTER: ActionWrites<'static> = ActionWrites::Cluster {
     starts_api_server: false,
 };
-const RESTARTED: ActionWrites<'static> = ActionWrites::Cluster {
+const RESTARTED_CLUSTER: ActionWrites<'static> = ActionWrites::Cluster {
     starts_api_server: true,
 };
 
