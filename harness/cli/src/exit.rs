@@ -63,7 +63,11 @@ impl ExitReason {
     fn table_row(self) -> (u8, &'static str, &'static str) {
         match self {
             Self::Passed => (0, "passed", "every cell as intended, detail as recorded"),
-            Self::Failed => (1, "failed", "a cell is not what was intended"),
+            Self::Failed => (
+                1,
+                "failed",
+                "a cell is not what was intended, a control is idle, or a decision differs (`compare --gate`)",
+            ),
             Self::Usage => (2, "usage", "bad usage, or a scenario that does not lint"),
             Self::Machine => (
                 3,
@@ -72,9 +76,17 @@ impl ExitReason {
             ),
             Self::Nothing => (4, "nothing", "nothing ran: no scenario matched"),
             Self::Leaked => (5, "leaked", "something was left behind"),
-            Self::Differs => (6, "differs", "intents met, recorded detail changed"),
-            Self::Slower => (7, "slower", "a gated figure regressed"),
-            Self::Noisy => (8, "noisy", "the measurement itself is not valid"),
+            Self::Differs => (
+                6,
+                "differs",
+                "intents met; recorded detail changed, or nothing is recorded yet",
+            ),
+            Self::Slower => (
+                7,
+                "slower",
+                "reserved for measurements: a gated figure regressed",
+            ),
+            Self::Noisy => (8, "noisy", "reserved for measurements: it is not valid"),
             Self::Broken => (9, "broken", "it could not be tried"),
             Self::Interrupted => (
                 130,

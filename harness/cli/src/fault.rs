@@ -194,10 +194,14 @@ fn of_component(error: &components::Error) -> ExitReason {
 }
 
 fn of_box(error: &native::Error) -> ExitReason {
-    use native::Error::{BadCluster, BadName, Component, Down, NoNodeNumbered, NoSuchBox};
+    use native::Error::{
+        BadCluster, BadName, Component, Down, NameTaken, NoNodeNumbered, NoSuchBox,
+    };
     match error {
         Component(error) => of_component(error),
-        BadName(_) | BadCluster(_) | NoSuchBox(_) | NoNodeNumbered { .. } => ExitReason::Usage,
+        BadName(_) | BadCluster(_) | NoSuchBox(_) | NameTaken(_) | NoNodeNumbered { .. } => {
+            ExitReason::Usage
+        }
         Down { .. } => ExitReason::Leaked,
         _ => ExitReason::Machine,
     }

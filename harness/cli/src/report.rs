@@ -14,11 +14,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{CellStatus, LoadedScenario, OutcomeCell, RecordedOutcome, WorldOutcome};
-use runner::{ClusterFacts, KeptNamespace, RunOutcome};
+use runner::{ClusterFacts, KeptNamespace, RunOutcome, WHY_STOPPED};
 
 use crate::exit::ExitReason;
 use crate::fault::CommandFault;
 use repeat::VerdictTally;
+
+/// Why a world has no outcome, in the report of an interrupted run.
+pub(crate) const WHY_UNFINISHED: &str = "the run was interrupted before it was done";
 
 /// A whole run.
 #[derive(Debug, Default)]
@@ -137,6 +140,14 @@ impl ScenarioResult {
         places.collect()
     }
 
+    /// Whether worlds of it were not tried because the run ended before: what the others came to is
+    /// no result of the scenario.
+    fn was_cut_short(&self) -> bool {
+        self.outcome.worlds.values().any(|outcome| {
+            matches!(outcome, WorldOutcome::Skipped { why } if why == WHY_UNFINISHED || why == WHY_STOPPED)
+        })
+    }
+
     /// What the scenario came to.
     pub(crate) fn status(&self) -> ReportStatus {
         let cells = self.cells();
@@ -153,9 +164,10 @@ impl ScenarioResult {
         match &self.golden {
             GoldenResult::New => ReportStatus::New,
             GoldenResult::Differs(_) => ReportStatus::Differs,
-            _ if cells
-                .iter()
-                .all(|cell| cell.status == ReportStatus::Skipped) =>
+            _ if self.was_cut_short()
+                || cells
+                    .iter()
+                    .all(|cell| cell.status == ReportStatus::Skipped) =>
             {
                 ReportStatus::Skipped
             }

@@ -157,7 +157,7 @@ impl Error {
             Self::Start { why, .. } if inotify::is_exhausted(why) => Some(inotify_hint()),
             Self::NameTaken(name) => Some(format!("take it down with `gauntlet down {name}`, or choose another name")),
             Self::NoNodeNumbered { .. } => Some("`gauntlet up --nodes N` starts a box with N nodes".into()),
-            Self::NoSuchBox(_) => Some("`gauntlet up` starts one".into()),
+            Self::NoSuchBox(_) => Some("`gauntlet list --boxes` shows those that are up; `gauntlet up` starts one".into()),
             Self::BadName(_) => Some("1 to 40 of a-z, 0-9 and -, beginning and ending with a letter or digit".into()),
             Self::File { source, path, .. } if is_busy(source) && path.starts_with("/sys/fs/cgroup") => {
                 Some("in a container, first move its processes out of the root control group into one below it".into())

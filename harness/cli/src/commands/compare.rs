@@ -1,5 +1,6 @@
 //! `gauntlet compare`: the same on two releases, or on two sets of policies, side by side in one run.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -95,8 +96,20 @@ fn compare_folders(
         .map_err(|error| lint::unreadable_fault(&error))?;
     let name = |folder: &Path| folder.display().to_string();
     let names = [first.policy_names(), second.policy_names()];
-    let report = ComparisonReport::of_policies(name(old), name(new), names, usual);
+    let objects = tried_objects(&loaded);
+    let report = ComparisonReport::of_policies(name(old), name(new), names, usual, objects);
     compare_all(args, &vec![(Arc::new(loaded), vec![worlds])], report)
+}
+
+/// The object of each step, as JSON.
+fn tried_objects(loaded: &LoadedScenario) -> BTreeMap<String, String> {
+    let steps = loaded.scenario.steps.iter();
+    let objects = steps.filter_map(|step| {
+        let file = step.action.facts().reads.first().copied()?;
+        let manifest = loaded.manifests.get(file)?.first()?;
+        Some((step.id.clone(), manifest.object.to_string()))
+    });
+    objects.collect()
 }
 
 /// Tries all of it in one run.

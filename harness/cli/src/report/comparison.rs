@@ -28,6 +28,8 @@ pub(crate) struct ComparisonReport {
     unproved: [BTreeSet<String>; 2],
     /// Of each step that tries a variant of an object, the step that tries the object as it is.
     usual: BTreeMap<String, String>,
+    /// The object that each step tries, as JSON, where nobody wrote the steps.
+    objects: BTreeMap<String, String>,
     /// The scenarios that the releases concern, by id.
     pub(crate) scenarios: Vec<ScenarioComparison>,
     /// What worlds left behind.
@@ -49,6 +51,8 @@ pub(crate) struct ScenarioComparison {
 pub(crate) struct CellComparison {
     pub(crate) step: String,
     pub(crate) world: String,
+    /// The object that was tried, as JSON, where nobody wrote the step.
+    pub(crate) object: Option<String>,
     pub(crate) difference: CellDifference,
 }
 
@@ -60,6 +64,7 @@ impl ComparisonReport {
             detail,
             unproved: Default::default(),
             usual: BTreeMap::new(),
+            objects: BTreeMap::new(),
             scenarios: Vec::new(),
             leaks: Vec::new(),
         }
@@ -71,10 +76,12 @@ impl ComparisonReport {
         new: String,
         names: [BTreeSet<String>; 2],
         usual: BTreeMap<String, String>,
+        objects: BTreeMap<String, String>,
     ) -> Self {
         Self {
             unproved: names,
             usual,
+            objects,
             ..Self::new(old, new, ComparedDetail::Decision)
         }
     }
@@ -92,6 +99,9 @@ impl ComparisonReport {
             compared.add_world(&pair.world, sides, |step, sides| {
                 self.compare_cell(step, sides)
             });
+            for cell in &mut compared.cells {
+                cell.object = self.objects.get(&cell.step).cloned();
+            }
             for (unproved, side) in self.unproved.iter_mut().zip(sides) {
                 for name in refusing_policies(side) {
                     unproved.remove(name);
@@ -206,6 +216,7 @@ impl ScenarioComparison {
             self.cells.push(CellComparison {
                 step: step.to_owned(),
                 world: world.to_owned(),
+                object: None,
                 difference,
             });
         };
@@ -255,7 +266,8 @@ impl CellComparison {
         };
         match &self.difference {
             CellDifference::Decided { old, new } => {
-                let width = old_name.chars().count().max(new_name.chars().count());
+                let names = [old_name, new_name, "object"].map(|name| name.chars().count());
+                let width = names.into_iter().max().unwrap_or_default();
                 let line = |name: &str, answer: &CellAnswer| {
                     let message = answer.message.as_ref();
                     let said = message.map(|said| format!("\n    {:width$}  {said}", ""));
@@ -265,10 +277,13 @@ impl CellComparison {
                         said.unwrap_or_default()
                     )
                 };
+                let object = self.object.as_ref();
+                let object = object.map(|tried| format!("    {:width$}  {tried}\n", "object"));
                 format!(
-                    "  decided differently · {place}\n{}{}",
+                    "  decided differently · {place}\n{}{}{}",
                     line(old_name, old),
-                    line(new_name, new)
+                    line(new_name, new),
+                    object.unwrap_or_default()
                 )
             }
             CellDifference::Undecided { why } => format!("  undecided · {place}: {why}\n"),
@@ -295,7 +310,17 @@ impl CellComparison {
             ),
             CellDifference::Undecided { why } => ("undecided", json!({ "why": why })),
         };
-        json!({ "step": self.step, "world": self.world, "difference": word, "detail": more })
+        let object = self
+            .object
+            .as_deref()
+            .and_then(|text| serde_json::from_str(text).ok());
+        json!({
+            "step": self.step,
+            "world": self.world,
+            "object": object.unwrap_or(Value::Null),
+            "difference": word,
+            "detail": more,
+        })
     }
 }
 
@@ -335,6 +360,7 @@ mod tests {
             detail: ComparedDetail::Whole,
             unproved: Default::default(),
             usual: BTreeMap::new(),
+            objects: BTreeMap::new(),
             scenarios: Vec::new(),
             leaks: Vec::new(),
         };
@@ -491,8 +517,13 @@ mod tests {
             old: "old".into(),
             new: "new".into(),
         };
-        let mut proved =
-            ComparisonReport::of_policies("o".into(), "n".into(), names(), BTreeMap::new());
+        let mut proved = ComparisonReport::of_policies(
+            "o".into(),
+            "n".into(),
+            names(),
+            BTreeMap::new(),
+            BTreeMap::from([("pod".to_owned(), r#"{"kind":"Pod"}"#.to_owned())]),
+        );
         proved.add_scenario(
             &outcome(denied("a"), denied("b")),
             std::slice::from_ref(&pair),
@@ -503,8 +534,14 @@ mod tests {
             "{}",
             proved.text()
         );
-        proved.add_scenario(&outcome(denied("a"), denied("c")), &[pair]);
+        proved.add_scenario(
+            &outcome(denied("a"), denied("c")),
+            std::slice::from_ref(&pair),
+        );
         assert_eq!(proved.gate(), ExitReason::Passed);
+        proved.add_scenario(&outcome(denied("a"), admitted("a")), &[pair]);
+        let text = proved.text();
+        assert!(text.contains("    object  {\"kind\":\"Pod\"}\n"), "{text}");
     }
 
     #[test]
@@ -523,8 +560,13 @@ mod tests {
             WorldCells::from_iter(cells.map(|(step, cell)| (step.to_owned(), cell)))
         };
         let usual = BTreeMap::from([("pod-root".to_owned(), "pod".to_owned())]);
-        let report =
-            ComparisonReport::of_policies(String::new(), String::new(), Default::default(), usual);
+        let report = ComparisonReport::of_policies(
+            String::new(),
+            String::new(),
+            Default::default(),
+            usual,
+            BTreeMap::new(),
+        );
         let variant =
             |old: &WorldCells, new: &WorldCells| report.compare_cell("pod-root", [old, new]);
         let (refused, fine) = (side(denied(), denied()), side(admitted("a"), denied()));

@@ -6,10 +6,7 @@ use std::sync::Arc;
 use engine::EngineEvent;
 use model::{LoadedScenario, RecordedOutcome, WorldOutcome};
 
-use crate::report::{GoldenResult, InterruptedRun, RunReport, ScenarioResult};
-
-/// Why a world has no outcome, in the report of an interrupted run.
-const WHY_UNFINISHED: &str = "the run was interrupted before it was done";
+use crate::report::{GoldenResult, InterruptedRun, RunReport, ScenarioResult, WHY_UNFINISHED};
 
 /// The outcomes of worlds, by scenario and world.
 #[derive(Default)]
