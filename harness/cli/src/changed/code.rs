@@ -230,6 +230,7 @@ pub(super) const COMMON_FILES: [&str; 40] = [
     "harness/engine/src/barriers/policy.rs",
     "harness/engine/src/barriers/priority.rs",
     "harness/engine/src/barriers/quota.rs",
+    "harness/engine/src/barriers/quota/freed.rs",
     "harness/engine/src/barriers/quota/orphans.rs",
     "harness/engine/src/barriers/quota/pod_resources.rs",
     "harness/engine/src/barriers/quota/quantity.rs",
