@@ -15,11 +15,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use api::{ApiCall, reply_json};
-use model::{Answer, ApiReply, KindBarrier, KindIsolation, Refuser, Verdict};
+use model::{
+    Action, Answer, ApiReply, KindBarrier, KindIsolation, Refuser, StepIdentity, Verdict,
+};
+use serde_json::Value;
 
 use crate::Error;
 use crate::actions::Observation;
 use crate::barriers::WriteRecord;
+use crate::discovery::{ApiResource, find_object};
 use crate::observe::MetricScrape;
 use crate::world::{LiveWorld, StepRequest};
 
@@ -69,35 +73,61 @@ impl LiveWorld<'_> {
         step: &StepRequest<'_>,
         tried: &Observation,
     ) -> Result<Option<String>, Error> {
-        let (Verdict::Answered(Answer::Denied { by }), Some(exchange)) =
-            (&tried.verdict, &tried.exchange)
+        let Verdict::Answered(Answer::Denied { by } | Answer::NotStarted { by }) = &tried.verdict
         else {
             return Ok(None);
         };
-        let failed = failed_mutations(&exchange.reply);
+        let exchange = tried.exchange.as_ref();
+        let failed = exchange.map_or_else(BTreeSet::new, |one| failed_mutations(&one.reply));
         if failed.len() > 1 {
             return Ok(Some(self.chance_text("policy", &failed)));
         }
         let Some(named) = named_refuser(by, tried.detail.message.as_deref()) else {
             return Ok(None);
         };
-        if self.possible_refusers(named.counter) < 2 || !is_repeatable(&exchange.call) {
+        if self.possible_refusers(named.counter) < 2 {
             return Ok(None);
         }
-        let is_dry = exchange.call.path.contains("dryRun=All");
-        let call = exchange.call.clone().dry_run(!is_dry);
-        let refused = self.count_refusers(step, &named, &call).await?;
+        let call = match exchange {
+            Some(exchange) => Some(exchange.call.clone()).filter(is_repeatable),
+            None => self.refused_pod(step).await?,
+        };
+        let Some(call) = call else {
+            return Ok(None);
+        };
+        let is_dry = call.path.contains("dryRun=All");
+        // What a controller asked for is asked again by the administrator.
+        let identity = step.identity.filter(|_| exchange.is_some());
+        let refused = self
+            .count_refusers(identity, &named, &call.dry_run(!is_dry))
+            .await?;
         Ok((refused.len() > 1).then(|| self.chance_text(named.counter.title, &refused)))
+    }
+
+    /// The pod that a controller is kept from making, as it would be sent.
+    async fn refused_pod(&self, step: &StepRequest<'_>) -> Result<Option<ApiCall>, Error> {
+        let Action::WaitRunning(target) = step.action else {
+            return Ok(None);
+        };
+        let (run, namespace) = (self.run, self.namespace_of(step));
+        let kind = self.fill_text(&target.kind);
+        let resource = run.discovery.find_by_name(&run.own, &kind).await?;
+        let name = self.fill_text(&target.name);
+        let workload = find_object(&run.own, &resource, &namespace, &name).await?;
+        let template = workload.map(|found| found["spec"]["template"].clone());
+        Ok(template
+            .filter(|template| template["spec"].is_object())
+            .map(|template| pod_of_template(&namespace, template)))
     }
 
     /// Who refuses a request each time that it is sent, the one that was named among them.
     async fn count_refusers(
         &mut self,
-        step: &StepRequest<'_>,
+        identity: Option<&StepIdentity>,
         named: &NamedRefuser,
         call: &ApiCall,
     ) -> Result<BTreeSet<String>, Error> {
-        let who = self.requester_for(step.identity).await?;
+        let who = self.requester_for(identity).await?;
         let own = &self.run.own;
         let counts = async || {
             let scrape = MetricScrape::scrape_metrics(own).await?;
@@ -248,6 +278,15 @@ fn refusers_of(record: &WriteRecord, counter: &RefusalCounter) -> usize {
     }
 }
 
+/// The request that makes a pod of a workload's template.
+fn pod_of_template(namespace: &str, mut pod: Value) -> ApiCall {
+    pod["apiVersion"] = "v1".into();
+    pod["kind"] = "Pod".into();
+    pod["metadata"]["generateName"] = "gauntlet-".into();
+    let collection = ApiResource::guess_resource("v1", "Pod").collection_path(Some(namespace));
+    ApiCall::post(collection, pod)
+}
+
 /// Whether a request can be sent again without an effect. A connection has no dry run.
 fn is_repeatable(call: &ApiCall) -> bool {
     ["POST", "PUT", "PATCH", "DELETE"].contains(&call.method.as_str())
@@ -256,10 +295,9 @@ fn is_repeatable(call: &ApiCall) -> bool {
 #[cfg(test)]
 mod tests {
     use model::ReplyBody;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
-    use crate::discovery::ApiResource;
 
     fn record(version: &str, kind: &str, object: Value) -> WriteRecord {
         WriteRecord {
@@ -354,6 +392,16 @@ mod tests {
         let after = counts(&[("a", 2.0), ("b", 2.0), ("c", 1.0)]);
         let grown: Vec<String> = grown_names(&before, &after).into_iter().collect();
         assert_eq!(grown, ["a", "c"]);
+    }
+
+    #[test]
+    fn the_pod_of_a_workload_is_made_of_its_template() {
+        let template = json!({"metadata": {"labels": {"app": "a"}}, "spec": {"containers": []}});
+        let call = pod_of_template("n", template);
+        assert_eq!(call.path, "/api/v1/namespaces/n/pods");
+        let (_, pod) = call.body.unwrap();
+        assert_eq!((&pod["kind"], &pod["metadata"]["labels"]["app"]), (&json!("Pod"), &json!("a")));
+        assert_eq!(pod["metadata"]["generateName"], "gauntlet-");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! was there before can be asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -104,7 +104,7 @@ fn scenario_words(loaded: &LoadedScenario) -> BTreeSet<String> {
     kinds.chain(actions).collect()
 }
 
-async fn attached_caller(kubeconfig: &PathBuf) -> ApiCaller {
+async fn attached_caller(kubeconfig: &Path) -> ApiCaller {
     let cluster = Cluster::attach_existing(Some(kubeconfig), None, true).await;
     ApiCaller::new(cluster.unwrap().admin_client().clone(), "gauntlet-test")
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::{FindingPlace, LintNotes};
 use crate::served::{admission_plugins, is_usual_plugin};
 use crate::spelling::suggest_word;
-use crate::{ClusterShape, ScenarioWorld};
+use crate::{ClusterShape, LoadedScenario, ObjectManifest, ScenarioWorld};
 
 /// Plugins by which it is seen that objects of these kinds are in force (`engine::barriers`).
 const SHOWN_BY: [(&str, &[&str]); 9] = [
@@ -92,10 +92,11 @@ impl LintNotes<'_> {
 
     /// What a world writes has to be shown to be in force by something that acts.
     pub(super) fn check_shown_by(&mut self) {
-        let scenario = &self.loaded.scenario;
+        let loaded = self.loaded;
+        let scenario = &loaded.scenario;
         for (name, world) in &scenario.worlds {
             let off = scenario.world_shape(world).admission_plugins.disable;
-            let kinds = self.written_kinds(name, world);
+            let kinds = written_kinds(loaded, name, world);
             let hidden = SHOWN_BY.iter().filter(|(plugin, _)| off.contains(*plugin));
             for (plugin, shown) in hidden {
                 for kind in shown.iter().filter(|kind| kinds.contains(**kind)) {
@@ -108,18 +109,22 @@ impl LintNotes<'_> {
             }
         }
     }
+}
 
-    /// The kinds of what a world applies, and of what its steps send.
-    fn written_kinds(&self, name: &str, world: &ScenarioWorld) -> BTreeSet<&str> {
-        let steps = self.loaded.scenario.steps_in(name);
-        let sent = steps.flat_map(|step| step.action.facts().reads);
-        let files = world.apply.iter().map(String::as_str).chain(sent);
-        files
-            .filter_map(|file| self.loaded.manifests.get(file))
-            .flatten()
-            .map(|manifest| manifest.kind())
-            .collect()
-    }
+/// The kinds of what a world applies, and of what its steps send.
+fn written_kinds<'a>(
+    loaded: &'a LoadedScenario,
+    name: &str,
+    world: &'a ScenarioWorld,
+) -> BTreeSet<&'a str> {
+    let steps = loaded.scenario.steps_in(name);
+    let sent = steps.flat_map(|step| step.action.facts().reads);
+    let files = world.apply.iter().map(String::as_str).chain(sent);
+    files
+        .filter_map(|file| loaded.manifests.get(file))
+        .flatten()
+        .map(ObjectManifest::kind)
+        .collect()
 }
 
 #[cfg(test)]

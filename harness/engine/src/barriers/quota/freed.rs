@@ -106,7 +106,7 @@ impl LiveWorld<'_> {
 /// The quotas that were written and not deleted since.
 fn standing_quotas<'a>(records: &[&'a WriteRecord]) -> Vec<&'a WriteRecord> {
     let mut last: BTreeMap<String, &'a WriteRecord> = BTreeMap::new();
-    for record in records.iter().filter(|record| is_quota(record)) {
+    for record in records.iter().copied().filter(|record| is_quota(record)) {
         last.insert(record.path(), record);
     }
     last.into_values()
