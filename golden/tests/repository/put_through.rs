@@ -97,7 +97,10 @@ fn expect_all<'a>(all: impl IntoIterator<Item = &'a str>, found: &BTreeSet<Strin
             (true, false) | (false, true) => {}
         }
     }
-    assert!(missing.is_empty(), "no scenario puts these through: {missing:#?}");
+    assert!(
+        missing.is_empty(),
+        "no scenario puts these through: {missing:#?}"
+    );
     assert!(stale.is_empty(), "these are put through by now: {stale:#?}");
 }
 
@@ -178,7 +181,10 @@ fn every_kind_that_an_addon_serves_is_among_them() {
     let all: BTreeSet<String> = object_kinds().map(kind_word).collect();
     for kind in ADDONS.iter().flat_map(|addon| addon.kinds) {
         assert!(all.contains(&kind_word(kind)), "{}", kind.kind);
-        assert!(kind.kind == ANY_KIND || object_kind(&format!("{}/v1", kind.group), kind.kind) == Some(kind));
+        assert!(
+            kind.kind == ANY_KIND
+                || object_kind(&format!("{}/v1", kind.group), kind.kind) == Some(kind)
+        );
     }
 }
 
@@ -236,7 +242,11 @@ fn every_action_is_done_in_one_of_several_worlds() {
         ("process", "ProcessChange"),
         ("node", "NodeChange"),
     ] {
-        all.extend(schema_words(inner).iter().map(|one| format!("{word} {one}")));
+        all.extend(
+            schema_words(inner)
+                .iter()
+                .map(|one| format!("{word} {one}")),
+        );
     }
     expect_all(all.iter().map(String::as_str), &found);
 }
@@ -275,7 +285,10 @@ fn refuser_words(by: &Refuser) -> Vec<String> {
 fn refusers_in(loaded: &LoadedScenario, world: &str) -> Vec<String> {
     let scenario = &loaded.scenario;
     let answered = |step: &ScenarioStep| {
-        let mut answers = scenario.worlds.keys().filter_map(|one| step.intended_verdict(one));
+        let mut answers = scenario
+            .worlds
+            .keys()
+            .filter_map(|one| step.intended_verdict(one));
         answers.any(|answer| Some(answer) != step.intended_verdict(world))
     };
     let lets_through = |step: &&ScenarioStep| step.intended_verdict(world).is_some_and(is_done);

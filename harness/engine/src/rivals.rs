@@ -15,9 +15,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use api::{ApiCall, reply_json};
-use model::{
-    Action, Answer, ApiReply, KindBarrier, KindIsolation, Refuser, StepIdentity, Verdict,
-};
+use model::{Action, Answer, ApiReply, KindBarrier, KindIsolation, Refuser, StepIdentity, Verdict};
 use serde_json::Value;
 
 use crate::Error;
@@ -189,9 +187,8 @@ impl RefusalCounter {
 
 /// Whose counts have grown.
 fn grown_names(before: &BTreeMap<String, f64>, after: &BTreeMap<String, f64>) -> BTreeSet<String> {
-    let has_grown = |(name, count): &(&String, &f64)| {
-        **count > before.get(*name).copied().unwrap_or_default()
-    };
+    let has_grown =
+        |(name, count): &(&String, &f64)| **count > before.get(*name).copied().unwrap_or_default();
     after
         .iter()
         .filter(has_grown)
@@ -261,7 +258,9 @@ fn refusers_of(record: &WriteRecord, counter: &RefusalCounter) -> usize {
         if *counter == VALIDATING_POLICIES {
             !addon.made_policy_prefixes.is_empty()
         } else {
-            !addon.denials.is_empty()
+            // One that says something in the place of a policy is one webhook, and counts once.
+            let mut denials = addon.denials.iter();
+            !addon.denials.is_empty() && denials.all(|denial| denial.instead.is_empty())
         }
     };
     if let Some(addon) = addon {
@@ -332,9 +331,15 @@ mod tests {
             [0, 1]
         );
         assert_eq!(
-            count("templates.gatekeeper.sh/v1", "ConstraintTemplate", json!({})),
+            count(
+                "templates.gatekeeper.sh/v1",
+                "ConstraintTemplate",
+                json!({})
+            ),
             [0, 0]
         );
+        let image_policy = count("policy.sigstore.dev/v1beta1", "ClusterImagePolicy", json!({}));
+        assert_eq!(image_policy, [0, 0], "policy-controller counts once");
         assert_eq!(count("v1", "ConfigMap", json!({})), [0, 0]);
     }
 
@@ -351,7 +356,8 @@ mod tests {
             engine: model::find_addon("gatekeeper").unwrap(),
             policy: "a".into(),
         };
-        let said = "admission webhook \"validation.gatekeeper.sh\" denied the request: [a] webhook \"b\"";
+        let said =
+            "admission webhook \"validation.gatekeeper.sh\" denied the request: [a] webhook \"b\"";
         assert_eq!(
             named(engine, said),
             Some(("webhook", "validation.gatekeeper.sh".into()))
@@ -386,7 +392,9 @@ mod tests {
     fn what_grew_has_refused() {
         let counts = |pairs: &[(&str, f64)]| -> BTreeMap<String, f64> {
             let pairs = pairs.iter();
-            pairs.map(|(name, count)| ((*name).into(), *count)).collect()
+            pairs
+                .map(|(name, count)| ((*name).into(), *count))
+                .collect()
         };
         let before = counts(&[("a", 1.0), ("b", 2.0)]);
         let after = counts(&[("a", 2.0), ("b", 2.0), ("c", 1.0)]);
@@ -400,7 +408,10 @@ mod tests {
         let call = pod_of_template("n", template);
         assert_eq!(call.path, "/api/v1/namespaces/n/pods");
         let (_, pod) = call.body.unwrap();
-        assert_eq!((&pod["kind"], &pod["metadata"]["labels"]["app"]), (&json!("Pod"), &json!("a")));
+        assert_eq!(
+            (&pod["kind"], &pod["metadata"]["labels"]["app"]),
+            (&json!("Pod"), &json!("a"))
+        );
         assert_eq!(pod["metadata"]["generateName"], "gauntlet-");
     }
 

@@ -90,17 +90,7 @@ impl Default for ClusterShape {
 
 /// The API server's `--enable-admission-plugins` and `--disable-admission-plugins`.
 #[derive(
-    Clone,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    Hash,
-    PartialOrd,
-    Ord,
-    Serialize,
-    Deserialize,
-    JsonSchema,
+    Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct PluginSwitches {

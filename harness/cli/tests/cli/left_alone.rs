@@ -89,9 +89,14 @@ fn is_for_any(loaded: &LoadedScenario) -> bool {
 fn scenario_words(loaded: &LoadedScenario) -> BTreeSet<String> {
     let scenario = &loaded.scenario;
     let applied = scenario.worlds.values().flat_map(|world| &world.apply);
-    let sent = scenario.steps.iter().flat_map(|step| step.action.facts().reads);
+    let sent = scenario
+        .steps
+        .iter()
+        .flat_map(|step| step.action.facts().reads);
     let files = applied.map(String::as_str).chain(sent);
-    let objects = files.filter_map(|file| loaded.manifests.get(file)).flatten();
+    let objects = files
+        .filter_map(|file| loaded.manifests.get(file))
+        .flatten();
     let kinds = objects.filter_map(|one| {
         model::object_kind(one.object["apiVersion"].as_str()?, one.kind())
             .map(|kind| format!("{} {}", kind.group, kind.kind))
@@ -119,7 +124,9 @@ async fn expect_same(caller: &ApiCaller, before: &ClusterListing) {
     let settled = wait.until_async(async || {
         let after = list_cluster(caller).await;
         let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-        let differs = keys.into_iter().filter(|key| before.get(*key) != after.get(*key));
+        let differs = keys
+            .into_iter()
+            .filter(|key| before.get(*key) != after.get(*key));
         let differs: Vec<String> = differs
             .map(|key| format!("{key}: {:?}, then {:?}", before.get(key), after.get(key)))
             .collect();
@@ -161,7 +168,9 @@ async fn listed_resources(caller: &ApiCaller) -> Vec<(String, String)> {
     for (base, group) in versions {
         for resource in list_of(&fetch_body(caller, &base).await["resources"]) {
             let name = resource["name"].as_str().unwrap();
-            let can_be_listed = list_of(&resource["verbs"]).iter().any(|verb| verb == "list");
+            let can_be_listed = list_of(&resource["verbs"])
+                .iter()
+                .any(|verb| verb == "list");
             if can_be_listed && !RESTLESS.contains(&name) {
                 found.push((format!("{name}{group}"), format!("{base}/{name}")));
             }

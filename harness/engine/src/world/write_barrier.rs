@@ -74,7 +74,8 @@ impl WriteBarrier {
 
     /// Whether an object of this kind was written.
     pub(crate) fn wrote_kind(&self, kind: &str) -> bool {
-        self.all_written().any(|record| record.resource.kind == kind)
+        self.all_written()
+            .any(|record| record.resource.kind == kind)
     }
 
     /// The object at this path, as the world first wrote the one that it wrote last there.

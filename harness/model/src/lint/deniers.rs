@@ -188,7 +188,12 @@ impl<'a> MadeControls<'a> {
             .disable
             .contains(&plugin)
             .then(|| DenierFault {
-                word: by.to_string().split(' ').next_back().unwrap_or_default().to_owned(),
+                word: by
+                    .to_string()
+                    .split(' ')
+                    .next_back()
+                    .unwrap_or_default()
+                    .to_owned(),
                 by: by.to_string(),
                 lacks: "which turns it off".into(),
                 hint: format!("drop `{plugin}` from `disable` of `admission-plugins`"),
@@ -346,8 +351,7 @@ impl<'a> MadeControls<'a> {
             .admission
             .iter()
             .filter_map(|one| one["plugins"].as_array());
-        self.switches.enable.contains(plugin)
-            || plugins.flatten().any(|one| one["name"] == plugin)
+        self.switches.enable.contains(plugin) || plugins.flatten().any(|one| one["name"] == plugin)
     }
 }
 

@@ -13,7 +13,10 @@ use crate::{ClusterShape, LoadedScenario, ObjectManifest, ScenarioWorld};
 const SHOWN_BY: [(&str, &[&str]); 9] = [
     ("LimitRanger", &["LimitRange"]),
     ("MutatingAdmissionPolicy", &["MutatingAdmissionPolicy"]),
-    ("MutatingAdmissionWebhook", &["MutatingWebhookConfiguration"]),
+    (
+        "MutatingAdmissionWebhook",
+        &["MutatingWebhookConfiguration"],
+    ),
     ("Priority", &["PriorityClass"]),
     ("ResourceQuota", &["ResourceQuota"]),
     ("RuntimeClass", &["RuntimeClass"]),
@@ -34,7 +37,11 @@ impl LintNotes<'_> {
             let off = switches.disable.contains(name);
             let what = if !admission_plugins().any(|one| one == name) {
                 let what = format!("there is no admission plugin `{name}`");
-                let hint = suggest_word(name, admission_plugins(), "`kube-apiserver --help` lists them");
+                let hint = suggest_word(
+                    name,
+                    admission_plugins(),
+                    "`kube-apiserver --help` lists them",
+                );
                 self.add_finding(FindingPlace::InShape(world, name), what, hint);
                 continue;
             } else if off && (switches.enable.contains(name) || configured.contains(name)) {
@@ -176,7 +183,12 @@ mod tests {
         let library = ScenarioLibrary::open(folder.path()).unwrap();
         assert!(library.faults.is_empty(), "{:?}", library.faults);
         let found = lint_scenario(&library.scenarios[0]).into_iter();
-        let of_this = ["admission plugin", "not an `", "issuers", "anonymous requests"];
+        let of_this = [
+            "admission plugin",
+            "not an `",
+            "issuers",
+            "anonymous requests",
+        ];
         found
             .map(|finding| finding.what)
             .filter(|what| of_this.iter().any(|word| what.contains(word)))
@@ -197,12 +209,21 @@ mod tests {
             ["there is no admission plugin `AlwaysPullImage`"]
         );
         for (switches, what) in [
-            ("enable: [LimitRanger]", "LimitRanger` acts without being turned on"),
-            ("disable: [AlwaysDeny]", "AlwaysDeny` is off without being turned off"),
+            (
+                "enable: [LimitRanger]",
+                "LimitRanger` acts without being turned on",
+            ),
+            (
+                "disable: [AlwaysDeny]",
+                "AlwaysDeny` is off without being turned off",
+            ),
         ] {
             assert_eq!(switched(switches), named(what), "{switches}");
         }
-        assert_eq!(switched("enable: [AlwaysDeny], disable: [AlwaysDeny]").len(), 2);
+        assert_eq!(
+            switched("enable: [AlwaysDeny], disable: [AlwaysDeny]").len(),
+            2
+        );
         let both = "cluster: {admission: admission.yaml, admission-plugins: {disable: [Priority]}}";
         assert_eq!(findings(both), named("Priority` is turned on and off"));
     }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{ENDED_WITHIN, is_quota, wait_for_count, wait_for_sentinel};
 use crate::Error;
-use crate::barriers::{SentinelObjects, WriteRecord};
+use crate::barriers::WriteRecord;
 use crate::discovery::ApiResource;
 use crate::started::{controller_of, takes_pods_along};
 use crate::wait::{ConditionWait, WaitLook, WaitReporter};
@@ -251,8 +251,14 @@ mod tests {
         };
         for name in ["replicasets", "statefulsets", "replicationcontrollers"] {
             let surplus = |object| surplus_of(table(name), &object).is_some();
-            assert!(surplus(object(2, 1, 1)) && surplus(object(2, 2, 3)), "{name}");
-            assert!(!surplus(object(2, 2, 1)) && !surplus(object(2, 2, 0)), "{name}");
+            assert!(
+                surplus(object(2, 1, 1)) && surplus(object(2, 2, 3)),
+                "{name}"
+            );
+            assert!(
+                !surplus(object(2, 2, 1)) && !surplus(object(2, 2, 0)),
+                "{name}"
+            );
         }
         // While it puts new pods into the place of old ones, a Deployment has more than it wants.
         let deployments = table("deployments");

@@ -116,7 +116,11 @@ fn known_texts_name_who_denied() {
 }
 
 /// Those whose texts come as they are: the test below reads them.
-const UNWRAPPED_PLUGINS: [&str; 3] = ["AlwaysPullImages", "EventRateLimit", "PodTolerationRestriction"];
+const UNWRAPPED_PLUGINS: [&str; 3] = [
+    "AlwaysPullImages",
+    "EventRateLimit",
+    "PodTolerationRestriction",
+];
 
 /// Each of a plugin's texts, as its source writes it. None is left out.
 #[test]
