@@ -13,6 +13,7 @@
 //! refused meanwhile: only those count that grow with each of several looks.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use api::{ApiCall, reply_json};
 use model::{Action, Answer, ApiReply, KindBarrier, KindIsolation, Refuser, StepIdentity, Verdict};
@@ -23,10 +24,14 @@ use crate::actions::Observation;
 use crate::barriers::WriteRecord;
 use crate::discovery::{ApiResource, find_object};
 use crate::observe::MetricScrape;
+use crate::wait::{ConditionWait, WaitLook};
 use crate::world::{LiveWorld, StepRequest};
 
 /// After this many looks, what grew with each of them did so on account of the request.
 const LOOKS_NEEDED: usize = 12;
+
+/// How long a busy API server may take to tell its counters.
+const COUNTERS_READ_WITHIN: Duration = Duration::from_secs(90);
 
 /// A counter of refusals.
 #[derive(Debug, PartialEq)]
@@ -128,8 +133,16 @@ impl LiveWorld<'_> {
         let who = self.requester_for(identity).await?;
         let own = &self.run.own;
         let counts = async || {
-            let scrape = MetricScrape::scrape_metrics(own).await?;
-            Ok::<_, Error>(named.counter.counts(&scrape))
+            let wait = ConditionWait {
+                what: "the counters of refusals to be read",
+                within: COUNTERS_READ_WITHIN,
+                every: Duration::from_millis(200),
+            };
+            let look = async || match MetricScrape::scrape_metrics(own).await {
+                Ok(scrape) => WaitLook::Ready(named.counter.counts(&scrape)),
+                Err(why) => WaitLook::from(why),
+            };
+            self.waiter.wait_until(wait, look).await
         };
         let mut before = counts().await?;
         let mut refused: Option<BTreeSet<String>> = None;
@@ -338,7 +351,11 @@ mod tests {
             ),
             [0, 0]
         );
-        let image_policy = count("policy.sigstore.dev/v1beta1", "ClusterImagePolicy", json!({}));
+        let image_policy = count(
+            "policy.sigstore.dev/v1beta1",
+            "ClusterImagePolicy",
+            json!({}),
+        );
         assert_eq!(image_policy, [0, 0], "policy-controller counts once");
         assert_eq!(count("v1", "ConfigMap", json!({})), [0, 0]);
     }
