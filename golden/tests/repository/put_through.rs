@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::{
-    ADDONS, ANY_KIND, Answer, KindBarrier, KindIsolation, LoadedScenario, ObjectKind, Refuser,
-    ScenarioLibrary, ScenarioStep, object_kind, object_kinds,
+    ADDONS, ANY_KIND, Action, Answer, KindBarrier, KindIsolation, LoadedScenario, ObjectKind,
+    Refuser, ScenarioLibrary, ScenarioStep, object_kind, object_kind_called, object_kinds,
 };
 use serde_json::Value;
 
@@ -115,18 +115,50 @@ fn kind_word(kind: &ObjectKind) -> String {
     format!("{} {}", kind.group, kind.kind)
 }
 
-/// The kinds that a world writes: what it applies, and what its steps are let write.
-fn written_kinds(loaded: &LoadedScenario, world: &str) -> BTreeSet<String> {
+/// The files with which a world writes objects of each kind: those that it applies, and those that
+/// its steps are let write.
+fn written_kinds<'a>(
+    loaded: &'a LoadedScenario,
+    world: &str,
+) -> BTreeMap<String, BTreeSet<&'a str>> {
     let applied = loaded.scenario.worlds[world].apply.iter();
     let steps = loaded.scenario.steps_in(world);
     let taken = steps.filter(|step| step.intended_verdict(world) == Some(&Answer::Admitted));
     let sent = taken.flat_map(|step| step.action.facts().reads);
-    applied
-        .map(String::as_str)
-        .chain(sent)
-        .flat_map(|file| kinds_in(loaded, file))
-        .map(kind_word)
-        .collect()
+    let mut written: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for file in applied.map(String::as_str).chain(sent) {
+        for kind in kinds_in(loaded, file) {
+            written.entry(kind_word(kind)).or_default().insert(file);
+        }
+    }
+    written
+}
+
+/// Whether a step of this world writes the kind, or deletes it, and what is tried before it is answered otherwise
+/// when it is tried after it.
+fn turns(loaded: &LoadedScenario, world: &str, word: &str) -> bool {
+    let steps: Vec<&ScenarioStep> = loaded.scenario.steps_in(world).collect();
+    let writes = |step: &ScenarioStep| {
+        let reads = step.action.facts().reads;
+        let mut kinds = reads.iter().flat_map(|file| kinds_in(loaded, file));
+        let deletes = match &step.action {
+            Action::Delete(target) => object_kind_called(&target.kind),
+            _ => None,
+        };
+        let is_it = |kind: &ObjectKind| kind_word(kind) == word;
+        step.intended_verdict(world) == Some(&Answer::Admitted)
+            && (kinds.any(is_it) || deletes.is_some_and(is_it))
+    };
+    let answered = |step: &ScenarioStep| step.intended_verdict(world).cloned();
+    let alike = |one: &ScenarioStep, other: &ScenarioStep| {
+        action_words(one).last() == action_words(other).last() && answered(one) != answered(other)
+    };
+    (0..steps.len()).filter(|at| writes(steps[*at])).any(|at| {
+        let (before, after) = (&steps[..at], &steps[at + 1..]);
+        before
+            .iter()
+            .any(|one| after.iter().any(|other| alike(one, other)))
+    })
 }
 
 /// Whether a step is intended to be answered otherwise in these worlds.
@@ -138,27 +170,28 @@ fn differ(loaded: &LoadedScenario, one: &str, other: &str) -> bool {
     })
 }
 
-/// The kinds that a scenario puts through: one world writes it and another does not, and they are
-/// answered otherwise. What controls nothing has to be written alone.
+/// The kinds that a scenario puts through: one world writes it and another does not, or writes
+/// another one, and they are answered otherwise; or a step writes it, and what comes after is
+/// answered otherwise than what came before. What controls nothing has to be written alone.
 fn kinds_put_through(loaded: &LoadedScenario) -> BTreeSet<String> {
     let worlds: Vec<&str> = loaded.scenario.worlds.keys().map(String::as_str).collect();
-    let written: BTreeMap<&str, BTreeSet<String>> = worlds
+    let written: BTreeMap<&str, _> = worlds
         .iter()
         .map(|world| (*world, written_kinds(loaded, world)))
         .collect();
     let mut found = BTreeSet::new();
     for kind in object_kinds() {
         let word = kind_word(kind);
-        let writes = |world: &&&str| written[**world].contains(&word);
         let controls =
             kind.barrier != KindBarrier::Stored && kind.isolation != KindIsolation::Question;
-        let is_seen = |one: &&str| {
-            !controls
-                || worlds
-                    .iter()
-                    .any(|other| !writes(&other) && differ(loaded, one, other))
+        let is_seen = |one: &&&str| {
+            let files = written[**one].get(&word);
+            let differs =
+                |other: &&str| written[*other].get(&word) != files && differ(loaded, one, other);
+            files.is_some()
+                && (!controls || worlds.iter().any(differs) || turns(loaded, one, &word))
         };
-        if worlds.iter().filter(writes).any(is_seen) {
+        if worlds.iter().any(|one| is_seen(&one)) {
             found.insert(word);
         }
     }

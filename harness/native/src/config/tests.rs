@@ -1,9 +1,10 @@
 mod own_services;
+mod switches;
 
 use std::net::Ipv4Addr;
 
 use model::addons::{registry, sigstore};
-use model::{AddonInstall, AuditShape, EncryptionShape, FileText, PluginSwitches};
+use model::{AddonInstall, AuditShape, EncryptionShape, FileText};
 
 use super::*;
 use crate::pki::PkiAuthority;
@@ -130,12 +131,6 @@ fn every_knob_reaches_its_flag() {
         encryption: EncryptionShape::Aescbc,
         audit: AuditShape::PolicyWithoutLog(FileText("kind: Policy\n".into())),
         admission: Some("plugins: [{name: PodNodeSelector}, {name: PodSecurity}]\n".into()),
-        admission_plugins: PluginSwitches {
-            enable: ["AlwaysPullImages".to_owned()].into(),
-            disable: ["LimitRanger", "NodeRestriction"].map(String::from).into(),
-        },
-        authentication: Some("kind: AuthenticationConfiguration\n".into()),
-        seccomp_default: true,
         feature_gates: [("A".to_owned(), true), ("B".to_owned(), false)].into(),
         runtime_config: [("api/alpha".to_owned(), true)].into(),
         verbosity: Some(6),
@@ -154,12 +149,8 @@ fn every_knob_reaches_its_flag() {
         "--admission-control-config-file={BOX_HOME}/admission.yaml"
     )));
     assert!(api.contains(
-        &"--enable-admission-plugins=AlwaysPullImages,PodNodeSelector,PodSecurity".into()
+        &"--enable-admission-plugins=NodeRestriction,PodNodeSelector,PodSecurity".into()
     ));
-    assert!(api.contains(&"--disable-admission-plugins=LimitRanger,NodeRestriction".into()));
-    assert!(api.contains(&format!(
-        "--authentication-config={BOX_HOME}/authentication.yaml"
-    )));
     assert!(api.iter().any(|arg| arg.starts_with("--audit-policy-file")));
     assert!(!api.iter().any(|arg| arg.starts_with("--audit-log-path")));
     assert!(args(&processes, "kube-scheduler").contains(&"--feature-gates=A=true,B=false".into()));
@@ -172,12 +163,6 @@ fn every_knob_reaches_its_flag() {
     assert_eq!(kubelet["featureGates"]["B"], false);
     assert_eq!(kubelet["cgroupRoot"], "/gauntlet-a");
     assert_eq!(kubelet["syncFrequency"], "2s");
-    assert_eq!(kubelet["seccompDefault"], true);
-    let authentication = files
-        .iter()
-        .find(|file| file.path.ends_with("authentication.yaml"))
-        .unwrap();
-    assert_eq!(authentication.text, "kind: AuthenticationConfiguration\n");
     assert_eq!(kubelet["nodeLeaseDurationSeconds"], 4);
     assert!(
         args(&processes, "kube-controller-manager")
