@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::{root, text};
 
 /// What no scenario puts through, and why.
-const NOT_PUT_THROUGH: [(&str, &str); 13] = [
+const NOT_PUT_THROUGH: [(&str, &str); 14] = [
     (
         "webhook",
         "a webhook that decides needs a program of somebody's own, and no box has one",
@@ -62,6 +62,10 @@ const NOT_PUT_THROUGH: [(&str, &str); 13] = [
     (
         "plugin PodResizeValidator",
         "all nodes of a box run Linux, with room for more than is asked",
+    ),
+    (
+        "scheduling.k8s.io PriorityClass",
+        "every world of admission/priority-class has the classes, so that none shows what it is without",
     ),
     (
         "scheduler no-node",
