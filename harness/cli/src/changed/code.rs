@@ -203,7 +203,7 @@ const ACTION_FILES: [CodeFiles; 16] = [
 /// Files of the engine's four folders that every scenario goes through, or that cannot be told from
 /// those.
 #[cfg(test)]
-pub(super) const COMMON_FILES: [&str; 40] = [
+pub(super) const COMMON_FILES: [&str; 41] = [
     "harness/engine/src/actions/context.rs",
     "harness/engine/src/actions/image.rs",
     "harness/engine/src/actions/image/short_lived.rs",
