@@ -14,6 +14,8 @@ mod dependencies;
 mod layers;
 #[path = "repository/programs.rs"]
 mod programs;
+#[path = "repository/put_through.rs"]
+mod put_through;
 #[path = "repository/sources.rs"]
 mod sources;
 

@@ -21,7 +21,7 @@
 //! | a Pod or ServiceAccount that is deleted while the world has a token of it | one of each, deleted as well | its token is worth nothing, and then the world's |
 //! | LimitRange | one whose default is changed | a dry run comes back with the new default |
 //! | PriorityClass | one more | a dry run may name it |
-//! | ResourceQuota, after its own status says so, and again where a deletion frees something | one that allows nothing of a resource of its own | a dry run is refused by it |
+//! | ResourceQuota, after its own status says so, and again where something is freed, by a deletion or by itself | one that allows nothing of a resource of its own | a dry run is refused by it |
 //! | a ServiceAccount that is changed or deleted | none: a dry run of a pod that names it | what the account says of tokens and pull secrets; or a refusal |
 //! | a RuntimeClass | none: a dry run of a pod that names it | what the class says that a pod costs and where it goes; or a refusal |
 //! | a CustomResourceDefinition that is changed | one whose default is changed | a dry run comes back with the new default |

@@ -21,6 +21,7 @@ mod meter;
 mod observe;
 mod pods;
 mod random;
+mod rivals;
 mod run_context;
 mod schedule;
 mod scope;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::addons::{plain_registry, registry, sigstore};
 use crate::{
     Action, AddonInstall, AuditShape, ClusterShape, EncryptionShape, Error, FileText,
-    LoadedScenario, includes_addon,
+    LoadedScenario, PluginSwitches, includes_addon,
 };
 
 /// A cluster to start. Texts are contents of files, not their paths.
@@ -34,6 +34,12 @@ pub struct ClusterSpec {
     pub audit: AuditShape<FileText>,
     /// An `AdmissionConfiguration` (YAML text).
     pub admission: Option<String>,
+    /// Admission plugins that are turned on or off by name.
+    pub admission_plugins: PluginSwitches,
+    /// An `AuthenticationConfiguration` (YAML text).
+    pub authentication: Option<String>,
+    /// Whether the kubelets set `seccompDefault`.
+    pub seccomp_default: bool,
     /// Feature gates, for every component.
     pub feature_gates: BTreeMap<String, bool>,
     /// `--runtime-config` entries of the API server.
@@ -62,6 +68,9 @@ impl Default for ClusterSpec {
             node_monitor_grace_period: None,
             audit: AuditShape::Metadata,
             admission: None,
+            admission_plugins: PluginSwitches::default(),
+            authentication: None,
+            seccomp_default: false,
             feature_gates: BTreeMap::new(),
             runtime_config: BTreeMap::new(),
             nodes: 1,
@@ -93,6 +102,9 @@ impl ClusterSpec {
             node_monitor_grace_period,
             audit,
             admission,
+            admission_plugins,
+            authentication,
+            seccomp_default,
             feature_gates,
             runtime_config,
             nodes,
@@ -114,6 +126,11 @@ impl ClusterSpec {
             node_monitor_grace_period,
             audit: audit.try_map(text)?,
             admission: admission.map(|file| loaded.file_text(&file)).transpose()?,
+            admission_plugins,
+            authentication: authentication
+                .map(|file| loaded.file_text(&file))
+                .transpose()?,
+            seccomp_default,
             feature_gates,
             runtime_config,
             nodes,
@@ -146,9 +163,11 @@ impl ClusterSpec {
     /// decides over another, and over its own second look.
     #[must_use]
     pub fn remembers_requests(&self) -> bool {
-        self.admission
+        let is_configured = self
+            .admission
             .as_ref()
-            .is_some_and(|text| text.contains(COUNTING_PLUGIN))
+            .is_some_and(|text| text.contains(COUNTING_PLUGIN));
+        is_configured || self.admission_plugins.enable.contains(COUNTING_PLUGIN)
     }
 
     /// The same cluster with a node where it has none: scenarios that start no pod run on it as

@@ -129,7 +129,7 @@ pub use scenario::{
 pub use schema::scenario_schema;
 pub use scope::{ImpactScope, object_scope, reach_of_patch};
 pub use served::{OwnResource, TABLED_RELEASES, etcd_folder, is_own_group, own_resources};
-pub use shape::{AuditShape, ClusterShape, EncryptionShape, FileText};
+pub use shape::{AuditShape, ClusterShape, EncryptionShape, FileText, PluginSwitches};
 pub use spelling::{letter_distance, plural_name};
 pub use storage::{
     CanaryMatch, ConfigTakeover, EncryptStorage, KmsBehavior, KmsCall, LeakPlace, PlaceFollowed,

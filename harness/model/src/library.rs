@@ -194,6 +194,7 @@ fn shape_files(shape: &ClusterShape) -> Vec<&str> {
     audit
         .into_iter()
         .chain(shape.admission.as_deref())
+        .chain(shape.authentication.as_deref())
         .chain(shape.encryption.file().map(String::as_str))
         .collect()
 }

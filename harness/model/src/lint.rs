@@ -23,6 +23,7 @@ mod shape;
 mod steps;
 mod storage;
 mod subresources;
+mod switches;
 mod trust;
 mod ways;
 mod webhooks;
@@ -77,6 +78,7 @@ pub fn lint_scenario(loaded: &LoadedScenario) -> Vec<LintFinding> {
     notes.check_nodes();
     notes.check_shapes();
     notes.check_cluster_words();
+    notes.check_shown_by();
     notes.check_steps();
     notes.check_step_keys();
     notes.check_processes();

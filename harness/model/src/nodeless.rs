@@ -75,6 +75,7 @@ fn shape_needs_no_node(shape: &ClusterShape) -> bool {
     shape.nodes <= 1
         && !shape.enforce_network_policy
         && !shape.dual_stack
+        && !shape.seccomp_default
         && shape.sync_frequency == usual.sync_frequency
         && shape.node_monitor_grace_period == usual.node_monitor_grace_period
 }

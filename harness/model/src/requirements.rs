@@ -118,6 +118,9 @@ fn of_shape(shape: &ClusterShape) -> BTreeSet<Capability> {
         node_monitor_grace_period,
         audit,
         admission,
+        admission_plugins,
+        authentication,
+        seccomp_default,
         feature_gates,
         runtime_config,
         nodes,
@@ -128,10 +131,13 @@ fn of_shape(shape: &ClusterShape) -> BTreeSet<Capability> {
     let api_server = *encryption != EncryptionShape::Identity
         || *audit != AuditShape::Metadata
         || admission.is_some()
+        || !admission_plugins.is_empty()
+        || authentication.is_some()
         || !runtime_config.is_empty()
         || !feature_gates.is_empty();
     let components = verbosity.is_some()
         || sync_frequency.is_some()
+        || *seccomp_default
         || node_monitor_grace_period.is_some()
         || !feature_gates.is_empty();
     let each = [

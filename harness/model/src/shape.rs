@@ -1,6 +1,6 @@
 //! The shape of a cluster: what has to be decided before its API server starts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,19 @@ pub struct ClusterShape {
     /// on, also those that are off by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub admission: Option<String>,
+    /// Admission plugins that are turned on or off by name, beside those that a file in `admission`
+    /// names.
+    #[serde(skip_serializing_if = "PluginSwitches::is_empty")]
+    pub admission_plugins: PluginSwitches,
+    /// A file of the scenario with an `AuthenticationConfiguration`, whose `anonymous` says whether,
+    /// and at which paths, a request without credentials is let in as `system:anonymous`. Its `jwt`
+    /// is refused: an API server reaches no issuer here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authentication: Option<String>,
+    /// Whether the kubelets give containers that name no seccomp profile the runtime's own
+    /// (`seccompDefault`).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub seccomp_default: bool,
     /// Feature gates, for every component.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub feature_gates: BTreeMap<String, bool>,
@@ -63,12 +76,37 @@ impl Default for ClusterShape {
             node_monitor_grace_period: None,
             audit: AuditShape::Metadata,
             admission: None,
+            admission_plugins: PluginSwitches::default(),
+            authentication: None,
+            seccomp_default: false,
             feature_gates: BTreeMap::new(),
             runtime_config: BTreeMap::new(),
             nodes: 1,
             enforce_network_policy: false,
             dual_stack: false,
         }
+    }
+}
+
+/// The API server's `--enable-admission-plugins` and `--disable-admission-plugins`.
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct PluginSwitches {
+    /// Those that are off by default and act here.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub enable: BTreeSet<String>,
+    /// Those that act by default, and do not here. `NodeRestriction` is one of them in a box.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub disable: BTreeSet<String>,
+}
+
+impl PluginSwitches {
+    /// Whether it leaves every plugin as it is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.enable.is_empty() && self.disable.is_empty()
     }
 }
 

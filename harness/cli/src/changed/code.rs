@@ -203,7 +203,7 @@ const ACTION_FILES: [CodeFiles; 16] = [
 /// Files of the engine's four folders that every scenario goes through, or that cannot be told from
 /// those.
 #[cfg(test)]
-pub(super) const COMMON_FILES: [&str; 40] = [
+pub(super) const COMMON_FILES: [&str; 41] = [
     "harness/engine/src/actions/context.rs",
     "harness/engine/src/actions/image.rs",
     "harness/engine/src/actions/image/short_lived.rs",
@@ -230,6 +230,7 @@ pub(super) const COMMON_FILES: [&str; 40] = [
     "harness/engine/src/barriers/policy.rs",
     "harness/engine/src/barriers/priority.rs",
     "harness/engine/src/barriers/quota.rs",
+    "harness/engine/src/barriers/quota/freed.rs",
     "harness/engine/src/barriers/quota/orphans.rs",
     "harness/engine/src/barriers/quota/pod_resources.rs",
     "harness/engine/src/barriers/quota/quantity.rs",

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{Observation, TargetObject};
 use crate::Error;
 use crate::discovery::ApiResource;
+use crate::started::takes_pods_along;
 use crate::world::{LiveWorld, StepRequest};
 
 /// A step in its world.
@@ -110,7 +111,15 @@ impl StepContext<'_, '_> {
         {
             self.world
                 .note_write(&object.resource, &object.namespace, &exchange.reply);
+            self.note_rescaled(object, &tried);
         }
         Ok(tried)
+    }
+
+    /// Notes that a workload was changed: it may have fewer pods in a while.
+    pub(super) fn note_rescaled(&mut self, object: &TargetObject, tried: &Observation) {
+        if tried.was_taken() && !self.step.dry_run && takes_pods_along(&object.resource) {
+            self.world.barrier.note_rescaled(&object.namespace);
+        }
     }
 }

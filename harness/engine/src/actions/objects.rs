@@ -117,9 +117,9 @@ pub(super) async fn scale_object(
     let path = format!("{}/scale", object.path());
     let who = cx.requester().await?;
     let call = ApiCall::patch(path, MERGE_PATCH, json!({"spec": {"replicas": replicas}}));
-    Ok(Observation::from_exchange(
-        who.send_call(call.dry_run(cx.step.dry_run)).await,
-    ))
+    let tried = Observation::from_exchange(who.send_call(call.dry_run(cx.step.dry_run)).await);
+    cx.note_rescaled(&object, &tried);
+    Ok(tried)
 }
 
 pub(super) async fn delete_object(

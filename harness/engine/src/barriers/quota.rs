@@ -6,6 +6,7 @@
 //! What a deletion frees is known once the object is gone, and the controller has counted again: its
 //! status is compared with what there is then, sums and scopes included.
 
+mod freed;
 mod orphans;
 mod pod_resources;
 mod quantity;

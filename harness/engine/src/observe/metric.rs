@@ -113,6 +113,23 @@ impl MetricScrape {
             .sum()
     }
 
+    /// The sums over the series of this name that carry one label, by the value of another.
+    pub(crate) fn sum_by_label(
+        &self,
+        name: &str,
+        (key, value): (&str, &str),
+        by: &str,
+    ) -> BTreeMap<String, f64> {
+        let mut sums = BTreeMap::new();
+        let named = self.0.iter().filter(|series| series.name == name);
+        for series in named.filter(|series| series.labels.get(key).is_some_and(|it| it == value)) {
+            if let Some(label) = series.labels.get(by) {
+                *sums.entry(label.clone()).or_default() += series.value;
+            }
+        }
+        sums
+    }
+
     /// The value of a label of the only series of this name.
     pub(crate) fn label(&self, name: &str, label: &str) -> Option<&str> {
         let series = self.0.iter().find(|series| series.name == name)?;
@@ -197,6 +214,16 @@ mod tests {
             0.0
         );
         assert_eq!(metrics.sum_series("plain", &BTreeMap::new()), 4.0);
+    }
+
+    #[test]
+    fn sums_up_by_a_label() {
+        let metrics = MetricScrape::parse(concat!(
+            "a_total{name=\"x\",type=\"one\",code=\"1\"} 2\na_total{name=\"x\",type=\"one\",code=\"2\"} 3\n",
+            "a_total{name=\"y\",type=\"other\"} 4\na_total{type=\"one\"} 5\n",
+        ));
+        let sums = metrics.sum_by_label("a_total", ("type", "one"), "name");
+        assert_eq!(sums, BTreeMap::from([("x".to_owned(), 5.0)]));
     }
 
     #[test]

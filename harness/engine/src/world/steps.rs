@@ -139,7 +139,23 @@ impl LiveWorld<'_> {
                 }
             }
         }
+        let tried = match tried {
+            Ok(taken) => self.judge_refusal(&request, taken).await,
+            Err(why) => Err(why),
+        };
         self.record_step(step, tried, elapsed).await
+    }
+
+    /// A refusal counts where one alone refused.
+    async fn judge_refusal(
+        &mut self,
+        step: &StepRequest<'_>,
+        mut taken: Observation,
+    ) -> Result<Observation, Error> {
+        if let Some(why) = self.find_rivals(step, &taken).await? {
+            taken.verdict = Verdict::broken(why);
+        }
+        Ok(taken)
     }
 
     /// Takes a step; where it only waits for what comes about by itself, other worlds may do
@@ -147,6 +163,7 @@ impl LiveWorld<'_> {
     async fn perform_step(&mut self, step: StepRequest<'_>) -> Result<Observation, Error> {
         self.learn_for(&step).await?;
         self.wait_until_expired(step.action).await?;
+        self.wait_until_counted(&step).await?;
         if !actions::mostly_waits(step.action) {
             return actions::take_action(&mut StepContext { step, world: self }).await;
         }

@@ -1,5 +1,7 @@
 //! What a world has written, and how much of it is known to be in force.
 
+use std::collections::BTreeSet;
+
 use indexmap::IndexMap;
 use serde_json::Value;
 
@@ -11,6 +13,8 @@ use crate::barriers::WriteRecord;
 pub(crate) struct WriteBarrier {
     in_force: Vec<WriteRecord>,
     pending: Vec<WriteRecord>,
+    /// The namespaces in which a workload was changed: it may have fewer pods by itself.
+    rescaled: BTreeSet<String>,
     /// Why nothing more can be tried: something never came into force.
     stuck: Option<Error>,
 }
@@ -19,6 +23,16 @@ impl WriteBarrier {
     /// Notes an object that has to come into force, or a deletion.
     pub(crate) fn add_object(&mut self, record: WriteRecord) {
         self.pending.push(record);
+    }
+
+    /// Notes that a workload of this namespace was changed.
+    pub(crate) fn note_rescaled(&mut self, namespace: &str) {
+        self.rescaled.insert(namespace.to_owned());
+    }
+
+    /// The namespaces in which a workload was changed.
+    pub(crate) fn rescaled(&self) -> &BTreeSet<String> {
+        &self.rescaled
     }
 
     /// What was written since; the one that takes it reports the result with
@@ -60,13 +74,14 @@ impl WriteBarrier {
 
     /// Whether an object of this kind was written.
     pub(crate) fn wrote_kind(&self, kind: &str) -> bool {
-        self.all().any(|record| record.resource.kind == kind)
+        self.all_written()
+            .any(|record| record.resource.kind == kind)
     }
 
     /// The object at this path, as the world first wrote the one that it wrote last there.
     pub(crate) fn first_written(&self, path: &str) -> Option<&Value> {
         let states = || {
-            self.all()
+            self.all_written()
                 .filter(|record| record.path() == path)
                 .filter_map(|record| record.object.as_ref())
         };
@@ -76,7 +91,7 @@ impl WriteBarrier {
 
     /// The deletions of the objects at these paths, as far as they were written.
     pub(crate) fn deletions(&self, paths: &[String]) -> Vec<WriteRecord> {
-        let written = |path: &String| self.all().find(|record| record.path() == *path);
+        let written = |path: &String| self.all_written().find(|record| record.path() == *path);
         paths
             .iter()
             .filter_map(written)
@@ -87,7 +102,8 @@ impl WriteBarrier {
             .collect()
     }
 
-    fn all(&self) -> impl Iterator<Item = &WriteRecord> {
+    /// What was written, in order.
+    pub(crate) fn all_written(&self) -> impl Iterator<Item = &WriteRecord> {
         self.in_force.iter().chain(&self.pending)
     }
 }

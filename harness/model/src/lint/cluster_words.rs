@@ -23,6 +23,8 @@ impl LintNotes<'_> {
             self.check_gates(world, shape);
             self.check_apis(world, shape);
             self.check_plugins(world, shape);
+            self.check_switches(world, shape);
+            self.check_authentication(world, shape);
             self.check_times(world, shape);
         }
     }

@@ -10,7 +10,8 @@ use super::{FindingPlace, LintNotes};
 use crate::served::is_usual_plugin;
 use crate::spelling::suggest_word;
 use crate::{
-    Action, AddonInstall, Answer, LoadedScenario, PureAddon, Refuser, ScenarioStep, includes_addon,
+    Action, AddonInstall, Answer, ClusterShape, LoadedScenario, PluginSwitches, PureAddon, Refuser,
+    ScenarioStep, includes_addon,
 };
 
 const ENFORCE_LABEL: &str = "pod-security.kubernetes.io/enforce";
@@ -71,6 +72,8 @@ struct MadeControls<'a> {
     objects: Vec<&'a Value>,
     /// The configuration of admission plugins.
     admission: Vec<&'a Value>,
+    /// Those that are turned on and off by name.
+    switches: PluginSwitches,
     /// What steps say by themselves: labels, and commands that can make anything.
     said: String,
 }
@@ -89,7 +92,11 @@ impl<'a> MadeControls<'a> {
             .iter()
             .filter(|(file, _)| files.contains(file.as_str()))
             .flat_map(|(_, all)| all);
-        let admission = scenario.world_shape(&own).admission;
+        let ClusterShape {
+            admission,
+            admission_plugins,
+            ..
+        } = scenario.world_shape(&own);
         let said = steps.iter().filter_map(|step| match &step.action {
             Action::Label { set, .. } => Some(set.keys().cloned().collect::<Vec<_>>().join(" ")),
             Action::Exec { command, .. } => Some(command.join(" ")),
@@ -103,11 +110,15 @@ impl<'a> MadeControls<'a> {
                 .flat_map(|file| held(file))
                 .map(|one| &one.object)
                 .collect(),
+            switches: admission_plugins,
             said: said.collect::<Vec<_>>().join("\n"),
         }
     }
 
     fn denier_faults(&self, by: &Refuser) -> Vec<DenierFault> {
+        if let Some(fault) = self.turned_off(by) {
+            return vec![fault];
+        }
         let fault = match by {
             Refuser::Engine { engine, policy } => return self.engine_faults(engine, policy),
             Refuser::Policy(name) => self.missing_object(by, name, &POLICY_KINDS, |name| {
@@ -132,7 +143,9 @@ impl<'a> MadeControls<'a> {
                     word: name.clone(),
                     by: by.to_string(),
                     lacks: "which does not turn it on".into(),
-                    hint: "name it in the file behind `admission` of the world's cluster".into(),
+                    hint: format!(
+                        "`admission-plugins: {{ enable: [{name}] }}` in the world's cluster, or name it in the file behind `admission`"
+                    ),
                 })
             }
             // They say what they are, or nobody makes them.
@@ -147,6 +160,44 @@ impl<'a> MadeControls<'a> {
             | Refuser::Controller(_) => None,
         };
         fault.into_iter().collect()
+    }
+
+    /// An admission plugin that refuses, and that the world's cluster turns off.
+    fn turned_off(&self, by: &Refuser) -> Option<DenierFault> {
+        let plugin = match by {
+            Refuser::PodSecurity => "PodSecurity".to_owned(),
+            Refuser::CertificateApproval => "CertificateApproval".to_owned(),
+            Refuser::CertificateSubjectRestriction => "CertificateSubjectRestriction".to_owned(),
+            Refuser::NodeRestriction => "NodeRestriction".to_owned(),
+            Refuser::Quota(_) => "ResourceQuota".to_owned(),
+            Refuser::Plugin(plugin) => plugin.to_string(),
+            // They are none, or several plugins refuse by them.
+            Refuser::Policy(_)
+            | Refuser::Webhook(_)
+            | Refuser::FailingClosed(_)
+            | Refuser::Engine { .. }
+            | Refuser::RbacEscalation
+            | Refuser::DisruptionBudget
+            | Refuser::Kubelet(_)
+            | Refuser::Container(_)
+            | Refuser::Process(_)
+            | Refuser::Scheduler(_)
+            | Refuser::Controller(_) => return None,
+        };
+        self.switches
+            .disable
+            .contains(&plugin)
+            .then(|| DenierFault {
+                word: by
+                    .to_string()
+                    .split(' ')
+                    .next_back()
+                    .unwrap_or_default()
+                    .to_owned(),
+                by: by.to_string(),
+                lacks: "which turns it off".into(),
+                hint: format!("drop `{plugin}` from `disable` of `admission-plugins`"),
+            })
     }
 
     fn engine_faults(&self, engine: &'static PureAddon, policy: &str) -> Vec<DenierFault> {
@@ -300,7 +351,7 @@ impl<'a> MadeControls<'a> {
             .admission
             .iter()
             .filter_map(|one| one["plugins"].as_array());
-        plugins.flatten().any(|one| one["name"] == plugin)
+        self.switches.enable.contains(plugin) || plugins.flatten().any(|one| one["name"] == plugin)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use model::{EncryptionShape, FileText};
+use model::{ClusterSpec, EncryptionShape, FileText};
 use serde_json::{Value, json};
 
 use super::{
@@ -21,6 +21,7 @@ const ENCRYPTION_FILE: &str = "encryption.yaml";
 /// The configuration that a caller brings, in the folder that the box shares with the host.
 pub(crate) const OWN_ENCRYPTION: &str = "encryption.yaml";
 const ADMISSION_FILE: &str = "admission.yaml";
+const AUTHENTICATION_FILE: &str = "authentication.yaml";
 
 /// The audit log, below [`BOX_HOME`].
 pub(crate) const AUDIT_LOG: &str = "logs/audit.jsonl";
@@ -41,11 +42,15 @@ pub(super) fn apiserver_process(blueprint: &BoxBlueprint) -> BoxProcess {
         args.push("--audit-log-mode=blocking".into());
     }
     args.extend(encryption_flags(&cluster.encryption));
-    let plugins = configured_plugins(cluster.admission.as_deref());
-    args.push(format!("--enable-admission-plugins={}", plugins.join(",")));
+    args.extend(plugin_flags(cluster));
     if cluster.admission.is_some() {
         args.push(format!(
             "--admission-control-config-file={BOX_HOME}/{ADMISSION_FILE}"
+        ));
+    }
+    if cluster.authentication.is_some() {
+        args.push(format!(
+            "--authentication-config={BOX_HOME}/{AUTHENTICATION_FILE}"
         ));
     }
     args.extend(feature_gates(&cluster.feature_gates));
@@ -59,17 +64,31 @@ pub(super) fn apiserver_process(blueprint: &BoxBlueprint) -> BoxProcess {
     kubernetes_process(API_SERVER, args)
 }
 
-/// The admission plugins to turn on, beside those that always are: a plugin that a configuration
-/// names is meant to act. What the API server does not know it refuses by name. A text that is no
-/// configuration names none; the API server says what is wrong with it.
-fn configured_plugins(admission: Option<&str>) -> Vec<String> {
+/// The admission plugins to turn on and off. What the API server does not know it refuses by name.
+fn plugin_flags(cluster: &ClusterSpec) -> Vec<String> {
+    let (switches, mut flags) = (&cluster.admission_plugins, Vec::new());
+    let named = configured_plugins(cluster.admission.as_deref());
+    let mut on: BTreeSet<String> = named.union(&switches.enable).cloned().collect();
+    on.retain(|plugin| !switches.disable.contains(plugin));
+    for (flag, plugins) in [("enable", &on), ("disable", &switches.disable)] {
+        if !plugins.is_empty() {
+            let plugins: Vec<&str> = plugins.iter().map(String::as_str).collect();
+            flags.push(format!("--{flag}-admission-plugins={}", plugins.join(",")));
+        }
+    }
+    flags
+}
+
+/// The admission plugins that are turned on: `NodeRestriction`, and those that a configuration
+/// names, which are meant to act. A text that is no configuration names none; the API server says
+/// what is wrong with it.
+fn configured_plugins(admission: Option<&str>) -> BTreeSet<String> {
     let config: Value = admission
         .and_then(|text| serde_saphyr::from_str(text).ok())
         .unwrap_or_default();
     let entries = config["plugins"].as_array().into_iter().flatten();
     let named = entries.filter_map(|plugin| plugin["name"].as_str().map(str::to_owned));
-    let all: BTreeSet<String> = named.chain(["NodeRestriction".to_owned()]).collect();
-    all.into_iter().collect()
+    named.chain(["NodeRestriction".to_owned()]).collect()
 }
 
 fn encryption_flags(encryption: &EncryptionShape<FileText>) -> Vec<String> {
@@ -140,6 +159,9 @@ pub(super) fn apiserver_files(blueprint: &BoxBlueprint) -> Result<Vec<BoxFile>, 
     }
     if let Some(text) = &cluster.admission {
         files.push(box_file(ADMISSION_FILE, text.as_str()));
+    }
+    if let Some(text) = &cluster.authentication {
+        files.push(box_file(AUTHENTICATION_FILE, text.as_str()));
     }
     Ok(files)
 }

@@ -116,6 +116,9 @@ pub(super) fn node_files(blueprint: &BoxBlueprint, node: BoxNode) -> Vec<BoxFile
     if let Some(frequency) = &blueprint.cluster.sync_frequency {
         kubelet["syncFrequency"] = json!(frequency);
     }
+    if blueprint.cluster.seccomp_default {
+        kubelet["seccompDefault"] = json!(true);
+    }
     if blueprint.cluster.node_monitor_grace_period.is_some() {
         // It renews its lease four times in that time, so every second.
         kubelet["nodeLeaseDurationSeconds"] = json!(4);

@@ -1,4 +1,5 @@
 mod own_services;
+mod switches;
 
 use std::net::Ipv4Addr;
 

@@ -153,7 +153,19 @@ fn a_refuser_that_is_not_there_is_refused() {
             "cluster: {admission: admission.yaml}",
             "{plugin: AlwaysDeny}",
             "plugin AlwaysDeny in world `held`, which does not turn it on",
-            "name it in the file behind `admission`",
+            "`admission-plugins: { enable: [AlwaysDeny] }` in the world's cluster",
+        ),
+        (
+            "cluster: {admission-plugins: {disable: [LimitRanger]}}",
+            "{plugin: LimitRanger}",
+            "plugin LimitRanger in world `held`, which turns it off",
+            "drop `LimitRanger` from `disable`",
+        ),
+        (
+            "cluster: {admission-plugins: {disable: [NodeRestriction]}}",
+            "node-restriction",
+            "node-restriction in world `held`, which turns it off",
+            "drop `NodeRestriction` from `disable`",
         ),
     ] {
         let found = findings(world, by);
@@ -205,6 +217,10 @@ fn a_refuser_that_is_there_is_left_alone() {
         ("apply: [budget.yaml]", "disruption-budget"),
         (
             "cluster: {admission: admission.yaml}",
+            "{plugin: AlwaysPullImages}",
+        ),
+        (
+            "cluster: {admission-plugins: {enable: [AlwaysPullImages]}}",
             "{plugin: AlwaysPullImages}",
         ),
         ("apply: [quota.yaml]", "{plugin: LimitRanger}"),

@@ -1,5 +1,7 @@
 //! Who denied a request, by the text of the reply.
 
+use std::collections::BTreeSet;
+
 use super::*;
 
 #[test]
@@ -113,7 +115,14 @@ fn known_texts_name_who_denied() {
     }
 }
 
-/// Each of a plugin's texts, as its source writes it.
+/// Those whose texts come as they are: the test below reads them.
+const UNWRAPPED_PLUGINS: [&str; 3] = [
+    "AlwaysPullImages",
+    "EventRateLimit",
+    "PodTolerationRestriction",
+];
+
+/// Each of a plugin's texts, as its source writes it. None is left out.
 #[test]
 fn built_in_plugins_are_named() {
     let read = |text: &str| {
@@ -123,7 +132,7 @@ fn built_in_plugins_are_named() {
             &format!("pods \"x\" is forbidden: {text}"),
         )
     };
-    for (plugin, text) in [
+    let cases = [
         (
             Plugin::LimitRanger,
             "maximum memory usage per Container is 64Mi, but limit is 256Mi",
@@ -193,9 +202,47 @@ fn built_in_plugins_are_named() {
             Plugin::AlwaysDeny,
             "admission control is denying all modifications",
         ),
-    ] {
+        (
+            Plugin::ClusterTrustBundleAttest,
+            r#"user not permitted to attest for signerName "example.com/a""#,
+        ),
+        (
+            Plugin::ImagePolicyWebhook,
+            "image policy webhook backend denied one or more images: no",
+        ),
+        (
+            Plugin::JobValidation,
+            r#"cannot change parallelism for a Job referencing gang-scheduled PodGroup "a""#,
+        ),
+        (
+            Plugin::LimitPodHardAntiAffinityTopology,
+            "affinity.PodAntiAffinity.RequiredDuringScheduling has TopologyKey topology.kubernetes.io/zone but only key kubernetes.io/hostname is allowed",
+        ),
+        (
+            Plugin::NodeDeclaredFeatureValidator,
+            r#"pod update requires features A which are not available on node "a""#,
+        ),
+        (
+            Plugin::PodGroupWorkloadExists,
+            r#"PodGroup rejected: Workload "a" not found"#,
+        ),
+        (
+            Plugin::PodResizeValidator,
+            r#"pod resize is only supported on linux nodes, node "a" is "windows""#,
+        ),
+    ];
+    for (plugin, text) in cases {
         assert_eq!(read(text), denied(Refuser::Plugin(plugin)), "{text}");
     }
+    let told: BTreeSet<String> = cases.iter().map(|(plugin, _)| plugin.to_string()).collect();
+    let schema: Value = serde_json::from_str(&model::scenario_schema()).unwrap();
+    let all = schema["$defs"]["Plugin"]["oneOf"].as_array().unwrap();
+    let all: BTreeSet<String> = all
+        .iter()
+        .map(|one| one["const"].as_str().unwrap().to_owned())
+        .collect();
+    let unread: Vec<&String> = all.difference(&told).collect();
+    assert_eq!(unread, UNWRAPPED_PLUGINS, "no text of these is read");
     for text in [
         r#"node "node-1" can only delete pods with spec.nodeName set to itself"#,
         r#"node "node-1" can only update pod status for pods with spec.nodeName set to itself"#,
