@@ -7,7 +7,7 @@ use crate::nodeless::{BEHIND_THE_API, is_api_alone};
 use crate::scope::NAMESPACE_MARK;
 use crate::{
     Action, AttachSbom, AttestImage, CanaryMatch, Capability, CopyImage, EncryptStorage, ImageName,
-    LeakPlace, ObjectTarget, ObservedRecord, RewriteSecrets, RotateSecret, SignImage,
+    IndexImages, LeakPlace, ObjectTarget, ObservedRecord, RewriteSecrets, RotateSecret, SignImage,
     SpoilAttached, StatementPredicate, TamperImage, TrustedRoot, VerifyImage, WatchedValue,
     WriteSbom,
 };
@@ -162,7 +162,8 @@ impl Action {
                 writes
             }
             Self::Build(build) => {
-                texts = build.files.values().map(String::as_str).collect();
+                let all = build.files.values().chain(build.base64_files.values());
+                texts = all.map(String::as_str).collect();
                 image = Some(&build.image);
                 ActionWrites::Images
             }
@@ -193,6 +194,7 @@ impl Action {
             }
             Self::Push(about)
             | Self::Copy(CopyImage { from: about, .. })
+            | Self::Index(IndexImages { image: about, .. })
             | Self::Tamper(TamperImage { image: about, .. })
             | Self::Corrupt(SpoilAttached { image: about, .. })
             | Self::Sbom(WriteSbom { image: about, .. })
