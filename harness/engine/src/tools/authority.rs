@@ -90,18 +90,21 @@ impl ShortLivedAuthority {
         self.0.pem()
     }
 
-    /// A certificate for the holder of this key, PEM, by a name of its own: of a day, around now or
-    /// a week ago.
+    /// A certificate for the holder of this key, PEM, by a name of its own. It began twelve hours
+    /// ago, when this authority was there already, and ends in a day, or has ended an hour ago.
     pub(crate) fn certify_key(
         &self,
         pem: &str,
         name: &str,
         has_expired: bool,
     ) -> Result<String, Error> {
+        let now = OffsetDateTime::now_utc();
         let mut leaf = CertificateParams::default();
-        let middle = OffsetDateTime::now_utc() - Duration::days(if has_expired { 7 } else { 0 });
-        leaf.not_before = middle - Duration::hours(12);
-        leaf.not_after = middle + Duration::hours(12);
+        leaf.not_before = now - Duration::hours(12);
+        leaf.not_after = match has_expired {
+            true => now - Duration::hours(1),
+            false => now + Duration::days(1),
+        };
         leaf.distinguished_name.push(DnType::CommonName, name);
         leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning];
