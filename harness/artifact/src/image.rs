@@ -25,6 +25,18 @@ impl OciImage {
     /// # Errors
     /// A path that is too long for a tar archive.
     pub fn from_base(base: &[u8], files: &BTreeMap<String, Vec<u8>>) -> Result<Self, Error> {
+        Self::for_architecture(base, files, probe_image::image_architecture())
+    }
+
+    /// The same, with a configuration that names this architecture, whatever `base` is for.
+    ///
+    /// # Errors
+    /// A path that is too long for a tar archive.
+    pub fn for_architecture(
+        base: &[u8],
+        files: &BTreeMap<String, Vec<u8>>,
+        architecture: &str,
+    ) -> Result<Self, Error> {
         let binary = BTreeMap::from([(
             "/probe".to_owned(),
             ImageFile {
@@ -51,7 +63,7 @@ impl OciImage {
             );
         }
         let config = json!({
-            "architecture": probe_image::image_architecture(),
+            "architecture": architecture,
             "os": "linux",
             "config": { "Entrypoint": ["/probe"], "Env": ["PATH=/"] },
             "rootfs": { "type": "layers", "diff_ids": layers.iter().map(|layer| digest(layer)).collect::<Vec<_>>() },
@@ -147,6 +159,17 @@ mod tests {
                 .len(),
             2
         );
+    }
+
+    #[test]
+    fn the_architecture_is_what_the_configuration_names() {
+        let made = |architecture| {
+            OciImage::for_architecture(b"base", &files("one"), architecture).unwrap()
+        };
+        let config: Value = serde_json::from_slice(&made("s390x").blobs[0]).unwrap();
+        assert_eq!(config["architecture"], "s390x");
+        assert_ne!(made("s390x").digest(), made("arm64").digest());
+        assert_eq!(made("s390x").blobs[1..], made("arm64").blobs[1..]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod advisories;
 mod attached;
 mod error;
 mod image;
+mod index;
 mod piece;
 mod registry;
 mod spoil;

@@ -8,6 +8,7 @@ use ureq::http::{Response, StatusCode};
 use ureq::tls::TlsConfig;
 use ureq::{Agent, Body};
 
+use crate::index::child_digests;
 use crate::{Error, OciImage, digest};
 
 /// Manifests of an image, of several images, and the same in Docker's older words.
@@ -239,7 +240,8 @@ impl OciRegistry {
         expect_status(answer, &format!("DELETE {path}"), &[StatusCode::ACCEPTED]).map(drop)
     }
 
-    /// Copies an image, by its tag or digest, to another repository under a tag: its digest.
+    /// Copies an image, by its tag or digest, to another repository under a tag: its digest. An
+    /// index is copied with its children.
     ///
     /// # Errors
     /// What the registry answered instead.
@@ -251,7 +253,11 @@ impl OciRegistry {
         tag: &str,
     ) -> Result<String, Error> {
         let manifest = self.fetch_manifest(from, reference)?;
-        self.copy_blobs(from, &manifest.json()?, to)?;
+        let json = manifest.json()?;
+        for child in child_digests(&json).iter().filter(|_| from != to) {
+            self.copy_image(from, child, to, child)?;
+        }
+        self.copy_blobs(from, &json, to)?;
         self.put_manifest(to, tag, &manifest.media_type, &manifest.bytes)
     }
 

@@ -1,5 +1,7 @@
 //! Destroying what is attached to an image, in the ways in which it gets destroyed.
 
+use std::collections::BTreeMap;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use model::AttachmentDamage;
@@ -13,7 +15,7 @@ use crate::{Error, OciManifest, OciRegistry};
 const SIGNATURE_ANNOTATION: &str = "dev.cosignproject.cosign/signature";
 
 /// Spoils one layer: its bytes, or what its descriptor says.
-type LayerSpoiler = fn(&mut Value, &[u8], AttachmentDamage) -> Result<Vec<u8>, Error>;
+type LayerSpoiler = fn(&mut Value, &[u8], &AttachmentDamage) -> Result<Vec<u8>, Error>;
 
 impl OciRegistry {
     /// Spoils everything that is attached to the image `digest`: how many pieces.
@@ -24,11 +26,18 @@ impl OciRegistry {
         &self,
         repository: &str,
         digest: &str,
-        damage: AttachmentDamage,
+        damage: &AttachmentDamage,
     ) -> Result<usize, Error> {
-        let referrers = self.referrers(repository, digest)?;
+        let referrers = match damage {
+            // A bundle's layer is found by its type; nothing reads what its descriptor says.
+            AttachmentDamage::LayerAnnotations(_) => Vec::new(),
+            AttachmentDamage::Signature
+            | AttachmentDamage::Statement
+            | AttachmentDamage::Bundle
+            | AttachmentDamage::Removal => self.referrers(repository, digest)?,
+        };
         let mut count = referrers.len();
-        if damage == AttachmentDamage::Removal && count > 0 {
+        if *damage == AttachmentDamage::Removal && count > 0 {
             self.delete_manifest(repository, &fallback_tag(digest))?;
         } else if count > 0 {
             let spoiled: Result<Vec<_>, Error> = referrers
@@ -43,7 +52,7 @@ impl OciRegistry {
                 continue;
             };
             count += 1;
-            if damage == AttachmentDamage::Removal {
+            if *damage == AttachmentDamage::Removal {
                 self.delete_manifest(repository, &tag)?;
             } else {
                 let spoiled = self.spoil_manifest(repository, &manifest, damage, spoil_legacy)?;
@@ -58,7 +67,7 @@ impl OciRegistry {
         &self,
         repository: &str,
         manifest: &OciManifest,
-        damage: AttachmentDamage,
+        damage: &AttachmentDamage,
         with: LayerSpoiler,
     ) -> Result<Vec<u8>, Error> {
         let mut json = manifest.json()?;
@@ -80,7 +89,7 @@ impl OciRegistry {
 }
 
 /// A bundle, spoiled.
-fn spoil_bundle(_: &mut Value, bytes: &[u8], damage: AttachmentDamage) -> Result<Vec<u8>, Error> {
+fn spoil_bundle(_: &mut Value, bytes: &[u8], damage: &AttachmentDamage) -> Result<Vec<u8>, Error> {
     spoil_envelope(bytes, "/dsseEnvelope", damage)
 }
 
@@ -88,8 +97,12 @@ fn spoil_bundle(_: &mut Value, bytes: &[u8], damage: AttachmentDamage) -> Result
 fn spoil_legacy(
     layer: &mut Value,
     bytes: &[u8],
-    damage: AttachmentDamage,
+    damage: &AttachmentDamage,
 ) -> Result<Vec<u8>, Error> {
+    if let AttachmentDamage::LayerAnnotations(all) = damage {
+        add_annotations(layer, all);
+        return Ok(bytes.to_vec());
+    }
     let Some(signature) = layer
         .pointer_mut("/annotations")
         .and_then(|all| all.get_mut(SIGNATURE_ANNOTATION))
@@ -109,16 +122,24 @@ fn spoil_legacy(
         AttachmentDamage::Bundle | AttachmentDamage::Removal => {
             Ok(bytes[..bytes.len() / 2].to_vec())
         }
+        AttachmentDamage::LayerAnnotations(_) => Ok(bytes.to_vec()),
     }
 }
 
-fn spoil_envelope(bytes: &[u8], at: &str, damage: AttachmentDamage) -> Result<Vec<u8>, Error> {
+fn add_annotations(layer: &mut Value, all: &BTreeMap<String, String>) {
+    for (key, value) in all {
+        layer["annotations"][key] = value.as_str().into();
+    }
+}
+
+fn spoil_envelope(bytes: &[u8], at: &str, damage: &AttachmentDamage) -> Result<Vec<u8>, Error> {
     let field = match damage {
         AttachmentDamage::Signature => "/signatures/0/sig",
         AttachmentDamage::Statement => "/payload",
         AttachmentDamage::Bundle | AttachmentDamage::Removal => {
             return Ok(bytes[..bytes.len() / 2].to_vec());
         }
+        AttachmentDamage::LayerAnnotations(_) => return Ok(bytes.to_vec()),
     };
     let mut json: Value =
         serde_json::from_slice(bytes).map_err(|fault| Error::malformed("a bundle", fault))?;
@@ -151,7 +172,7 @@ mod tests {
     #[test]
     fn one_byte_of_one_field_changes() {
         let json = |damage| -> Value {
-            serde_json::from_slice(&spoil_envelope(BUNDLE, "/dsseEnvelope", damage).unwrap())
+            serde_json::from_slice(&spoil_envelope(BUNDLE, "/dsseEnvelope", &damage).unwrap())
                 .unwrap()
         };
         let signature = json(AttachmentDamage::Signature);
@@ -172,9 +193,23 @@ mod tests {
     }
 
     #[test]
+    fn annotations_are_added_beside_the_signature() {
+        let damage = AttachmentDamage::LayerAnnotations(BTreeMap::from([("a".into(), "b".into())]));
+        let mut layer = serde_json::json!({ "annotations": { SIGNATURE_ANNOTATION: "MDEy" } });
+        assert_eq!(
+            spoil_legacy(&mut layer, b"payload", &damage).unwrap(),
+            b"payload"
+        );
+        assert_eq!(
+            layer["annotations"],
+            serde_json::json!({ SIGNATURE_ANNOTATION: "MDEy", "a": "b" })
+        );
+    }
+
+    #[test]
     fn half_a_bundle_is_no_bundle() {
-        let half = spoil_envelope(BUNDLE, "/dsseEnvelope", AttachmentDamage::Bundle).unwrap();
+        let half = spoil_envelope(BUNDLE, "/dsseEnvelope", &AttachmentDamage::Bundle).unwrap();
         assert!(serde_json::from_slice::<Value>(&half).is_err());
-        assert!(spoil_envelope(b"{}", "/dsseEnvelope", AttachmentDamage::Signature).is_err());
+        assert!(spoil_envelope(b"{}", "/dsseEnvelope", &AttachmentDamage::Signature).is_err());
     }
 }

@@ -54,8 +54,10 @@ impl OciRegistry {
         Ok((old.digest, new))
     }
 
-    fn read_config(&self, repository: &str, manifest: &Value) -> Result<Value, Error> {
-        let name = manifest["config"]["digest"].as_str().unwrap_or_default();
+    pub(crate) fn read_config(&self, repository: &str, manifest: &Value) -> Result<Value, Error> {
+        let name = manifest["config"]["digest"].as_str().ok_or_else(|| {
+            Error::malformed("the image", "it is an index, or has no configuration")
+        })?;
         let bytes = self.fetch_blob(repository, name)?;
         serde_json::from_slice(&bytes)
             .map_err(|fault| Error::malformed("the image's configuration", fault))

@@ -28,6 +28,8 @@ mod record;
 mod root;
 mod timestamp;
 
+use std::collections::BTreeMap;
+
 use model::RejectionReason;
 use regex::Regex;
 use serde_json::Value;
@@ -61,6 +63,8 @@ pub struct VerifyRequest<'a> {
     pub by: RequiredSigner<'a>,
     /// The type of what was stated; [`SIGNATURE_STATEMENT`] for a signature.
     pub predicate_type: &'a str,
+    /// What has to be signed beside the digest.
+    pub annotations: BTreeMap<String, String>,
     /// An entry in a log that the trusted root knows.
     pub log: bool,
     /// A timestamp of an authority that the trusted root knows. Without it no timestamp is looked
@@ -142,6 +146,7 @@ impl VerifyRejection {
             RejectionReason::NoLogEntry
             | RejectionReason::UntrustedLog
             | RejectionReason::OtherLogEntry => 8,
+            RejectionReason::WrongAnnotation => 9,
         };
         (step, &self.said)
     }
@@ -158,9 +163,22 @@ pub fn verify_image(
     reference: &str,
     wanted: &VerifyRequest<'_>,
 ) -> Result<Result<(), VerifyRejection>, Error> {
+    verify_apart(registry, (repository, reference), repository, wanted)
+}
+
+/// The same, with bundles that are in the repository `stored_in`.
+///
+/// # Errors
+/// When the registry does not answer, or refuses.
+pub fn verify_apart(
+    registry: &OciRegistry,
+    (repository, reference): (&str, &str),
+    stored_in: &str,
+    wanted: &VerifyRequest<'_>,
+) -> Result<Result<(), VerifyRejection>, Error> {
     let image = registry.fetch_manifest(repository, reference)?;
     let mut bundles = Vec::new();
-    for referrer in registry.referrers(repository, &image.digest)? {
+    for referrer in registry.referrers(stored_in, &image.digest)? {
         let manifest = referrer.json()?;
         let layers = manifest["layers"]
             .as_array()
@@ -176,7 +194,7 @@ pub fn verify_image(
             .filter(signed)
             .filter_map(|layer| layer["digest"].as_str())
         {
-            bundles.push(registry.fetch_blob(repository, name)?);
+            bundles.push(registry.fetch_blob(stored_in, name)?);
         }
     }
     let artifact = SignedArtifact {
@@ -223,25 +241,37 @@ pub fn verify_one(
 ) -> Result<(), VerifyRejection> {
     let bundle = SigstoreBundle::read(bytes)?;
     check_type(&bundle, wanted)?;
+    check_signer(&bundle, artifact, wanted)?;
+    bundle
+        .content
+        .check_annotations(artifact, &wanted.annotations)
+}
+
+/// Whether the required signer signed this, when and where that is asked for.
+fn check_signer(
+    bundle: &SigstoreBundle,
+    artifact: &SignedArtifact<'_>,
+    wanted: &VerifyRequest<'_>,
+) -> Result<(), VerifyRejection> {
     match &wanted.by {
         RequiredSigner::Key(pem) => {
             let key = signer_key(pem)?;
-            let times = signing_times(&bundle, wanted)?;
+            let times = signing_times(bundle, wanted)?;
             if bundle.certificate().is_ok() {
                 return Err(VerifyRejection::new(
                     RejectionReason::WrongKey,
                     "it is signed with a certificate, not with a key alone",
                 ));
             }
-            let logged = logged_times(&bundle, &key, wanted, &times);
+            let logged = logged_times(bundle, &key, wanted, &times);
             bundle.content.check_signature(&key, artifact)?;
             logged.map(drop)
         }
         RequiredSigner::Identity { subject, issuer } => {
-            let times = signing_times(&bundle, wanted)?;
+            let times = signing_times(bundle, wanted)?;
             let certificate = bundle.certificate()?;
             let holder = certificate::parse_certificate(certificate)?;
-            let logged = logged_times(&bundle, &holder.key, wanted, &times);
+            let logged = logged_times(bundle, &holder.key, wanted, &times);
             let moments = moments(times, &logged, wanted)?;
             for time in moments {
                 certificate::check_signer_chain(certificate, wanted.root, time)?;

@@ -235,6 +235,8 @@ impl HostAccess<'_> {
     /// The same registry, over plain HTTP. Go's registry clients take names below `localhost` for
     /// plain HTTP.
     pub const PLAIN_REGISTRY: &'static str = places::PLAIN_REGISTRY.authority;
+    /// The same registry for those who have a password.
+    pub const PRIVATE_REGISTRY: &'static str = places::PRIVATE_REGISTRY.authority;
     /// The front of the registry that spoils its answers.
     pub const FRONT: &'static str = places::REGISTRY_FRONT.authority;
     /// The port of the registry with TLS.

@@ -163,6 +163,7 @@ pub(crate) async fn take_action(cx: &mut StepContext<'_, '_>) -> Result<Observat
         Action::Build(build) => image::build_image(cx, build).await,
         Action::Push(image) => image::push_image(cx, image).await,
         Action::Copy(copy) => image::copy_image(cx, copy).await,
+        Action::Index(index) => image::index_images(cx, index).await,
         Action::Tamper(tamper) => image::tamper_image(cx, tamper).await,
         Action::Corrupt(spoil) => image::spoil_attached(cx, spoil).await,
         Action::Sbom(sbom) => image::write_sbom(cx, sbom).await,

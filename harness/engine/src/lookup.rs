@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use cluster::HostAccess;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use model::addons::{plain_registry, registry};
+use model::addons::{plain_registry, private_registry, registry};
 use model::{AddonInstall, TrustedRoot, includes_addon};
 use serde_json::json;
 
@@ -37,6 +37,14 @@ fn helm_release(password: &str) -> std::io::Result<String> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(release.to_string().as_bytes())?;
     Ok(STANDARD.encode(encoder.finish()?))
+}
+
+/// What a Secret of the type `kubernetes.io/dockerconfigjson` holds for this registry.
+fn pull_config(host: &str) -> String {
+    let (name, password) = (private_registry::USER_NAME, private_registry::PASSWORD);
+    let both = STANDARD.encode(format!("{name}:{password}"));
+    json!({ "auths": { host: { "username": name, "password": password, "auth": both } } })
+        .to_string()
 }
 
 impl LiveWorld<'_> {
@@ -80,6 +88,21 @@ impl LiveWorld<'_> {
         }))
     }
 
+    /// What is said of the registry that wants credentials.
+    fn private_text(&self, name: &str) -> Result<Option<String>, Error> {
+        let host = HostAccess::PRIVATE_REGISTRY;
+        let text = match name {
+            "private-registry" => host.to_owned(),
+            "pull-config" => pull_config(host),
+            _ => return Ok(None),
+        };
+        if self.case.has_addon(&private_registry::ADDON) {
+            Ok(Some(text))
+        } else {
+            Err(Error::unsupported("no registry here wants credentials"))
+        }
+    }
+
     async fn stands_for(&self, name: &str) -> Result<String, Error> {
         if let Some(text) = self.made_up(name)? {
             return Ok(text);
@@ -92,9 +115,14 @@ impl LiveWorld<'_> {
                 .await
                 .map_err(|why| why.during_task(nothing));
         }
+        if let Some(text) = self.private_text(kind)? {
+            return Ok(text);
+        }
         if !matches!(
             kind,
             "key"
+                | "certificate"
+                | "expired-certificate"
                 | "fulcio-root"
                 | "rekor-key"
                 | "short-lived-root"
@@ -110,6 +138,11 @@ impl LiveWorld<'_> {
         let nobody = || Error::unsupported(NO_SIGNING_SERVICES);
         Ok(match kind {
             "key" => material.key_pair(host_access, rest).await?,
+            "certificate" | "expired-certificate" => {
+                let key = material.key_pair(host_access, rest).await?;
+                let authority = material.authority().await?;
+                authority.certify_key(&key, rest, kind == "expired-certificate")?
+            }
             "short-lived-root" => material.authority().await?.certificate(),
             "trusted-root" => {
                 material

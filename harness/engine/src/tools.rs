@@ -45,6 +45,8 @@ pub(crate) struct ToolCall<'a> {
     pub(crate) args: Vec<String>,
     /// A separate folder, on this side: its home, where it may write.
     pub(crate) home: &'a Path,
+    /// What it finds in its environment beside what every tool does.
+    pub(crate) variables: Vec<(&'static str, String)>,
 }
 
 /// Runs a tool in the box.
@@ -85,6 +87,7 @@ async fn run_with(
         .env("GRYPE_CHECK_FOR_APP_UPDATE", "false")
         .env("GRYPE_DB_AUTO_UPDATE", "false")
         .env("GRYPE_DB_VALIDATE_AGE", "false")
+        .envs(call.variables.iter().map(|(name, value)| (name, value)))
         .stdin(if input.is_some() {
             Stdio::piped()
         } else {

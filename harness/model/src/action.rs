@@ -11,8 +11,8 @@ use serde_json::Value;
 use crate::ParseWordError;
 use crate::agent::{AgentLook, DeliveredEvents};
 use crate::image::{
-    AttachSbom, AttestImage, BuildImage, CopyImage, ImageName, ScanImage, SignImage, SpoilAttached,
-    TamperImage, VerifyImage, WriteSbom,
+    AttachSbom, AttestImage, BuildImage, CopyImage, ImageName, IndexImages, ScanImage, SignImage,
+    SpoilAttached, TamperImage, VerifyImage, WriteSbom,
 };
 use crate::node::NodeChange;
 use crate::record::ObservedRecord;
@@ -173,6 +173,8 @@ pub enum Action {
     Build(BuildImage),
     /// Put an image that was built into the registry, under its tag.
     Push(ImageName),
+    /// Put an index of images for several platforms into the registry.
+    Index(IndexImages),
     /// Copy an image within the registry, or move a tag.
     Copy(CopyImage),
     /// Change an image under its tag.

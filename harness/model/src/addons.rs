@@ -21,6 +21,7 @@ macro_rules! each_addon {
         $make! {
             registry,
             plain_registry,
+            private_registry,
             sigstore,
             kyverno,
             kyverno_controllers,

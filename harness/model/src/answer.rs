@@ -220,6 +220,8 @@ pub enum RejectionReason {
     /// What an attestation of that type states does not satisfy the policy. (cosign says the same of a
     /// policy that it cannot read.)
     RefusedByPolicy,
+    /// It is signed, and not with the annotation that was asked for.
+    WrongAnnotation,
     /// What is attached cannot be read.
     Unreadable,
     /// The trusted root cannot be read, or there is none.
@@ -247,6 +249,7 @@ impl fmt::Display for RejectionReason {
             Self::OtherLogEntry => "other-log-entry",
             Self::NoAttestation => "no-attestation",
             Self::RefusedByPolicy => "refused-by-policy",
+            Self::WrongAnnotation => "wrong-annotation",
             Self::Unreadable => "unreadable",
             Self::NoTrustedRoot => "no-trusted-root",
             Self::TokenRefused => "token-refused",

@@ -101,6 +101,7 @@ impl Action {
             Self::Build(_) | Self::Kms(_) | Self::CopyEtcdValue(_) | Self::Snapshot(_) => &["done"],
             Self::Push(_)
             | Self::Copy(_)
+            | Self::Index(_)
             | Self::Tamper(_)
             | Self::Corrupt(_)
             | Self::Sbom(_)
@@ -208,6 +209,7 @@ fn is_of_making(why: RejectionReason) -> bool {
         | RejectionReason::InvalidCertificate
         | RejectionReason::OtherLogEntry
         | RejectionReason::NoAttestation
+        | RejectionReason::WrongAnnotation
         | RejectionReason::RefusedByPolicy => false,
     }
 }

@@ -8,7 +8,7 @@ use crate::nodeless::{BEHIND_THE_API, is_api_alone};
 use crate::scope::NAMESPACE_MARK;
 use crate::{
     Action, AttachSbom, AttestImage, CanaryMatch, Capability, CopyImage, EncryptStorage, ImageName,
-    LeakPlace, ObjectTarget, ObservedRecord, RewriteSecrets, RotateSecret, SignImage,
+    IndexImages, LeakPlace, ObjectTarget, ObservedRecord, RewriteSecrets, RotateSecret, SignImage,
     SpoilAttached, StatementPredicate, TamperImage, TrustedRoot, VerifyImage, WatchedValue,
     WriteSbom,
 };
@@ -222,7 +222,10 @@ impl Action {
                 decide(writes, [], need, settling_of(record), Cluster)
             }
             Self::Build(build) => decide(Images, [], [], AtOnce, Image(&build.image))
-                .with_texts(build.files.values().map(String::as_str)),
+                .with_texts({
+                    let all = build.files.values().chain(build.base64_files.values());
+                    all.map(String::as_str)
+                }),
             Self::Attest(AttestImage {
                 predicate, image, ..
             }) => match predicate {
@@ -242,6 +245,7 @@ impl Action {
                 .with_texts(root_file(root).into_iter().chain(policy.as_deref())),
             Self::Push(image)
             | Self::Copy(CopyImage { from: image, .. })
+            | Self::Index(IndexImages { image, .. })
             | Self::Tamper(TamperImage { image, .. })
             | Self::Corrupt(SpoilAttached { image, .. })
             | Self::Sbom(WriteSbom { image, .. })

@@ -95,6 +95,7 @@ impl Action {
             Self::Build(_)
             | Self::Push(_)
             | Self::Copy(_)
+            | Self::Index(_)
             | Self::Tamper(_)
             | Self::Corrupt(_)
             | Self::Sbom(_)

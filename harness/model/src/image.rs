@@ -1,5 +1,6 @@
 //! What a step can do with container images: make them, sign them, judge them.
 
+mod index;
 mod sbom;
 mod signing;
 
@@ -7,17 +8,20 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ParseWordError;
+pub use index::{ImagePlatform, IndexImages};
 pub use sbom::{
     AttachSbom, PackageEcosystem, SbomFormat, ScanImage, VulnerabilityAdvisory,
     VulnerabilitySeverity, WriteSbom,
 };
 pub use signing::{
     AttestImage, ImageSigner, ImageVerifier, PREDICATE_TYPES, SignImage, SignatureFormat,
-    StatementPredicate, TrustedRoot, VerifyImage, VerifyTrust,
+    SignatureRepository, StatementPredicate, TrustedRoot, VerifyImage, VerifyTrust,
 };
 
 /// The tag of an image that is named without one.
@@ -97,9 +101,27 @@ pub struct BuildImage {
     /// `app/requirements.txt: requirements.txt`; placeholders in them are filled in.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub files: BTreeMap<String, String>,
+    /// Files of the scenario that hold base64, by their place in the image: what it stands for is
+    /// there, byte for byte. Nothing in them is filled in.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub base64_files: BTreeMap<String, String>,
+    /// The platform that its configuration names; this machine's where it is left out. The program
+    /// in it is this machine's in any case, so one for another platform is there to be looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<ImagePlatform>,
 }
 
-/// Copying an image within the registry, to another repository or to another tag.
+/// The bytes that the text of a file in base64 stands for, whatever its lines.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn decode_base64_file(text: &str) -> Result<Vec<u8>, base64::DecodeError> {
+    let joined: String = text.split_ascii_whitespace().collect();
+    STANDARD.decode(joined)
+}
+
+/// Copying an image within the registry, to another repository or to another tag; an index with
+/// its children.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct CopyImage {
@@ -108,7 +130,7 @@ pub struct CopyImage {
     /// What it is to be called; a tag that is there moves.
     pub to: ImageName,
     /// Copies its signatures and attestations too; to another digest's place, if `to` is there
-    /// already and differs.
+    /// already and differs. Those of an index's children stay where they are.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub with_signatures: bool,
 }
@@ -149,7 +171,7 @@ pub struct SpoilAttached {
 }
 
 /// How a signature or attestation is destroyed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum AttachmentDamage {
     /// One byte of every signature is another.
@@ -160,4 +182,7 @@ pub enum AttachmentDamage {
     Bundle,
     /// Everything that is attached is gone.
     Removal,
+    /// The layers in cosign's older tags have these annotations as well. Nobody signs what a
+    /// layer's descriptor says.
+    LayerAnnotations(BTreeMap<String, String>),
 }

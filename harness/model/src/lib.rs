@@ -90,9 +90,10 @@ pub use first_object::FirstObject;
 pub use heeded::HeededKeys;
 pub use image::{
     AttachSbom, AttachmentDamage, AttestImage, BuildImage, CopyImage, ImageChange, ImageName,
-    ImageSigner, ImageVerifier, PREDICATE_TYPES, PackageEcosystem, SbomFormat, ScanImage,
-    SignImage, SignatureFormat, SpoilAttached, StatementPredicate, TamperImage, TrustedRoot,
-    VerifyImage, VerifyTrust, VulnerabilityAdvisory, VulnerabilitySeverity, WriteSbom,
+    ImagePlatform, ImageSigner, ImageVerifier, IndexImages, PREDICATE_TYPES, PackageEcosystem,
+    SbomFormat, ScanImage, SignImage, SignatureFormat, SignatureRepository, SpoilAttached,
+    StatementPredicate, TamperImage, TrustedRoot, VerifyImage, VerifyTrust, VulnerabilityAdvisory,
+    VulnerabilitySeverity, WriteSbom, decode_base64_file,
 };
 pub use install::{AddonInstall, UnknownInstall, includes_addon};
 pub use kinds::{

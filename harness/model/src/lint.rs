@@ -10,6 +10,7 @@ mod files;
 mod generated;
 mod identities;
 mod images;
+mod indexes;
 mod keys;
 mod kinds;
 mod missing_addons;

@@ -127,6 +127,7 @@ fn action_needs_no_node(action: &Action) -> bool {
         | Action::Build(_)
         | Action::Push(_)
         | Action::Copy(_)
+        | Action::Index(_)
         | Action::Tamper(_)
         | Action::Corrupt(_)
         | Action::Sbom(_)

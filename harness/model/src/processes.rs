@@ -17,6 +17,7 @@ const ENDING_NODE_PROCESS: &str = "image-import";
 const SCHEDULER_PROCESS: &str = "kube-scheduler";
 
 const REGISTRY_PROCESSES: [&str; 3] = ["front", "registry", "registry-plain"];
+const PRIVATE_REGISTRY_PROCESS: &str = "registry-private";
 const SIGSTORE_PROCESSES: [&str; 3] = ["fulcio", "rekor", "timestamp-authority"];
 
 /// Counts what pods ask of those, and ends.
@@ -41,6 +42,9 @@ pub fn lasting_processes(cluster: &ClusterSpec) -> BTreeSet<String> {
     }
     if cluster.has_registry() {
         names.extend(REGISTRY_PROCESSES.map(str::to_owned));
+    }
+    if cluster.has_private_registry() {
+        names.insert(PRIVATE_REGISTRY_PROCESS.to_owned());
     }
     if cluster.has_sigstore() {
         names.extend(SIGSTORE_PROCESSES.map(str::to_owned));

@@ -90,6 +90,7 @@ const ACTION_EXAMPLES: &[&str] = &[
     "build: { image: app }",
     "push: app",
     "copy: { from: app, to: other }",
+    "index: { image: app, of: ['app:amd64', 'app:arm64'] }",
     "tamper: { image: app, with: config }",
     "corrupt: { image: app, what: signature }",
     "sbom: { image: app, into: bill }",

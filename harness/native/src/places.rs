@@ -89,6 +89,9 @@ macro_rules! service_place {
 pub const TLS_REGISTRY: ServicePlace = service_place!("registry.box", 5000, "");
 /// The same registry, over plain HTTP.
 pub const PLAIN_REGISTRY: ServicePlace = service_place!("registry.localhost", 5001, "");
+/// The same registry for those who have a password. It has the name of the first, and needs no
+/// certificate and no address of its own.
+pub const PRIVATE_REGISTRY: ServicePlace = service_place!("registry.box", 5003, "");
 /// The front of the registry that spoils its answers.
 pub const REGISTRY_FRONT: ServicePlace = service_place!("front.localhost", 5002, "");
 /// What makes certificates for tokens.
@@ -98,7 +101,7 @@ pub const REKOR_SERVICE: ServicePlace = service_place!("rekor.box", 3003, "");
 /// The timestamp authority.
 pub const TIMESTAMP_SERVICE: ServicePlace = service_place!("tsa.box", 3004, "/api/v1/timestamp");
 
-/// All of them.
+/// All of them that have a name of their own.
 pub(crate) const ALL_SERVICES: [ServicePlace; 6] = [
     TLS_REGISTRY,
     PLAIN_REGISTRY,
@@ -129,6 +132,8 @@ mod tests {
                     .iter()
                     .any(|other| other.port == one.port || other.name == one.name)
             );
+            assert_ne!(PRIVATE_REGISTRY.port, one.port);
         }
+        assert_eq!(PRIVATE_REGISTRY.name, TLS_REGISTRY.name);
     }
 }

@@ -1,5 +1,7 @@
 //! What a bundle signs: a statement in a DSSE envelope, or the artifact itself.
 
+use std::collections::BTreeMap;
+
 use model::RejectionReason;
 use serde::Deserialize;
 use serde_json::Value;
@@ -60,17 +62,39 @@ pub(super) struct InTotoStatement {
 #[derive(Debug, Deserialize)]
 struct StatementSubject {
     digest: Value,
+    #[serde(default)]
+    annotations: Value,
+}
+
+impl StatementSubject {
+    fn has_digest(&self, digest: &str) -> bool {
+        let hex = digest.strip_prefix("sha256:");
+        hex.is_some() && self.digest["sha256"].as_str() == hex
+    }
 }
 
 impl InTotoStatement {
     /// Whether one of its subjects has this digest.
     fn speaks_of(&self, digest: &str) -> bool {
-        let hex = digest.strip_prefix("sha256:");
-        hex.is_some()
-            && self
-                .subject
-                .iter()
-                .any(|subject| subject.digest["sha256"].as_str() == hex)
+        self.subject
+            .iter()
+            .any(|subject| subject.has_digest(digest))
+    }
+
+    /// The first of these annotations that the first subject with this digest does not have: it is
+    /// the one whose annotations cosign looks at (`pkg/cosign/verifiers.go`).
+    fn missing_annotation<'a>(
+        &self,
+        digest: &str,
+        wanted: &'a BTreeMap<String, String>,
+    ) -> Option<&'a String> {
+        let mut subjects = self.subject.iter();
+        let subject = subjects.find(|subject| subject.has_digest(digest));
+        let has = |key: &str, value: &str| {
+            subject.is_some_and(|subject| subject.annotations[key].as_str() == Some(value))
+        };
+        let mut lacking = wanted.iter().filter(|(key, value)| !has(key, value));
+        lacking.next().map(|(key, _)| key)
     }
 }
 
@@ -178,6 +202,32 @@ impl SignedContent {
                 }
             }
         }
+    }
+}
+
+impl SignedContent {
+    /// Whether what is signed of `artifact` has these annotations.
+    pub(super) fn check_annotations(
+        &self,
+        artifact: &SignedArtifact<'_>,
+        wanted: &BTreeMap<String, String>,
+    ) -> Result<(), VerifyRejection> {
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let missing = match self.statement()? {
+            Some(statement) => statement
+                .missing_annotation(artifact.digest, wanted)
+                .cloned(),
+            // A signature of the artifact itself says nothing beside it.
+            None => wanted.keys().next().cloned(),
+        };
+        missing.map_or(Ok(()), |key| {
+            Err(VerifyRejection::new(
+                RejectionReason::WrongAnnotation,
+                format!("its annotation `{key}` is missing or another"),
+            ))
+        })
     }
 }
 

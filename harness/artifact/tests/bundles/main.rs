@@ -110,6 +110,14 @@ const OTHER_KEYS: [BundleForm; 2] = [
 ];
 
 fn judge(made: &MadeBundle) -> Result<(), VerifyRejection> {
+    judge_annotated(made, &[])
+}
+
+fn judge_annotated(made: &MadeBundle, annotations: &[(&str, &str)]) -> Result<(), VerifyRejection> {
+    let annotations = annotations
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect();
     let root = TrustedRoot::read(&made.root.to_string())?;
     let digest = artifact::digest(ARTIFACT);
     let by = match made.form.signer {
@@ -122,6 +130,7 @@ fn judge(made: &MadeBundle) -> Result<(), VerifyRejection> {
     let wanted = VerifyRequest {
         by,
         predicate_type: SIGNATURE_STATEMENT,
+        annotations,
         log: true,
         timestamp: false,
         root: &root,
@@ -139,6 +148,50 @@ fn a_bundle_of_each_form_is_good() {
     for form in FORMS.into_iter().chain(OTHER_KEYS) {
         assert_eq!(judge(&MadeBundle::new(form)), Ok(()), "{}", form.name);
     }
+}
+
+#[test]
+fn annotations_are_those_of_the_subject_that_is_judged() {
+    for form in FORMS.into_iter().chain(OTHER_KEYS) {
+        let made = MadeBundle::new(form);
+        let why = |wanted: &[(&str, &str)]| {
+            judge_annotated(&made, wanted)
+                .err()
+                .map(|rejection| rejection.why)
+        };
+        let wrong = Some(RejectionReason::WrongAnnotation);
+        let production = why(&[("environment", "production")]);
+        assert_eq!(
+            production.is_none(),
+            form.entry.signs_statement(),
+            "{}: {production:?}",
+            form.name
+        );
+        for wanted in [
+            &[("environment", "staging")][..],
+            &[("of", "another")],
+            &[("environment", "production"), ("team", "a")],
+        ] {
+            assert_eq!(why(wanted), wrong, "{} {wanted:?}", form.name);
+        }
+    }
+}
+
+#[test]
+fn a_bundle_by_another_is_told_before_its_annotations() {
+    let form = FORMS
+        .into_iter()
+        .find(|form| form.signer == SignerForm::Key && form.entry.signs_statement());
+    let (made, other) = (
+        MadeBundle::new(form.unwrap()),
+        MadeBundle::new(form.unwrap()),
+    );
+    let made = MadeBundle {
+        key: other.key,
+        ..made
+    };
+    let refused = judge_annotated(&made, &[("environment", "staging")]).unwrap_err();
+    assert_ne!(refused.why, RejectionReason::WrongAnnotation);
 }
 
 /// Fields that are not signed and that nothing rests on, in cosign, either.

@@ -253,7 +253,12 @@ fn sign_content(form: BundleForm, signer: &Signer) -> (Value, Vec<u8>) {
     let kind = "application/vnd.in-toto+json";
     let payload = json!({
         "_type": "https://in-toto.io/Statement/v1",
-        "subject": [{ "name": "artifact", "digest": { "sha256": hex(Sha256::digest(ARTIFACT)) } }],
+        "subject": [
+            { "name": "another", "digest": { "sha256": hex(Sha256::digest("another")) },
+              "annotations": { "environment": "staging", "of": "another" } },
+            { "name": "artifact", "digest": { "sha256": hex(Sha256::digest(ARTIFACT)) },
+              "annotations": { "environment": "production" } },
+        ],
         "predicateType": artifact::verify::SIGNATURE_STATEMENT,
         "predicate": {},
     })

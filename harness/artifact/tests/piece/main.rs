@@ -2,6 +2,7 @@
 //! tool would have left.
 #![expect(clippy::unwrap_used, reason = "the helpers of tests may panic")]
 
+mod indexes;
 mod registry;
 
 use std::collections::BTreeMap;
@@ -259,6 +260,7 @@ fn why(kind: &str) -> RejectionReason {
     let wanted = VerifyRequest {
         by: RequiredSigner::Key("no key"),
         predicate_type: SIGNATURE_STATEMENT,
+        annotations: BTreeMap::new(),
         log: false,
         timestamp: false,
         root: &root,

@@ -6,6 +6,7 @@ mod identity;
 mod period;
 mod stamps;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -64,6 +65,7 @@ fn by_key<'a>(key: &'a str, root: &'a TrustedRoot) -> VerifyRequest<'a> {
     VerifyRequest {
         by: RequiredSigner::Key(key),
         predicate_type: SIGNATURE_STATEMENT,
+        annotations: BTreeMap::new(),
         log: false,
         timestamp: false,
         root,
@@ -79,6 +81,7 @@ fn by_builder(root: &TrustedRoot) -> VerifyRequest<'_> {
     VerifyRequest {
         by,
         predicate_type: SIGNATURE_STATEMENT,
+        annotations: BTreeMap::new(),
         log: true,
         timestamp: true,
         root,

@@ -274,6 +274,7 @@ fn of_action(action: &Action) -> CodeFiles {
         Action::Build(_)
         | Action::Push(_)
         | Action::Copy(_)
+        | Action::Index(_)
         | Action::Tamper(_)
         | Action::Corrupt(_) => IMAGE_FILES,
         Action::Sbom(_) | Action::Attach(_) | Action::Scan(_) => SBOM_FILES,
@@ -324,7 +325,11 @@ const ADDON_FILES: [CodeFiles; 1] = [REGISTRY_FILES];
 
 /// The files that an addon has in the engine, beside its own.
 fn of_addon(addon: &PureAddon) -> CodeFiles {
-    let registries = [&addons::registry::ADDON, &addons::plain_registry::ADDON];
+    let registries = [
+        &addons::registry::ADDON,
+        &addons::plain_registry::ADDON,
+        &addons::private_registry::ADDON,
+    ];
     if registries.contains(&addon) {
         REGISTRY_FILES
     } else {

@@ -10,14 +10,14 @@ mod sign;
 mod verify;
 
 pub(super) use build::{
-    attach_sbom, build_image, copy_image, push_image, spoil_attached, tamper_image,
+    attach_sbom, build_image, copy_image, index_images, push_image, spoil_attached, tamper_image,
 };
 pub(crate) use requests::registry_meter;
 pub(super) use sbom::{scan_image, write_sbom};
 pub(super) use sign::{attest_image, sign_image};
 pub(super) use verify::verify_image;
 
-use model::{AnswerDetail, ImageName, ToolTask};
+use model::{AnswerDetail, ImageName, SignatureRepository, ToolTask};
 
 use super::Observation;
 use crate::Error;
@@ -26,6 +26,15 @@ use crate::world::LiveWorld;
 
 /// More lines than this are not recorded.
 const MOST_LINES: usize = 12;
+
+/// A call of cosign.
+#[derive(Clone)]
+struct CosignCall {
+    tool: ToolTask,
+    args: Vec<String>,
+    /// The repository of signatures, where it is not the image's.
+    stored_in: Option<String>,
+}
 
 /// How the lines begin that tell what was wrong. All others are about progress, and come in no
 /// fixed order.
@@ -44,8 +53,25 @@ impl LiveWorld<'_> {
     }
 
     /// Runs cosign and reads what it says.
-    async fn run_cosign(&self, tool: ToolTask, args: Vec<String>) -> Result<Observation, Error> {
-        self.run_tool(tool, "cosign", args).await
+    async fn run_cosign(&self, call: CosignCall) -> Result<Observation, Error> {
+        let variables = call.stored_in.map(|place| ("COSIGN_REPOSITORY", place));
+        self.tool_with_output(
+            call.tool,
+            "cosign",
+            call.args,
+            variables.into_iter().collect(),
+        )
+        .await
+        .map(|(tried, _)| tried)
+    }
+
+    /// A repository of the world, as tools are given it.
+    fn signature_place(&self, name: &SignatureRepository) -> String {
+        format!(
+            "{}/{}/{name}",
+            self.placeholders.registry(),
+            self.namespace()
+        )
     }
 
     /// Runs a tool and reads what it says.
@@ -55,7 +81,7 @@ impl LiveWorld<'_> {
         program: &str,
         args: Vec<String>,
     ) -> Result<Observation, Error> {
-        self.tool_with_output(tool, program, args)
+        self.tool_with_output(tool, program, args, Vec::new())
             .await
             .map(|(tried, _)| tried)
     }
@@ -66,6 +92,7 @@ impl LiveWorld<'_> {
         tool: ToolTask,
         program: &str,
         args: Vec<String>,
+        variables: Vec<(&'static str, String)>,
     ) -> Result<(Observation, String), Error> {
         let home = self.world_folder()?;
         let output = tools::run_tool(
@@ -74,6 +101,7 @@ impl LiveWorld<'_> {
                 program,
                 args,
                 home: &home,
+                variables,
             },
         )
         .await?;

@@ -240,6 +240,7 @@ async fn generate_key(
             program: "cosign",
             args,
             home,
+            variables: Vec::new(),
         },
     )
     .await?;
@@ -270,6 +271,7 @@ async fn make_file(
             program: "cosign",
             args,
             home: &home,
+            variables: Vec::new(),
         },
     )
     .await?;

@@ -30,6 +30,7 @@ pub(crate) async fn shift_token(
             program: "cat",
             args,
             home,
+            variables: Vec::new(),
         },
     )
     .await?

@@ -1,10 +1,47 @@
 //! Signatures and attestations: made, and judged.
 
+use std::collections::BTreeMap;
+use std::fmt;
+
 use probe_protocol::RegistryFault;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ImageName;
+use crate::ParseWordError;
+
+/// A repository of the world that holds signatures of others' images: `NAME`, for
+/// `$(registry)/$(namespace)/NAME`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub struct SignatureRepository(String);
+
+impl TryFrom<String> for SignatureRepository {
+    type Error = ParseWordError;
+
+    fn try_from(text: String) -> Result<Self, ParseWordError> {
+        match text.parse::<ImageName>() {
+            Ok(image) if image.name == text => Ok(Self(text)),
+            Ok(_) | Err(_) => Err(ParseWordError::new(
+                &text,
+                "is not a repository: write NAME in lower case, without a tag",
+            )),
+        }
+    }
+}
+
+impl From<SignatureRepository> for String {
+    fn from(repository: SignatureRepository) -> Self {
+        repository.0
+    }
+}
+
+impl fmt::Display for SignatureRepository {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 /// The signer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -40,6 +77,15 @@ pub struct SignImage {
     /// Where and how it is stored.
     #[serde(default, skip_serializing_if = "is_default")]
     pub format: SignatureFormat,
+    /// Signs every image that an index names as well (`--recursive`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub recursive: bool,
+    /// What is signed beside the digest (`--annotations`).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+    /// Stores it in another repository than the image's (`COSIGN_REPOSITORY`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored_in: Option<SignatureRepository>,
 }
 
 /// Where and how a signature is stored.
@@ -116,6 +162,12 @@ pub struct VerifyImage {
     /// The predicate type of the attestation that is wanted.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
+    /// What has to be signed beside the digest (`--annotations`); of a signature.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+    /// Looks in this repository, and not in the image's (`COSIGN_REPOSITORY`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored_in: Option<SignatureRepository>,
     /// A file of the scenario with a policy, `NAME.rego` or `NAME.cue`, that each attestation of this type
     /// has to satisfy; for cosign.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -68,6 +68,7 @@ impl LintNotes<'_> {
             | Action::Build(_)
             | Action::Push(_)
             | Action::Copy(_)
+            | Action::Index(_)
             | Action::Tamper(_)
             | Action::Corrupt(_)
             | Action::Sbom(_)

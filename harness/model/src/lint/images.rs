@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{FindingPlace, LintNotes};
 use crate::addons::{plain_registry, registry, sigstore};
-use crate::image::{ImageSigner, ImageVerifier};
+use crate::image::{ImageSigner, ImageVerifier, decode_base64_file};
 use crate::names::{image_of, placeholder_names};
 use crate::{Action, Answer, ImageName, LoadedScenario, ScenarioWorld, includes_addon};
 
@@ -25,6 +25,9 @@ impl LintNotes<'_> {
             self.add_finding(at, format!("no step makes the image `{image}`"), hint);
         }
         self.check_documents();
+        self.check_base64();
+        self.check_indexes();
+        self.check_signature_words();
         self.check_policies();
         self.check_read_policies();
     }
@@ -129,6 +132,27 @@ impl LintNotes<'_> {
         }
     }
 
+    /// A file in base64 can be read, and its place is its own.
+    fn check_base64(&mut self) {
+        for step in &self.loaded.scenario.steps {
+            let Action::Build(build) = &step.action else {
+                continue;
+            };
+            for (path, file) in &build.base64_files {
+                let text = self.loaded.file_text(file).ok();
+                let what = if build.files.contains_key(path) {
+                    format!("step `{}` puts two files at `{path}`", step.id)
+                } else if text.is_some_and(|text| decode_base64_file(&text).is_err()) {
+                    format!("`{file}` is no base64")
+                } else {
+                    continue;
+                };
+                let hint = "`base64 FILE` writes one; other files belong under `files`";
+                self.add_finding(FindingPlace::InStep(step, file), what, hint);
+            }
+        }
+    }
+
     /// A bill of materials has to be written before it is used.
     fn check_documents(&mut self) {
         let mut written = BTreeSet::new();
@@ -174,6 +198,7 @@ fn made_images(loaded: &LoadedScenario) -> BTreeSet<String> {
         .filter_map(|step| match &step.action {
             Action::Build(build) => Some(build.image.name.clone()),
             Action::Copy(copy) => Some(copy.to.name.clone()),
+            Action::Index(index) => Some(index.image.name.clone()),
             _ => None,
         })
         .collect()
@@ -285,6 +310,32 @@ mod tests {
         assert!(of("policy: a.rego").contains("about a signature"));
         assert!(of("type: custom, with: own, policy: a.rego").contains("second reader"));
         assert!(of("type: custom, policy: a.txt").contains("neither `.rego` nor `.cue`"));
+    }
+
+    #[test]
+    fn what_is_in_base64_can_be_read() {
+        let of = |more: &str, text: &str| {
+            let folder = tempfile::tempdir().unwrap();
+            let dir = folder.path().join("signing/one");
+            fs::create_dir_all(&dir).unwrap();
+            fs::write(dir.join("a.b64"), text).unwrap();
+            let scenario = format!(
+                "{HEAD}worlds: {{ bare: {{}} }}\nsteps:\n\
+                 - {{ id: a, do: {{ build: {{ image: app, base64-files: {{ app/a: a.b64 }}{more} }} }}, expect: done }}\n\
+                 - {{ id: b, do: {{ list: {{ resource: pods }} }}, expect: allowed }}\n"
+            );
+            fs::write(dir.join("scenario.yaml"), scenario).unwrap();
+            let library = ScenarioLibrary::open(folder.path()).unwrap();
+            assert!(library.faults.is_empty(), "{:?}", library.faults);
+            let found = lint_scenario(&library.scenarios[0]).into_iter();
+            found.map(|one| one.what).collect::<Vec<_>>()
+        };
+        assert_eq!(of("", "AA\nBB\n"), Vec::<String>::new());
+        assert_eq!(of("", "not at all"), ["`a.b64` is no base64"]);
+        assert_eq!(
+            of(", files: { app/a: a.b64 }", "AABB"),
+            ["step `a` puts two files at `app/a`"]
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{FindingPlace, LintNotes};
-use crate::addons::{plain_registry, registry};
+use crate::addons::{plain_registry, private_registry, registry};
 use crate::names::{image_of, placeholder_names};
 use crate::{
     Action, AddonInstall, Answer, AnswerSettling, Capability, ScenarioStep, ScenarioWorld,
@@ -69,11 +69,9 @@ impl LintNotes<'_> {
     fn check_registry(&mut self, name: &str, world: &ScenarioWorld) {
         let scenario = &self.loaded.scenario;
         let install = scenario.world_installs(world);
-        if includes_addon(&install, &registry::ADDON)
-            || includes_addon(&install, &plain_registry::ADDON)
-        {
-            return;
-        }
+        let has_registry = includes_addon(&install, &registry::ADDON)
+            || includes_addon(&install, &plain_registry::ADDON);
+        let has_private = includes_addon(&install, &private_registry::ADDON);
         let files = world.apply.iter().map(String::as_str);
         let sent = scenario
             .steps_in(name)
@@ -83,13 +81,19 @@ impl LintNotes<'_> {
             .filter_map(|file| self.loaded.manifests.get(file))
             .flatten();
         let texts: Vec<String> = manifests.map(|one| one.object.to_string()).collect();
-        let asked = texts
-            .iter()
-            .flat_map(|text| placeholder_names(text))
-            .find(|asked| {
-                *asked == "registry" || asked.starts_with("front:") || is_made_image(asked)
-            });
-        if let Some(asked) = asked {
+        let names = || texts.iter().flat_map(|text| placeholder_names(text));
+        let asked = names().find(|asked| is_private_text(asked));
+        if let Some(asked) = asked.filter(|_| !has_private) {
+            let what = format!(
+                "no registry of world `{name}` wants credentials, and a manifest of it names `$({asked})`"
+            );
+            let hint = "`install: [registry, private-registry]`";
+            self.add_finding(FindingPlace::World(name), what, hint);
+        }
+        let asked = names().find(|asked| {
+            *asked == "registry" || asked.starts_with("front:") || is_made_image(asked)
+        });
+        if let Some(asked) = asked.filter(|_| !has_registry) {
             let what =
                 format!("world `{name}` has no registry, and a manifest of it names `$({asked})`");
             self.add_finding(FindingPlace::World(name), what, "`install: [registry]`");
@@ -150,6 +154,12 @@ fn repeated_name<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<&'a str
     names.into_iter().find(|name| !seen.insert(*name))
 }
 
+/// Whether a placeholder is about the registry that wants credentials, in base64 or as it is.
+fn is_private_text(name: &str) -> bool {
+    let name = name.strip_prefix("base64:").unwrap_or(name);
+    matches!(name, "private-registry" | "pull-config")
+}
+
 /// Whether a placeholder stands for an image that a step makes.
 fn is_made_image(name: &str) -> bool {
     image_of(name).is_some()
@@ -185,7 +195,12 @@ mod tests {
         .unwrap();
         let pod = "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{name: a, image: $(registry)/a}]}}";
         let policy = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: none}, spec: {podSelector: {}}}";
-        for (name, text) in [("pod.yaml", pod), ("policy.yaml", policy)] {
+        let secret = "{apiVersion: v1, kind: Secret, metadata: {name: a}, data: {.dockerconfigjson: $(base64:pull-config)}}";
+        for (name, text) in [
+            ("pod.yaml", pod),
+            ("policy.yaml", policy),
+            ("secret.yaml", secret),
+        ] {
             if scenario.contains(name) {
                 fs::write(dir.join(name), text).unwrap();
             }
@@ -221,6 +236,25 @@ mod tests {
             ["world `bare` has no registry, and a manifest of it names `$(registry)`"]
         );
         assert_eq!(with("install: [registry]\n"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_registry_that_wants_credentials_has_to_be_there() {
+        let with = |install: &str| {
+            findings(&format!(
+                "{install}worlds: {{bare: {{}}}}\nsteps: [{{id: a, do: {{create: secret.yaml}}, expect: admitted}}]\n"
+            ))
+        };
+        let missing = "no registry of world `bare` wants credentials, and a manifest of it names `$(base64:pull-config)`";
+        assert_eq!(with("install: [registry]\n"), [missing]);
+        assert_eq!(
+            with("install: [registry, private-registry]\n"),
+            Vec::<String>::new()
+        );
+        assert_eq!(
+            with("install: [private-registry]\n"),
+            ["world `bare` installs private-registry, which is a part of registry"]
+        );
     }
 
     #[test]

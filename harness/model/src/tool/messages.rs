@@ -125,7 +125,7 @@ fn agreed_reason(reasons: &str) -> Option<RejectionReason> {
 /// Why one signature or attestation does not count: the bundle's words, then those of the older
 /// format.
 fn rejection_reason(line: &str) -> Option<RejectionReason> {
-    const ERROR_MESSAGES: [(&str, RejectionReason); 14] = [
+    const ERROR_MESSAGES: [(&str, RejectionReason); 15] = [
         (
             "failed to verify signature: could not verify envelope: accepted signatures do not match threshold",
             RejectionReason::WrongKey,
@@ -169,6 +169,11 @@ fn rejection_reason(line: &str) -> Option<RejectionReason> {
         (
             "invalid or missing digest in claim: ",
             RejectionReason::OtherDigest,
+        ),
+        // `pkg/cosign/verifiers.go`, for both formats.
+        (
+            "missing or incorrect annotation",
+            RejectionReason::WrongAnnotation,
         ),
         (
             "none of the expected identities matched what was in the certificate, got subjects [",

@@ -75,6 +75,7 @@ fn moved_tag<'a>(step: &TriedStep<'a>) -> Option<&'a ImageName> {
     match &step.step.action {
         Action::Tamper(tamper) => Some(&tamper.image),
         Action::Copy(copy) => Some(&copy.to),
+        Action::Index(index) => Some(&index.image),
         _ => None,
     }
 }

@@ -12,8 +12,8 @@ use super::{
 use crate::Error;
 use crate::pki::{LOG_KEY, REGISTRY_IDENTITY};
 use crate::places::{
-    self, ALL_SERVICES, FULCIO_SERVICE, PLAIN_REGISTRY, REGISTRY_FRONT, REKOR_SERVICE,
-    TIMESTAMP_SERVICE,
+    self, ALL_SERVICES, FULCIO_SERVICE, PLAIN_REGISTRY, PRIVATE_REGISTRY, REGISTRY_FRONT,
+    REKOR_SERVICE, TIMESTAMP_SERVICE,
 };
 
 /// Where containerd looks registries up, as a line of its configuration.
@@ -27,6 +27,9 @@ pub const SIGSTORE_COUNTER: [&str; 2] = ["gauntlet", "sigstore-from-pods"];
 
 /// The issuer of ServiceAccount tokens, which Fulcio asks for its keys.
 const TOKEN_ISSUER: &str = "https://kubernetes.default.svc";
+
+/// The process of the registry that wants credentials, and its milestone.
+const PRIVATE_NAME: &str = "registry-private";
 
 /// A service that the host waits for.
 pub(crate) struct HostService {
@@ -57,6 +60,15 @@ pub(crate) fn cluster_services(cluster: &ClusterSpec) -> Vec<HostService> {
         });
         services.push(plain("registry-plain", PLAIN_REGISTRY.port, "/v2/"));
         services.push(plain("front", REGISTRY_FRONT.port, "/v2/"));
+    }
+    if cluster.has_private_registry() {
+        services.push(HostService {
+            name: PRIVATE_NAME,
+            tls: true,
+            port: PRIVATE_REGISTRY.port,
+            // Anything else wants credentials (distribution 3.1.2 `registry/registry.go`, `alive`).
+            path: "/",
+        });
     }
     if cluster.has_sigstore() {
         services.push(plain("rekor", REKOR_SERVICE.port, "/healthz"));
@@ -93,6 +105,13 @@ pub(super) fn first_processes(cluster: &ClusterSpec) -> Vec<BoxProcess> {
             "front",
             &format!("{BOX_HOME}/images/probe"),
             args.to_vec(),
+        ));
+    }
+    if cluster.has_private_registry() {
+        processes.push(service_process(
+            PRIVATE_NAME,
+            "registry/registry",
+            &["serve", "/run/gauntlet/registry-private.json"],
         ));
     }
     if cluster.has_sigstore() {
@@ -200,6 +219,17 @@ pub(super) fn service_files(blueprint: &BoxBlueprint) -> Result<Vec<BoxFile>, Er
         let secret = crate::names::to_hex(&super::apiserver::random_key()?);
         let pki = |end: &str| format!("{BOX_HOME}/pki/{REGISTRY_IDENTITY}.{end}");
         let tls = json!({ "certificate": pki("crt"), "key": pki("key") });
+        if blueprint.cluster.has_private_registry() {
+            let mut private = registry_services(PRIVATE_REGISTRY.port, &secret, Some(tls.clone()));
+            let path = format!("{BOX_HOME}/registry.htpasswd");
+            private["auth"] = json!({ "htpasswd": { "realm": "private", "path": path } });
+            files.push(json_file("registry-private.json", &private));
+            files.push(box_file(
+                "registry.htpasswd",
+                model::addons::private_registry::PASSWORD_FILE,
+            ));
+            files.push(hosts_file("https", PRIVATE_REGISTRY.authority));
+        }
         files.push(json_file(
             "registry.json",
             &registry_services(places::TLS_REGISTRY.port, &secret, Some(tls)),
@@ -226,7 +256,7 @@ pub(super) fn service_files(blueprint: &BoxBlueprint) -> Result<Vec<BoxFile>, Er
     Ok(files)
 }
 
-/// Both registries read and write the same folder, so neither may remember what it saw there. Every
+/// All registries read and write the same folder, so none may remember what it saw there. Every
 /// request is one line of the log, in Apache's combined format: requests can be counted there.
 fn registry_services(port: u16, secret: &str, tls: Option<Value>) -> Value {
     let mut http = json!({ "addr": format!(":{port}"), "secret": secret });

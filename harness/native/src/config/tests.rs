@@ -3,7 +3,7 @@ mod switches;
 
 use std::net::Ipv4Addr;
 
-use model::addons::{registry, sigstore};
+use model::addons::{private_registry, registry, sigstore};
 use model::{AddonInstall, AuditShape, EncryptionShape, FileText};
 
 use super::*;
@@ -81,6 +81,7 @@ fn the_model_knows_every_process_and_every_release() {
         kms: ["a".to_owned()].into(),
         install: [
             AddonInstall::usual_version(&registry::ADDON),
+            AddonInstall::usual_version(&private_registry::ADDON),
             AddonInstall::usual_version(&sigstore::ADDON),
         ]
         .into(),
@@ -366,6 +367,7 @@ fn with_services() -> ClusterSpec {
     ClusterSpec {
         install: [
             AddonInstall::usual_version(&registry::ADDON),
+            AddonInstall::usual_version(&private_registry::ADDON),
             AddonInstall::usual_version(&sigstore::ADDON),
         ]
         .into(),

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::addons::{plain_registry, registry, sigstore};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use model::addons::{plain_registry, private_registry, registry, sigstore};
 use model::{AddonInstall, ClusterSpec};
 use native::RunningBox;
 use ureq::Agent;
@@ -58,7 +60,11 @@ pub(crate) fn what_is_pushed_runs() {
     let running = start(
         &name,
         ClusterSpec {
-            install: [AddonInstall::usual_version(&plain_registry::ADDON)].into(),
+            install: [
+                AddonInstall::usual_version(&plain_registry::ADDON),
+                AddonInstall::usual_version(&private_registry::ADDON),
+            ]
+            .into(),
             ..ClusterSpec::default()
         },
     );
@@ -92,6 +98,26 @@ pub(crate) fn what_is_pushed_runs() {
         )
         .0,
         404
+    );
+    // The same image, for those who have the password.
+    let private = format!("https://{address}:5003/v2/app/manifests/v1");
+    let asked = |credentials: Option<&str>| {
+        let mut request = trusting
+            .get(&private)
+            .header("accept", probe_image::MANIFEST_TYPE);
+        if let Some(both) = credentials {
+            request = request.header("authorization", format!("Basic {}", STANDARD.encode(both)));
+        }
+        request.call().unwrap().status().as_u16()
+    };
+    let known = format!(
+        "{}:{}",
+        private_registry::USER_NAME,
+        private_registry::PASSWORD
+    );
+    assert_eq!(
+        [None, Some("puller:another"), Some(&known)].map(asked),
+        [401, 401, 200]
     );
     let images = [
         "registry.box:5000/app",

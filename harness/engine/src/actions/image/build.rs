@@ -6,8 +6,8 @@ use artifact::{OciImage, OciRegistry};
 use cluster::HostAccess;
 use error_chain::error_chain;
 use model::{
-    Answer, AttachSbom, BuildImage, CopyImage, ImageName, RejectionReason, SpoilAttached,
-    TamperImage,
+    Answer, AttachSbom, BuildImage, CopyImage, ImageName, IndexImages, RejectionReason,
+    SpoilAttached, TamperImage,
 };
 use probe_protocol::RegistryFault;
 
@@ -34,13 +34,23 @@ pub(in crate::actions) async fn build_image(
         cx.world.resolve_placeholders(&text).await?;
         files.insert(path.clone(), cx.fill_text(&text).into_bytes());
     }
+    for (path, file) in &build.base64_files {
+        let bytes = model::decode_base64_file(&cx.world.case.file_text(file)?)
+            .map_err(|fault| Error::scenario(format!("`{file}` is no base64: {fault}")))?;
+        files.insert(path.clone(), bytes);
+    }
     let probe = cx
         .world
         .run
         .material
         .probe_binary(cx.world.host_access()?)
         .await?;
-    let image = run_blocking(move || OciImage::from_base(&probe, &files)).await??;
+    let platform = build.platform;
+    let image = run_blocking(move || match platform {
+        Some(platform) => OciImage::for_architecture(&probe, &files, platform.architecture()),
+        None => OciImage::from_base(&probe, &files),
+    })
+    .await??;
     cx.world.memory.keep_image(&build.image, image);
     Ok(Observation::from_answer(Answer::Done))
 }
@@ -61,6 +71,18 @@ pub(in crate::actions) async fn push_image(
         let _ = cx.world.run.pushed.set(pushed);
     }
     Ok(cx.world.remember_digest(name, given))
+}
+
+/// Puts an index of images that are there under a name.
+pub(in crate::actions) async fn index_images(
+    cx: &mut StepContext<'_, '_>,
+    index: &IndexImages,
+) -> Result<Observation, Error> {
+    let (repository, tag) = cx.world.image_place(&index.image);
+    let children: Vec<String> = index.of.iter().map(|child| child.tag.clone()).collect();
+    let put = move |registry: &OciRegistry| registry.put_index(&repository, &tag, &children);
+    let given = cx.world.ask_registry(put).await?;
+    Ok(cx.world.remember_digest(&index.image, given))
 }
 
 /// Copies an image; where the target is another image already and signatures are wanted, it gets
@@ -119,12 +141,12 @@ pub(in crate::actions) async fn spoil_attached(
     cx: &mut StepContext<'_, '_>,
     spoil: &SpoilAttached,
 ) -> Result<Observation, Error> {
-    let ((repository, tag), what) = (cx.world.image_place(&spoil.image), spoil.what);
+    let ((repository, tag), what) = (cx.world.image_place(&spoil.image), spoil.what.clone());
     let given = cx
         .world
         .ask_registry(move |registry| {
             let digest = registry.fetch_manifest(&repository, &tag)?.digest;
-            registry.spoil_attached(&repository, &digest, what)
+            registry.spoil_attached(&repository, &digest, &what)
         })
         .await?;
     match given {

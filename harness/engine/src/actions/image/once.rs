@@ -10,9 +10,10 @@
 use std::sync::Arc;
 
 use artifact::OciRegistry;
-use model::{Answer, AnswerDetail, ToolTask, Verdict};
+use model::{Answer, AnswerDetail, Verdict};
 use serde_json::Value;
 
+use super::CosignCall;
 use super::build::RegistryAnswer;
 use crate::Error;
 use crate::actions::Observation;
@@ -28,8 +29,7 @@ const NAMESPACE_MARK: &str = "$(namespace)";
 /// A signature to be made: the tool's call, the image, and what goes into it where that is the same
 /// for other worlds.
 pub(super) struct SigningTask {
-    pub(super) tool: ToolTask,
-    pub(super) args: Vec<String>,
+    pub(super) call: CosignCall,
     pub(super) repository: String,
     pub(super) digest: String,
     pub(super) order: Option<SigningOrder>,
@@ -55,7 +55,7 @@ impl LiveWorld<'_> {
     /// Signs with the tool, or attaches what it made of the same before.
     pub(super) async fn sign_once(&self, making: SigningTask) -> Result<Observation, Error> {
         let Some(order) = making.order.clone() else {
-            return self.run_cosign(making.tool, making.args).await;
+            return self.run_cosign(making.call).await;
         };
         let place = self.run.options.workshop.signatures.place_for(order);
         let mut own = None;
@@ -73,7 +73,7 @@ impl LiveWorld<'_> {
                 detail: signed.detail.clone(),
                 exchange: None,
             }),
-            (None, Ok(_) | Err(())) => self.run_cosign(making.tool, making.args).await,
+            (None, Ok(_) | Err(())) => self.run_cosign(making.call).await,
         }
     }
 
@@ -88,7 +88,7 @@ impl LiveWorld<'_> {
         let before = self
             .look_up(move |registry| registry.attached_pieces(&repository, &digest))
             .await;
-        let tried = match self.run_cosign(making.tool, making.args.clone()).await {
+        let tried = match self.run_cosign(making.call.clone()).await {
             Ok(tried) => tried,
             Err(why) => return (Err(why), None),
         };

@@ -1,5 +1,6 @@
 //! Verifying with our own reader, which shares no code with cosign.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use artifact::verify::{
@@ -79,6 +80,15 @@ impl LiveWorld<'_> {
             .map_or(SIGNATURE_STATEMENT, predicate_type)
             .to_owned();
         let (repository, tag) = self.image_place(&asked.image);
+        let stored_in = match &asked.stored_in {
+            Some(place) => format!("{}/{place}", self.namespace()),
+            None => repository.clone(),
+        };
+        let annotations: BTreeMap<String, String> = asked
+            .annotations
+            .iter()
+            .map(|(key, value)| (key.clone(), self.fill_text(value)))
+            .collect();
         let given = self
             .registry_through(asked.through, move |registry, prefix| {
                 let by = match &signer {
@@ -91,12 +101,17 @@ impl LiveWorld<'_> {
                 let wanted = VerifyRequest {
                     by,
                     predicate_type: &kind,
+                    annotations,
                     log,
                     timestamp,
                     root: &root,
                     now: unix_now(),
                 };
-                verify::verify_image(registry, &format!("{prefix}{repository}"), &tag, &wanted)
+                let (image, place) = (
+                    format!("{prefix}{repository}"),
+                    format!("{prefix}{stored_in}"),
+                );
+                verify::verify_apart(registry, (&image, &tag), &place, &wanted)
             })
             .await?;
         Ok(match given {

@@ -18,7 +18,7 @@ use cluster::HostAccess;
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use model::Action;
-use model::addons::sigstore;
+use model::addons::{private_registry, sigstore};
 
 use super::build::run_blocking;
 use crate::Error;
@@ -191,7 +191,9 @@ impl StepMeter for RegistryMeter {
             .case
             .manifest(file)
             .is_ok_and(|manifest| manifest.kind() == "Pod");
-        has_engine && is_pod && !world.placeholders.registry().is_empty()
+        // The log of the registry that wants credentials is not read.
+        let is_counted = !world.case.has_addon(&private_registry::ADDON);
+        has_engine && is_pod && is_counted && !world.placeholders.registry().is_empty()
     }
 
     fn start_count<'a>(&'a mut self, world: &'a LiveWorld<'_>) -> LocalBoxFuture<'a, ()> {

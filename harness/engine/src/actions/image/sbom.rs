@@ -95,7 +95,7 @@ pub(in crate::actions) async fn scan_image(
     .into();
     let (mut tried, output) = cx
         .world
-        .tool_with_output(ToolTask::Grype, "grype", args)
+        .tool_with_output(ToolTask::Grype, "grype", args, Vec::new())
         .await?;
     if packages.is_empty() && tried.verdict == Verdict::from(Answer::Clean) {
         tried.verdict = Answer::NothingToScan.into();
@@ -191,6 +191,7 @@ impl LiveWorld<'_> {
                 program: "grype",
                 args,
                 home: &home,
+                variables: Vec::new(),
             },
         )
         .await

@@ -49,6 +49,7 @@ impl LiveWorld<'_> {
                 program: "cosign",
                 args,
                 home: &folder,
+                variables: Vec::new(),
             },
         )
         .await?;

@@ -9,6 +9,7 @@ use model::{
     ToolTask, TrustedRoot, Verdict,
 };
 
+use super::CosignCall;
 use super::once::SigningTask;
 use super::short_lived::SHORT_LIVED_SECONDS;
 use crate::Error;
@@ -49,14 +50,26 @@ pub(in crate::actions) async fn sign_image(
     cx: &mut StepContext<'_, '_>,
     sign: &SignImage,
 ) -> Result<Observation, Error> {
+    let mut words = vec!["sign".to_owned(), "-y".into()];
+    if sign.recursive {
+        words.push("--recursive".into());
+    }
+    for (key, value) in &sign.annotations {
+        words.extend(["-a".to_owned(), format!("{key}={}", cx.fill_text(value))]);
+    }
     let wanted = WantedSignature {
         tool: ToolTask::CosignSign,
-        words: vec!["sign".to_owned(), "-y".into()],
+        words,
         image: &sign.image,
         with: &sign.with,
         services: SigningServices::from_signer(&sign.with, sign.log, sign.timestamp),
         format: sign.format,
         statement: None,
+        stored_in: sign
+            .stored_in
+            .as_ref()
+            .map(|place| cx.world.signature_place(place)),
+        is_plain: !sign.recursive && sign.annotations.is_empty() && sign.stored_in.is_none(),
     };
     cx.world.make_signature(&wanted).await
 }
@@ -92,6 +105,8 @@ pub(in crate::actions) async fn attest_image(
             kind: attest.kind.clone(),
             predicate,
         }),
+        stored_in: None,
+        is_plain: true,
     };
     cx.world.make_signature(&wanted).await
 }
@@ -106,6 +121,11 @@ struct WantedSignature<'a> {
     services: SigningServices,
     format: SignatureFormat,
     statement: Option<SignedStatement>,
+    /// The repository that it goes into, where it is not the image's.
+    stored_in: Option<String>,
+    /// Whether nothing but the image, the signer and the statement decides what comes of it, so that
+    /// it can be made once for all worlds.
+    is_plain: bool,
 }
 
 impl LiveWorld<'_> {
@@ -147,10 +167,19 @@ impl LiveWorld<'_> {
         let reference = self.by_digest(wanted.image)?;
         args.push(reference.clone());
         let statement = wanted.statement.clone();
-        let order = self
-            .signing_order(with, services, format, &reference, statement)
-            .await?;
-        let task = self.signing_task(wanted.tool, args, wanted.image, order);
+        let order = match wanted.is_plain {
+            true => {
+                self.signing_order(with, services, format, &reference, statement)
+                    .await?
+            }
+            false => None,
+        };
+        let call = CosignCall {
+            tool: wanted.tool,
+            args,
+            stored_in: wanted.stored_in.clone(),
+        };
+        let task = self.signing_task(call, wanted.image, order);
         self.sign_once(task).await
     }
 
@@ -193,8 +222,7 @@ impl LiveWorld<'_> {
 
     fn signing_task(
         &self,
-        tool: ToolTask,
-        args: Vec<String>,
+        call: CosignCall,
         image: &ImageName,
         order: Option<SigningOrder>,
     ) -> SigningTask {
@@ -203,8 +231,7 @@ impl LiveWorld<'_> {
             self.placeholders.digest(image),
         );
         SigningTask {
-            tool,
-            args,
+            call,
             repository,
             digest,
             order,

@@ -2,6 +2,7 @@
 
 use model::{ImageVerifier, ToolTask, TrustedRoot, VerifyImage, VerifyTrust};
 
+use super::CosignCall;
 use crate::Error;
 use crate::actions::{Observation, StepContext};
 use crate::tools;
@@ -24,6 +25,9 @@ pub(in crate::actions) async fn verify_image(
         args.extend(["--type".to_owned(), kind.clone()]);
     }
     args.extend(cx.world.trust_flags(&verify.by).await?);
+    for (key, value) in &verify.annotations {
+        args.extend(["-a".to_owned(), format!("{key}={}", cx.fill_text(value))]);
+    }
     if !verify.log.unwrap_or(keyless) {
         args.push("--insecure-ignore-tlog=true".into());
     }
@@ -43,7 +47,15 @@ pub(in crate::actions) async fn verify_image(
     if let Some(file) = &verify.policy {
         args.extend(["--policy".to_owned(), cx.world.policy_path(file)?]);
     }
-    cx.world.run_cosign(tool, args).await
+    let stored_in = verify.stored_in.as_ref();
+    let stored_in = stored_in.map(|place| cx.world.signature_place(place));
+    cx.world
+        .run_cosign(CosignCall {
+            tool,
+            args,
+            stored_in,
+        })
+        .await
 }
 
 impl LiveWorld<'_> {

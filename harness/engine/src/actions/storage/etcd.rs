@@ -106,6 +106,7 @@ impl LiveWorld<'_> {
             program,
             args,
             home: &home,
+            variables: Vec::new(),
         };
         tools::must_with(host_access, &call, input).await
     }

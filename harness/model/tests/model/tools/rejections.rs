@@ -3,7 +3,7 @@
 use super::*;
 
 /// Each text with the exit code it came with, and its word.
-pub(super) const VERIFYING_REJECTIONS: [(i32, &str, RejectionReason); 27] = [
+pub(super) const VERIFYING_REJECTIONS: [(i32, &str, RejectionReason); 29] = [
     (10, "no signatures found", RejectionReason::NoSignature),
     (
         11,
@@ -105,6 +105,16 @@ pub(super) const VERIFYING_REJECTIONS: [(i32, &str, RejectionReason); 27] = [
         12,
         "no matching signatures: invalid signature when validating ASN.1 encoded signature",
         RejectionReason::WrongKey,
+    ),
+    (
+        1,
+        "no matching attestations: missing or incorrect annotation",
+        RejectionReason::WrongAnnotation,
+    ),
+    (
+        12,
+        "no matching signatures: missing or incorrect annotation\ninvalid signature when validating ASN.1 encoded signature",
+        RejectionReason::WrongAnnotation,
     ),
     (
         12,

@@ -21,6 +21,7 @@ fn services_come_in_order_and_only_when_they_are_asked_for() {
     for name in [
         "registry",
         "registry-plain",
+        "registry-private",
         "front",
         "rekor",
         "timestamp-authority",
@@ -57,4 +58,24 @@ fn services_come_in_order_and_only_when_they_are_asked_for() {
                 .any(|file| file.text.contains("certs.d"))
         );
     });
+}
+
+#[test]
+fn the_private_registry_wants_a_password_and_no_other_does() {
+    let files = with(&with_services(), |blueprint| blueprint.files().unwrap());
+    let config = |name: &str| -> serde_json::Value {
+        let file = files.iter().find(|file| file.path.ends_with(name)).unwrap();
+        serde_json::from_str(&file.text).unwrap()
+    };
+    let private = config("registry-private.json");
+    let path = private["auth"]["htpasswd"]["path"].as_str().unwrap();
+    let named = files
+        .iter()
+        .find(|file| path.ends_with(file.path.to_str().unwrap()));
+    let user = format!("{}:$2a$", private_registry::USER_NAME);
+    assert!(named.unwrap().text.starts_with(&user));
+    assert_eq!(private["storage"], config("registry.json")["storage"]);
+    for other in ["registry.json", "registry-plain.json"] {
+        assert!(config(other)["auth"].is_null(), "{other}");
+    }
 }
