@@ -217,11 +217,18 @@ mod tests {
         let roles = of_kind("ClusterRoleBinding");
         assert_eq!(roles.len(), 1);
         assert_eq!(roles[0]["roleRef"]["name"], "policy-controller-rbac");
-        assert_eq!(of_kind("ClusterRole")[0]["rules"].as_array().unwrap().len(), 12);
+        assert_eq!(
+            of_kind("ClusterRole")[0]["rules"].as_array().unwrap().len(),
+            12
+        );
         assert_eq!(of_kind("Role")[0]["rules"].as_array().unwrap().len(), 4);
         assert_eq!(of_kind("ConfigMap").len(), 6);
         // It fills its certificate in.
-        assert!(of_kind("Secret").iter().all(|secret| secret.get("data").is_none()));
+        assert!(
+            of_kind("Secret")
+                .iter()
+                .all(|secret| secret.get("data").is_none())
+        );
         let deployments = of_kind("Deployment");
         assert_eq!(deployments.len(), (WORKLOAD.pods)(&material).len());
         let pod = &deployments[0]["spec"]["template"]["spec"];

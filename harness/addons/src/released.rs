@@ -253,11 +253,7 @@ mod tests {
 
     fn patched(patches: &str) -> Result<Vec<Value>, Error> {
         let mut objects = parse_objects("the release", RELEASE)?;
-        patch_objects(
-            &mut objects,
-            &read_patches(patches)?,
-            &[("image", "ours")],
-        )?;
+        patch_objects(&mut objects, &read_patches(patches)?, &[("image", "ours")])?;
         Ok(objects)
     }
 
@@ -321,7 +317,10 @@ mod tests {
             let release = patched_release(component).unwrap().unwrap();
             let is_path = |manifest: &&str| manifest.contains('/');
             let manifests = &release.manifests;
-            assert!(!manifests.is_empty() && manifests.iter().all(is_path), "{manifests:?}");
+            assert!(
+                !manifests.is_empty() && manifests.iter().all(is_path),
+                "{manifests:?}"
+            );
             let names: std::collections::BTreeSet<_> =
                 release.patches.iter().map(|patch| &patch.name).collect();
             assert!(names.len() > 5 && names.len() == release.patches.len());
