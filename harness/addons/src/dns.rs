@@ -37,7 +37,7 @@ const WORKLOAD: AddonWorkload = AddonWorkload {
     definitions: |_| Ok(Vec::new()),
     objects: |_| objects(),
     text: include_str!("dns/manifest.yaml"),
-    release: None,
+    release: &[],
     pods: |_| &["kube-system/k8s-app=kube-dns"],
     definition_names: &[],
     in_first_state: true,

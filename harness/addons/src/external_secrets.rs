@@ -37,7 +37,7 @@ const WORKLOAD: AddonWorkload = AddonWorkload {
     definitions,
     objects: |_| objects(),
     text: include_str!("external_secrets/manifest.yaml"),
-    release: None,
+    release: &[],
     pods: |_| &["external-secrets/app=external-secrets"],
     definition_names: &[],
     in_first_state: false,

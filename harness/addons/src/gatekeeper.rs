@@ -37,7 +37,7 @@ const WORKLOAD: AddonWorkload = AddonWorkload {
     definitions: |material| definitions::read_definitions(&material.data.join(RELEASE), |_| true),
     objects,
     text: include_str!("gatekeeper/patches.yaml"),
-    release: Some(RELEASE),
+    release: &[RELEASE],
     pods: |_| {
         &[
             "gatekeeper-system/control-plane=audit-controller",

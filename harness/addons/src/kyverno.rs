@@ -34,7 +34,7 @@ const WORKLOAD: AddonWorkload = AddonWorkload {
     definitions: |material| definitions::read_definitions(&material.data.join(RELEASE), |_| true),
     objects,
     text: include_str!("kyverno/patches.yaml"),
-    release: Some(RELEASE),
+    release: &[RELEASE],
     pods: |material| {
         let [first, ..] = &PODS;
         if material.has(&kyverno_controllers::ADDON) {

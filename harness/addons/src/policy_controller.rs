@@ -1,4 +1,5 @@
-//! Sigstore's policy-controller, as a pod. It looks only at namespaces that are labelled for it.
+//! Sigstore's policy-controller, from the manifests of its release. It looks only at namespaces that
+//! are labelled for it, and makes its own certificate.
 
 mod barrier;
 
@@ -14,9 +15,9 @@ use wait::WaitLook;
 
 use crate::admin::{Admin, wait_until};
 use crate::endpoints::describe_line;
-use crate::first_state::{self, AddonWorkload, ObjectInputs};
+use crate::first_state::{AddonWorkload, ObjectInputs};
 use crate::install::InstallSite;
-use crate::{Error, LiveAddon, PodAddon, barrier as common, definitions};
+use crate::{Error, LiveAddon, PodAddon, barrier as common, definitions, released};
 
 pub(crate) static LIVE: LiveAddon = LiveAddon {
     addon: &ADDON,
@@ -36,13 +37,34 @@ pub(crate) static LIVE: LiveAddon = LiveAddon {
 
 const WORKLOAD: AddonWorkload = AddonWorkload {
     definitions,
-    objects: |_| objects(),
-    text: include_str!("policy_controller/manifest.yaml"),
-    release: None,
+    objects,
+    text: include_str!("policy_controller/patches.yaml"),
+    release: &RELEASE,
     pods: |_| &["cosign-system/role=webhook"],
     definition_names: &DEFINITIONS,
     in_first_state: true,
 };
+
+/// The manifests of its release, in the order of its `kustomization.yaml`, but for its definitions;
+/// what makes its pod comes behind them.
+const RELEASE: [&str; 16] = [
+    "100-namespace.yaml",
+    "200-serviceaccount.yaml",
+    "200-role.yaml",
+    "200-clusterrole.yaml",
+    "201-rolebinding.yaml",
+    "201-clusterrolebinding.yaml",
+    "400-webhook-service.yaml",
+    "500-webhook-configuration.yaml",
+    "501-policy-webhook-configurations.yaml",
+    "config-observability.yaml",
+    "config-logging.yaml",
+    "config-leader-election.yaml",
+    "config-image-policies.yaml",
+    "config-sigstore-keys.yaml",
+    "config-policy-controller.yaml",
+    "webhook.yaml",
+];
 
 /// What it defines.
 const DEFINITIONS: [&str; 2] = [
@@ -76,12 +98,12 @@ async fn install_addon(site: &InstallSite<'_>) -> Result<(), Error> {
     try_policy(site.admin).await
 }
 
-fn objects() -> Result<Vec<Value>, Error> {
-    let text = WORKLOAD
-        .text
-        .replace("$(node-address)", HostAccess::NODE_ADDRESS)
-        .replace("$(image)", HostAccess::PROBE_IMAGE);
-    first_state::parse(ADDON.name, &text)
+fn objects(material: &ObjectInputs) -> Result<Vec<Value>, Error> {
+    let fill = [
+        ("image", HostAccess::PROBE_IMAGE),
+        ("node-address", HostAccess::NODE_ADDRESS),
+    ];
+    released::released_objects(material, &WORKLOAD, &fill)
 }
 
 /// Its webhooks get their rules one after the other: the one that checks policies has to refuse a
@@ -169,17 +191,55 @@ fn trial_job() -> Value {
 mod tests {
     use super::*;
 
+    /// Only what is built can be looked at.
     #[test]
-    fn the_manifest_can_be_read() {
-        let objects = objects().unwrap();
+    fn the_patches_fit_the_release_and_leave_its_rights_alone() {
+        let cache = components::BoxCache::from_env().unwrap();
+        let component = components::find_titled("policy-controller-0.15.1").unwrap();
+        if !cache.is_built(component) {
+            // CI sets it where everything is built (see tests/released_kinds.rs).
+            assert!(
+                std::env::var_os("GAUNTLET_ALL_BUILT").is_none(),
+                "not built"
+            );
+            return;
+        }
+        let material = ObjectInputs {
+            data: cache.data_path(component, ""),
+            beside: std::collections::BTreeSet::new(),
+        };
+        let objects = objects(&material).unwrap();
         crate::first_state::tests::expect_filled_in(&objects);
+        let of_kind = |kind: &str| -> Vec<&Value> {
+            let all = objects.iter().filter(|object| object["kind"] == kind);
+            all.collect()
+        };
+        let roles = of_kind("ClusterRoleBinding");
+        assert_eq!(roles.len(), 1);
+        assert_eq!(roles[0]["roleRef"]["name"], "policy-controller-rbac");
         assert_eq!(
-            objects
-                .iter()
-                .filter(|object| object["kind"] == "Deployment")
-                .count(),
-            1
+            of_kind("ClusterRole")[0]["rules"].as_array().unwrap().len(),
+            12
         );
+        assert_eq!(of_kind("Role")[0]["rules"].as_array().unwrap().len(), 4);
+        assert_eq!(of_kind("ConfigMap").len(), 6);
+        // It fills its certificate in.
+        assert!(
+            of_kind("Secret")
+                .iter()
+                .all(|secret| secret.get("data").is_none())
+        );
+        let deployments = of_kind("Deployment");
+        assert_eq!(deployments.len(), (WORKLOAD.pods)(&material).len());
+        let pod = &deployments[0]["spec"]["template"]["spec"];
+        assert_eq!(pod["terminationGracePeriodSeconds"], 300);
+        let container = &pod["containers"][0];
+        assert_eq!(container["livenessProbe"], container["readinessProbe"]);
+        assert_eq!(container["readinessProbe"]["initialDelaySeconds"], 20);
+        assert_eq!(container["resources"]["limits"]["cpu"], "400m");
+        assert_eq!(container["securityContext"]["readOnlyRootFilesystem"], true);
+        assert_eq!(container["args"], json!(["--disable-tuf"]));
+        assert_eq!((WORKLOAD.definitions)(&material).unwrap().len(), 2);
     }
 
     #[test]

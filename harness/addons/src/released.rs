@@ -1,6 +1,7 @@
 //! The objects of an addon's own release, changed by named patches alone, each with a reason.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use components::PinnedComponent;
 use model::library::object_yaml;
@@ -46,8 +47,8 @@ pub struct ReleasePatch {
 /// A release's manifest, and all that is changed of it.
 #[derive(Debug)]
 pub struct PatchedRelease {
-    /// Where the manifest is in the release.
-    pub manifest: &'static str,
+    /// Where its manifests are in the release, in their order.
+    pub manifests: Vec<&'static str>,
     /// The changes.
     pub patches: Vec<ReleasePatch>,
 }
@@ -65,11 +66,12 @@ pub fn patched_release(component: &PinnedComponent) -> Result<Option<PatchedRele
         let workload = live.pods.as_ref().map(|pods| &pods.workload);
         workload.filter(|_| is_its_own)
     });
-    let Some((workload, file)) = workloads.find_map(|one| Some((one, one.release?))) else {
+    let Some(workload) = workloads.find(|one| !one.release.is_empty()) else {
         return Ok(None);
     };
+    let origin = |file: &&'static str| component.data_origin(file).unwrap_or(*file);
     Ok(Some(PatchedRelease {
-        manifest: component.data_origin(file).unwrap_or(file),
+        manifests: workload.release.iter().map(origin).collect(),
         patches: read_patches(workload.text)?,
     }))
 }
@@ -79,48 +81,68 @@ fn read_patches(text: &str) -> Result<Vec<ReleasePatch>, Error> {
         .map_err(|source| Error::misread("patches.yaml", source))
 }
 
-/// Everything in the manifest of a workload's release but its definitions, with the workload's
+/// Everything in the manifests of a workload's release but its definitions, with the workload's
 /// patches, and their placeholders filled in.
 ///
 /// # Errors
-/// When the manifest cannot be read, or a patch does not fit it.
+/// When a manifest cannot be read, or a patch does not fit the release.
 pub(crate) fn released_objects(
     material: &ObjectInputs,
     workload: &AddonWorkload,
     fill: &[(&str, &str)],
 ) -> Result<Vec<Value>, Error> {
-    let manifest = material.data.join(workload.release.unwrap_or_default());
-    let text = std::fs::read_to_string(&manifest).map_err(|source| Error::Read {
-        path: manifest.clone(),
-        source,
-    })?;
+    let mut objects = Vec::new();
+    for file in workload.release {
+        objects.extend(manifest_objects(&material.data.join(file))?);
+    }
     let mut patches = read_patches(workload.text)?;
     patches.retain(|patch| patch.is_made_beside(&material.beside));
-    let misread = |source| Error::misread(manifest.display().to_string(), source);
-    patched_objects(&text, &patches, fill, misread)
+    patch_objects(&mut objects, &patches, fill)?;
+    Ok(objects)
 }
 
-fn patched_objects(
-    manifest: &str,
+/// Everything in a manifest but its definitions.
+fn manifest_objects(manifest: &Path) -> Result<Vec<Value>, Error> {
+    let text = std::fs::read_to_string(manifest).map_err(|source| Error::Read {
+        path: manifest.to_owned(),
+        source,
+    })?;
+    parse_objects(&manifest.display().to_string(), &text)
+}
+
+fn parse_objects(manifest: &str, text: &str) -> Result<Vec<Value>, Error> {
+    let is_ours = |document: &&str| {
+        says_something(document) && !document.contains("\nkind: CustomResourceDefinition\n")
+    };
+    text.split("\n---\n")
+        .filter(is_ours)
+        .map(|document| {
+            serde_saphyr::from_str_with_options(document, object_yaml())
+                .map_err(|source| Error::misread(manifest, source))
+        })
+        .collect()
+}
+
+/// Whether there is more in a document than comments: some manifests begin or end with none.
+fn says_something(document: &str) -> bool {
+    let mut lines = document.lines().map(str::trim);
+    lines.any(|line| !matches!(line, "" | "---") && !line.starts_with('#'))
+}
+
+fn patch_objects(
+    objects: &mut Vec<Value>,
     patches: &[ReleasePatch],
     fill: &[(&str, &str)],
-    misread: impl Fn(serde_saphyr::Error) -> Error,
-) -> Result<Vec<Value>, Error> {
-    let is_ours = |document: &&str| !document.contains("\nkind: CustomResourceDefinition\n");
-    let parsed = manifest
-        .split("\n---\n")
-        .filter(is_ours)
-        .map(|document| serde_saphyr::from_str_with_options(document, object_yaml()));
-    let mut objects: Vec<Value> = parsed.collect::<Result<_, _>>().map_err(misread)?;
+) -> Result<(), Error> {
     for patch in patches {
-        patch.expect_objects(&objects)?;
+        patch.expect_objects(objects)?;
         if patch.leave_out {
             objects.retain(|object| !patch.is_for(object));
         }
         let mut changed = objects.iter_mut().filter(|object| patch.is_for(object));
         changed.try_for_each(|object| patch.apply(object, fill))?;
     }
-    Ok(objects)
+    Ok(())
 }
 
 impl ReleasePatch {
@@ -230,13 +252,17 @@ mod tests {
         kind: CustomResourceDefinition\nmetadata: {}\n---\nkind: Deployment\nmetadata: { name: d }\nspec: { image: x, args: [one], mode: 0444 }\n";
 
     fn patched(patches: &str) -> Result<Vec<Value>, Error> {
-        let misread = |source| Error::misread("the release", source);
-        patched_objects(
-            RELEASE,
-            &read_patches(patches)?,
-            &[("image", "ours")],
-            misread,
-        )
+        let mut objects = parse_objects("the release", RELEASE)?;
+        patch_objects(&mut objects, &read_patches(patches)?, &[("image", "ours")])?;
+        Ok(objects)
+    }
+
+    #[test]
+    fn a_document_that_says_nothing_is_none() {
+        let objects = |text| parse_objects("the release", text).unwrap();
+        let text = "# by whom\n---\n---\nkind: Service\n\n---\n# kind: Secret\n---\n";
+        assert_eq!(objects(text), [json!({"kind": "Service"})]);
+        assert!(parse_objects("the release", "kind: [").is_err());
     }
 
     #[test]
@@ -282,10 +308,19 @@ mod tests {
 
     #[test]
     fn what_is_changed_of_a_release_is_told() {
-        for title in ["kyverno-1.19.1", "gatekeeper-3.23.1"] {
+        for title in [
+            "kyverno-1.19.1",
+            "gatekeeper-3.23.1",
+            "policy-controller-0.15.1",
+        ] {
             let component = components::find_titled(title).unwrap();
             let release = patched_release(component).unwrap().unwrap();
-            assert!(release.manifest.contains('/'), "{}", release.manifest);
+            let is_path = |manifest: &&str| manifest.contains('/');
+            let manifests = &release.manifests;
+            assert!(
+                !manifests.is_empty() && manifests.iter().all(is_path),
+                "{manifests:?}"
+            );
             let names: std::collections::BTreeSet<_> =
                 release.patches.iter().map(|patch| &patch.name).collect();
             assert!(names.len() > 5 && names.len() == release.patches.len());

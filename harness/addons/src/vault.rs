@@ -39,7 +39,7 @@ const WORKLOAD: AddonWorkload = AddonWorkload {
     definitions: |_| Ok(Vec::new()),
     objects: |_| objects(),
     text: include_str!("vault/manifest.yaml"),
-    release: None,
+    release: &[],
     pods: |_| &["vault/app=vault"],
     definition_names: &[],
     in_first_state: false,

@@ -77,11 +77,11 @@ fn list_components(cache: &BoxCache) -> Result<(), CommandFault> {
     Ok(())
 }
 
-/// What is installed by a release's manifest, and what is changed of it.
+/// What is installed by a release's manifests, and what is changed of them.
 fn release_lines(release: &PatchedRelease) -> String {
     let mut out = format!(
-        "         installed by its release's `{}`, with {}:",
-        release.manifest,
+        "         installed by its release's {}, with {}:",
+        manifest_words(&release.manifests),
         count_scenarios(release.patches.len(), "named change")
     );
     for patch in &release.patches {
@@ -90,6 +90,16 @@ fn release_lines(release: &PatchedRelease) -> String {
         out.push_str(&format!("\n           {name}{only}: {why}"));
     }
     out
+}
+
+/// A release's manifest; of several, the first, and how many there are beside it.
+fn manifest_words(manifests: &[&str]) -> String {
+    let (first, others) = manifests.split_first().unwrap_or((&"", &[]));
+    if others.is_empty() {
+        return format!("`{first}`");
+    }
+    let others = count_scenarios(others.len(), "more file");
+    format!("`{first}` and {others}")
 }
 
 /// Where a change is made, unless it always is.
@@ -111,7 +121,7 @@ fn as_json(cache: &BoxCache, component: &PinnedComponent) -> Result<Value, Comma
         let patches = release.patches.iter().map(|patch| {
             json!({"name": patch.name, "why": patch.why, "with": patch.with, "without": patch.without})
         });
-        json!({"manifest": release.manifest, "patches": patches.collect::<Value>()})
+        json!({"manifests": release.manifests, "patches": patches.collect::<Value>()})
     });
     Ok(json!({
         "component": component.title(),

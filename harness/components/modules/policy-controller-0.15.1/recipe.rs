@@ -6,6 +6,7 @@ tools!(
     seconds: 320,
     renames: [("webhook", "policy-controller")],
     data: "github.com/sigstore/policy-controller" [
+        ("config/100-namespace.yaml", "100-namespace.yaml"),
         ("config/200-clusterrole.yaml", "200-clusterrole.yaml"),
         ("config/200-role.yaml", "200-role.yaml"),
         ("config/200-serviceaccount.yaml", "200-serviceaccount.yaml"),
@@ -17,6 +18,7 @@ tools!(
         ("config/500-webhook-configuration.yaml", "500-webhook-configuration.yaml"),
         ("config/501-policy-webhook-configurations.yaml", "501-policy-webhook-configurations.yaml"),
         ("config/config-image-policies.yaml", "config-image-policies.yaml"),
+        ("config/config-leader-election.yaml", "config-leader-election.yaml"),
         ("config/config-logging.yaml", "config-logging.yaml"),
         ("config/config-observability.yaml", "config-observability.yaml"),
         ("config/config-policy-controller.yaml", "config-policy-controller.yaml"),
