@@ -2,7 +2,7 @@
 
 use model::{
     Action, ActionWrites, ImpactScope, KindIsolation, LoadedScenario, ObjectTarget, ScenarioStep,
-    object_kind_called,
+    makes_pods, object_kind_called,
 };
 
 const NAMESPACE_MARK: &str = "$(namespace)";
@@ -85,22 +85,48 @@ fn starts_many_pods(action: &Action) -> bool {
     matches!(action, Action::Scale { replicas, .. } if model::are_many_pods(u64::from(*replicas)))
 }
 
-/// Whether a step changes something in a namespace that is not the world's, and that nothing can
-/// put back: a process in a pod, an eviction, values in etcd.
+/// Whether a step changes something that is not the world's, and that nothing can put back: a process
+/// in a pod, an eviction, values in etcd, a status, pods that a controller may let go because of it.
 pub(crate) fn leaves_marks(scenario: &LoadedScenario, world: &str) -> bool {
     scenario.scenario.steps_in(world).any(|step| {
         let acts = match step.action.facts().writes {
             // A token changes nothing.
             ActionWrites::Namespace => !matches!(step.action, Action::Token { .. }),
+            ActionWrites::Object(target) => {
+                return !step.dry_run && object_leaves_marks(step, target);
+            }
+            ActionWrites::Manifest(file) => changes_pods(scenario, step, file),
             ActionWrites::Nothing
-            | ActionWrites::Manifest(_)
-            | ActionWrites::Object(_)
             | ActionWrites::Images
             | ActionWrites::Cluster { .. }
             | ActionWrites::SharedFigures => false,
         };
         acts && !step.dry_run && is_elsewhere(step)
     })
+}
+
+/// A status is nobody's to put back, and what a namespace held stays where it is finalized by force.
+fn object_leaves_marks(step: &ScenarioStep, target: &ObjectTarget) -> bool {
+    let is_foreign = is_elsewhere(step) || is_wide(&step.action, target);
+    let is_of_pods = target.kind == "pod" || makes_pods(&target.kind);
+    let part = match &step.action {
+        Action::Patch { subresource, .. } => subresource.as_deref(),
+        Action::UpdateSubresource { subresource, .. } => Some(subresource.as_str()),
+        _ => target.subresource.as_deref(),
+    };
+    let stays = part.is_some_and(|part| part != "scale");
+    is_foreign && (stays || (is_of_pods && !only_removes(&step.action)))
+}
+
+/// Whether a manifest that is written over others changes pods, or what has them made: a controller
+/// lets those go that its selector no longer meets.
+fn changes_pods(scenario: &LoadedScenario, step: &ScenarioStep, file: &str) -> bool {
+    let objects = scenario.manifests.get(file).into_iter().flatten();
+    let is_of_pods = |kind: &str| kind == "Pod" || makes_pods(kind);
+    !matches!(step.action, Action::Create(_))
+        && objects
+            .into_iter()
+            .any(|manifest| is_of_pods(manifest.kind()))
 }
 
 fn is_elsewhere(step: &ScenarioStep) -> bool {

@@ -46,20 +46,41 @@ fn holds_claim(value: &Value) -> bool {
     match value {
         Value::Array(items) => items.iter().any(holds_claim),
         Value::Object(fields) => {
-            // An operation of a JSON patch sets the last part of its path.
-            let set = fields
-                .get("path")
-                .and_then(Value::as_str)
-                .and_then(|path| path.rsplit_once('/'))
-                .zip(fields.get("value"));
-            set.is_some_and(|((_, field), value)| is_claim(field, value))
+            patched_value(fields).is_some_and(|patched| holds_claim(&patched))
                 || fields
                     .iter()
                     .any(|(field, value)| is_claim(field, value) || holds_claim(value))
-                || holds_writable_host_path(fields)
+                || gives_by_its_most(fields)
+                || holds_host_path(fields)
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
+}
+
+/// What an operation of a JSON patch sets, within the fields that its path leads through. What is
+/// copied or moved there may be anything.
+fn patched_value(operation: &Map<String, Value>) -> Option<Value> {
+    let path = operation.get("path")?.as_str()?;
+    let set = match operation.get("op").and_then(Value::as_str) {
+        Some("copy" | "move") => Value::Null,
+        Some("remove" | "test") => return None,
+        _ => operation.get("value")?.clone(),
+    };
+    let parts = path
+        .strip_prefix('/')?
+        .split('/')
+        .map(|part| part.replace("~1", "/").replace("~0", "~"));
+    let wrap = |inner, part| Value::Object(Map::from_iter([(part, inner)]));
+    Some(parts.rev().fold(set, wrap))
+}
+
+/// A limit whose most is also what pods get and ask for that say nothing (kubernetes
+/// `pkg/apis/core/v1/defaults.go`, `SetDefaults_LimitRangeItem`).
+fn gives_by_its_most(limit: &Map<String, Value>) -> bool {
+    let most = limit
+        .get("max")
+        .filter(|_| !limit.contains_key("default") && !limit.contains_key("defaultRequest"));
+    most.is_some_and(is_much_of_a_node)
 }
 
 fn is_claim(field: &str, value: &Value) -> bool {
@@ -84,6 +105,9 @@ fn is_claim(field: &str, value: &Value) -> bool {
     }
 }
 
+/// What a node has so much of.
+const NODE_RESOURCES: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
+
 /// This many pods of a workload fit beside those of other worlds, whatever little each asks for.
 const FEW_PODS: u64 = 10;
 
@@ -104,12 +128,16 @@ fn takes_much_of_a_node(resources: &Value) -> bool {
             stated
         }
     };
-    is_much("cpu", asked("cpu")) || is_much("memory", asked("memory"))
+    NODE_RESOURCES
+        .iter()
+        .any(|resource| is_much(resource, asked(resource)))
 }
 
 /// The same of what pods get that ask for nothing, or that they cost beside it.
 fn is_much_of_a_node(resources: &Value) -> bool {
-    is_much("cpu", &resources["cpu"]) || is_much("memory", &resources["memory"])
+    NODE_RESOURCES
+        .iter()
+        .any(|resource| is_much(resource, &resources[*resource]))
 }
 
 fn is_much(resource: &str, quantity: &Value) -> bool {
@@ -149,8 +177,8 @@ fn names_other_namespaces(rules: &Value) -> bool {
 }
 
 /// A pod's spec with a folder of the node that is not called after the world, and that some
-/// container may write to, or that the kubelet makes.
-fn holds_writable_host_path(spec: &Map<String, Value>) -> bool {
+/// container mounts, or that the kubelet makes. Who only reads there reads what others left.
+fn holds_host_path(spec: &Map<String, Value>) -> bool {
     let Some(volumes) = spec.get("volumes").and_then(Value::as_array) else {
         return false;
     };
@@ -159,7 +187,7 @@ fn holds_writable_host_path(spec: &Map<String, Value>) -> bool {
             .get("hostPath")
             .is_some_and(|host| !is_ours(&host["path"]))
     });
-    shared.any(|volume| makes_its_path(volume) || is_written(spec, &volume["name"]))
+    shared.any(|volume| makes_its_path(volume) || is_mounted(spec, &volume["name"]))
 }
 
 fn makes_its_path(volume: &Value) -> bool {
@@ -169,14 +197,14 @@ fn makes_its_path(volume: &Value) -> bool {
     )
 }
 
-fn is_written(spec: &Map<String, Value>, volume: &Value) -> bool {
+fn is_mounted(spec: &Map<String, Value>, volume: &Value) -> bool {
     ["containers", "initContainers", "ephemeralContainers"]
         .iter()
         .filter_map(|key| spec.get(*key)?.as_array())
         .flatten()
         .filter_map(|container| container["volumeMounts"].as_array())
         .flatten()
-        .any(|mount| mount["name"] == *volume && mount["readOnly"] != true)
+        .any(|mount| mount["name"] == *volume)
 }
 
 #[cfg(test)]
@@ -244,13 +272,20 @@ mod tests {
         let runtime = |cpu: &str| json!({"kind": "RuntimeClass", "handler": "runc", "overhead": {"podFixed": {"cpu": cpu}}});
         assert!(claims_what_is_shared(&runtime("500m")));
         assert!(!claims_what_is_shared(&runtime("10m")));
-        let limits =
-            json!({"kind": "LimitRange", "spec": {"limits": [{"default": {"memory": "1Gi"}}]}});
-        assert!(claims_what_is_shared(&limits));
+        let limits = |limit: Value| json!({"kind": "LimitRange", "spec": {"limits": [limit]}});
+        for limit in [
+            json!({"default": {"memory": "1Gi"}}),
+            json!({"max": {"cpu": "2"}}),
+            json!({"default": {"ephemeral-storage": "8Gi"}}),
+        ] {
+            assert!(claims_what_is_shared(&limits(limit.clone())), "{limit}");
+        }
+        let small = json!({"max": {"cpu": "2"}, "default": {"cpu": "10m"}});
+        assert!(!claims_what_is_shared(&limits(small)));
     }
 
     #[test]
-    fn a_folder_of_the_node_is_shared_once_it_is_written() {
+    fn a_folder_of_the_node_is_shared_once_it_is_mounted() {
         let pod = |path: &str, mount: Value| {
             json!({"kind": "Pod", "spec": {
                 "containers": [{"name": "a", "volumeMounts": [mount]}],
@@ -260,7 +295,7 @@ mod tests {
         let written = json!({"name": "v", "mountPath": "/v"});
         let read = json!({"name": "v", "mountPath": "/v", "readOnly": true});
         assert!(claims_what_is_shared(&pod("/etc", written.clone())));
-        assert!(!claims_what_is_shared(&pod("/etc", read)));
+        assert!(claims_what_is_shared(&pod("/etc", read)));
         assert!(!claims_what_is_shared(&pod(
             "/var/lib/$(namespace)",
             written
@@ -283,6 +318,20 @@ mod tests {
         assert!(patch_claims_what_is_shared(&json!([
             {"op": "add", "path": "/spec/externalIPs", "value": ["203.0.113.9"]}
         ])));
+        for (path, value) in [
+            ("/spec/containers/0/resources/requests/cpu", json!("2")),
+            (
+                "/spec/affinity/podAntiAffinity/requiredDuringSchedulingIgnoredDuringExecution/0/namespaceSelector",
+                json!({}),
+            ),
+        ] {
+            let patch = json!([{"op": "replace", "path": path, "value": value}]);
+            assert!(patch_claims_what_is_shared(&patch), "{path}");
+        }
+        let port = "/spec/ports/0/nodePort";
+        let moved = |op: &str| json!([{"op": op, "from": "/spec/ports/0/port", "path": port}]);
+        assert!(patch_claims_what_is_shared(&moved("copy")));
+        assert!(!patch_claims_what_is_shared(&moved("remove")));
         let volume = |path: &str| {
             json!([{"op": "add", "path": "/spec/template/spec/volumes/-",
                     "value": {"name": "v", "hostPath": {"path": path}}}])

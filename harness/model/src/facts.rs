@@ -151,7 +151,7 @@ impl Action {
     #[must_use]
     pub fn facts(&self) -> ActionFacts<'_> {
         use ActionSubject::{Cluster, Connection, Image, ImageWithSbom, Sbom};
-        use ActionWrites::{Images, Manifest, Namespace, Nothing, Object};
+        use ActionWrites::{Images, Manifest, Namespace, Nothing, Object, SharedFigures};
         use AnswerSettling::{AsPodsStart, AtOnce, OnTheWire};
         use Capability::{Etcd, HostTools, Processes};
         match self {
@@ -221,11 +221,10 @@ impl Action {
                 let (writes, need) = of_record(record);
                 decide(writes, [], need, settling_of(record), Cluster)
             }
-            Self::Build(build) => decide(Images, [], [], AtOnce, Image(&build.image))
-                .with_texts({
-                    let all = build.files.values().chain(build.base64_files.values());
-                    all.map(String::as_str)
-                }),
+            Self::Build(build) => decide(Images, [], [], AtOnce, Image(&build.image)).with_texts({
+                let all = build.files.values().chain(build.base64_files.values());
+                all.map(String::as_str)
+            }),
             Self::Attest(AttestImage {
                 predicate, image, ..
             }) => match predicate {
@@ -259,7 +258,12 @@ impl Action {
                 // `/version` and `/livez` tell of nobody's objects.
                 let tells =
                     !path.contains(NAMESPACE_MARK) && path.trim_start_matches('/').contains('/');
-                decide(Nothing, [], of_path(path), AtOnce, Cluster).telling_of_everybody(tells)
+                let writes = if is_of_figures(path) {
+                    SharedFigures
+                } else {
+                    Nothing
+                };
+                decide(writes, [], of_path(path), AtOnce, Cluster).telling_of_everybody(tells)
             }
             Self::WaitRunning(_) => decide(Nothing, [], [A_NODE], AsPodsStart, Cluster),
             Self::Reach(reach) => {
@@ -314,6 +318,12 @@ fn of_subresource(target: &ObjectTarget) -> Option<Capability> {
         None | Some("status" | "scale") => None,
         Some(_) => Some(A_NODE),
     }
+}
+
+/// The API server's figures: they are of all that any world has asked it.
+pub(crate) fn is_of_figures(path: &str) -> bool {
+    let path = path.trim_start_matches('/');
+    path == "metrics" || path.starts_with("metrics/") || path.starts_with("metrics?")
 }
 
 /// A path that leads through the API server to something else.

@@ -45,12 +45,6 @@ pub(crate) struct PutBack {
     pub(crate) is_remade: bool,
 }
 
-impl OriginalObjects {
-    /// Whether nothing was changed that was there before.
-    pub(super) fn is_empty(&self) -> bool {
-        self.by_path.is_empty() && self.unread.is_empty()
-    }
-}
 
 impl LiveWorld<'_> {
     /// Remembers an object that is about to be changed, where the world has not made it and does

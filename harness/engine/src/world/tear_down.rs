@@ -51,11 +51,10 @@ impl LiveWorld<'_> {
 
     async fn take_away(&mut self) -> TornDown {
         if self.run.options.keep {
-            let is_as_before = !self.case.is_wide()
-                || (self.originals.is_empty() && self.namespaces.made_objects().is_empty());
+            // What it took from within its own namespace, such as a port of a node, is still taken.
             return TornDown {
                 left: Vec::new(),
-                is_as_before,
+                is_as_before: !self.case.is_wide(),
             };
         }
         let stays = !self.run.cluster.facts().ephemeral;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{FindingPlace, LintNotes, NAME_HINT, is_name};
+use crate::facts::is_of_figures;
 use crate::{Action, ObservedRecord, OutputMatch, ScenarioStep};
 
 impl LintNotes<'_> {
@@ -63,6 +64,20 @@ impl LintNotes<'_> {
             );
         }
         let mut steps = self.loaded.scenario.steps.iter();
+        let reads_figures = |one: &ScenarioStep| {
+            matches!(&one.action, Action::Path(path) if is_of_figures(path)) && one.id == output.of
+        };
+        if steps.clone().any(reads_figures) {
+            let what = format!(
+                "step `{}` looks into figures of the API server, which are of every world",
+                step.id
+            );
+            self.add_finding(
+                FindingPlace::InStep(step, &output.of),
+                what,
+                "look for a `metric`: it has to have grown since the world's beginning",
+            );
+        }
         let has_none =
             |one: &&ScenarioStep| one.id == output.of && !matches!(one.action, Action::Exec { .. });
         if output.exit.is_some()

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use engine::TrialQueue;
-use model::ClusterSpec;
+use model::{ClusterSpec, WorldOutcome};
 use tokio::task::JoinSet;
 
 use super::account::RunAccount;
 use super::part::{RunPart, TriedOnCluster, into_stopped};
 use super::{ClusterRunner, box_prefix};
 use crate::box_slots::{BoxSlot, BoxSlots};
-use crate::{ComponentSupply, Error, LiveCluster, RunEvent, WorldGroup};
+use crate::{ComponentSupply, Error, LiveCluster, RunEvent, WHY_NO_CLUSTER, WorldGroup};
 
 /// Worlds that have a cluster to themselves are tried one after the other. So many that are still
 /// to come are worth one more box, where there is room for one: its start takes as long as two or
@@ -28,6 +28,8 @@ struct OpenGroup {
     queue: TrialQueue,
     /// Boxes so far.
     boxes: AtomicUsize,
+    /// Those that are up, or start.
+    at_work: AtomicUsize,
 }
 
 impl OpenGroup {
@@ -59,6 +61,7 @@ impl ClusterRunner {
                 spec,
                 queue: TrialQueue::new(trials),
                 boxes: AtomicUsize::new(0),
+                at_work: AtomicUsize::new(0),
             });
             for _ in 0..self.count_spare_boxes(&group) {
                 let (runner, group) = (self.clone(), Arc::clone(&group));
@@ -105,9 +108,25 @@ impl ClusterRunner {
             .min(worlds_beside_one)
     }
 
-    /// Tries worlds of a group in a box; where one leaves it other than it was, those after it have
-    /// another box.
     async fn run_group(&self, group: &OpenGroup, slot: BoxSlot, account: &RunAccount) -> RunPart {
+        group.at_work.fetch_add(1, Ordering::Relaxed);
+        let mut part = self.take_worlds(group, slot, account).await;
+        let is_last = group.at_work.fetch_sub(1, Ordering::Relaxed) == 1;
+        // A box of it did not start. While another one is at work, the worlds that are left are its.
+        if is_last && !part.errors.is_empty() {
+            let broken = || WorldOutcome::Broken {
+                why: WHY_NO_CLUSTER.into(),
+            };
+            let rest = group.queue.take_rest().into_iter();
+            let rest = rest.map(|trial| (trial.scenario.id.clone(), trial.world, broken()));
+            part.worlds.extend(rest);
+        }
+        part
+    }
+
+    /// Tries worlds of a group in a box; where one leaves it other than it was, those after it have
+    /// another box. Ends with an error where that does not start.
+    async fn take_worlds(&self, group: &OpenGroup, slot: BoxSlot, account: &RunAccount) -> RunPart {
         let (mut part, mut slot) = (RunPart::default(), Some(slot));
         while group.queue.count_left() > 0 {
             if self.stop.is_raised() {
@@ -118,10 +137,16 @@ impl ClusterRunner {
             let cluster = match self.start_box(&group.name_box(), &group.spec).await {
                 Ok(cluster) => cluster,
                 Err(error) => {
-                    part.add(RunPart::without_cluster(group.queue.take_rest(), error));
+                    part.errors.push(error);
                     break;
                 }
             };
+            if group.queue.count_left() == 0 {
+                // Others were faster.
+                drop(slot.take());
+                part.errors.extend(cluster.take_down().await.err());
+                break;
+            }
             let tried = self.try_on(&cluster, &group.queue, account).await;
             part.worlds.extend(tried.worlds);
             part.clusters.push(tried.facts);

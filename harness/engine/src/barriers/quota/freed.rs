@@ -72,7 +72,7 @@ impl LiveWorld<'_> {
             ActionWrites::Manifest(_) | ActionWrites::Object(_) | ActionWrites::Namespace => true,
             ActionWrites::Nothing
             | ActionWrites::Images
-            | ActionWrites::Cluster
+            | ActionWrites::Cluster { .. }
             | ActionWrites::SharedFigures => false,
         };
         let records: Vec<&WriteRecord> = self.barrier.all_written().collect();
