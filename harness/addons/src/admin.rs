@@ -20,7 +20,7 @@ const REFUSES_WITHIN: Duration = Duration::from_secs(60);
 /// From one look to the next, at what usually comes soon.
 const POLL_INTERVAL: Duration = Duration::from_millis(40);
 
-const AGENT: &str = "gauntlet-addons";
+const USER_AGENT: &str = "gauntlet-addons";
 
 /// The administrator, who installs addons.
 pub(crate) struct Admin(ApiCaller);
@@ -29,7 +29,7 @@ impl Admin {
     pub(crate) fn new(client: Client) -> Self {
         Self(ApiCaller {
             deadline: REFUSES_WITHIN,
-            ..ApiCaller::new(client, AGENT)
+            ..ApiCaller::new(client, USER_AGENT)
         })
     }
 

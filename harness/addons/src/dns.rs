@@ -19,7 +19,7 @@ use crate::{Error, LiveAddon, PodAddon, barrier};
 pub(crate) static LIVE: LiveAddon = LiveAddon {
     addon: &ADDON,
     pods: Some(PodAddon {
-        workload: WORKLOAD,
+        workload: DNS_WORKLOAD,
         install: |site| install_coredns(site).boxed_local(),
     }),
     barrier: barrier::no_waits,
@@ -33,7 +33,7 @@ pub(crate) static LIVE: LiveAddon = LiveAddon {
     },
 };
 
-const WORKLOAD: AddonWorkload = AddonWorkload {
+const DNS_WORKLOAD: AddonWorkload = AddonWorkload {
     definitions: |_| Ok(Vec::new()),
     objects: |_| objects(),
     text: include_str!("dns/manifest.yaml"),
@@ -44,20 +44,20 @@ const WORKLOAD: AddonWorkload = AddonWorkload {
 };
 
 /// The name that is asked for, label by label.
-const NAME: [&str; 5] = ["kubernetes", "default", "svc", "cluster", "local"];
+const CLUSTER_NAME: [&str; 5] = ["kubernetes", "default", "svc", "cluster", "local"];
 
 /// The query's own number, which its answer repeats.
-const ID: [u8; 2] = [0x6a, 0x75];
+const QUERY_ID: [u8; 2] = [0x6a, 0x75];
 
 /// `A`, `IN`.
-const QUESTION: [u8; 4] = [0, 1, 0, 1];
+const QUESTION_TYPE: [u8; 4] = [0, 1, 0, 1];
 
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 const ANSWERS_WITHIN: Duration = Duration::from_millis(100);
 
 /// Installs it, and waits until it knows the API server's own Service.
 async fn install_coredns(site: &InstallSite<'_>) -> Result<(), Error> {
-    site.run_pods(&WORKLOAD).await?;
+    site.run_pods(&DNS_WORKLOAD).await?;
     let known = wait_until("CoreDNS to answer", POLL_INTERVAL, async || {
         // A new socket each time: what was sent before the Service was there goes nowhere for as
         // long as its port does.
@@ -68,7 +68,7 @@ async fn install_coredns(site: &InstallSite<'_>) -> Result<(), Error> {
 }
 
 fn objects() -> Result<Vec<Value>, Error> {
-    let text = WORKLOAD
+    let text = DNS_WORKLOAD
         .text
         .replace("$(dns-address)", HostAccess::DNS_ADDRESS)
         .replace("$(image)", HostAccess::PROBE_IMAGE);
@@ -97,7 +97,7 @@ fn ask_once(socket: &UdpSocket) -> Result<WaitLook<()>, Error> {
 
 /// A query for the name's address, recursion desired.
 fn encode_query() -> Vec<u8> {
-    let mut query = ID.to_vec();
+    let mut query = QUERY_ID.to_vec();
     query.extend([1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
     query.extend(encode_question());
     query
@@ -105,19 +105,19 @@ fn encode_query() -> Vec<u8> {
 
 fn encode_question() -> Vec<u8> {
     let mut question = Vec::new();
-    for label in NAME {
+    for label in CLUSTER_NAME {
         question.extend(u8::try_from(label.len()));
         question.extend(label.bytes());
     }
     question.push(0);
-    question.extend(QUESTION);
+    question.extend(QUESTION_TYPE);
     question
 }
 
 /// The one address in a good answer to the query.
 fn answer_address(answer: &[u8]) -> Option<Ipv4Addr> {
     let (header, rest) = answer.split_at_checked(12)?;
-    let is_good = header[..2] == ID
+    let is_good = header[..2] == QUERY_ID
         && header[2] & 0x80 != 0
         && header[3] & 0x0f == 0
         && header[6..8] == [0, 1];
@@ -126,9 +126,9 @@ fn answer_address(answer: &[u8]) -> Option<Ipv4Addr> {
     let name = if record.first()? & 0xc0 == 0xc0 {
         2
     } else {
-        encode_question().len() - QUESTION.len()
+        encode_question().len() - QUESTION_TYPE.len()
     };
-    let fields = record.get(name..)?.strip_prefix(&QUESTION)?;
+    let fields = record.get(name..)?.strip_prefix(&QUESTION_TYPE)?;
     let data: [u8; 4] = fields
         .get(4..)?
         .strip_prefix(&[0, 4])?
@@ -143,12 +143,12 @@ mod tests {
     use super::*;
 
     fn answer(flags: [u8; 2], name: &[u8]) -> Vec<u8> {
-        let mut answer = ID.to_vec();
+        let mut answer = QUERY_ID.to_vec();
         answer.extend(flags);
         answer.extend([0, 1, 0, 1, 0, 0, 0, 0]);
         answer.extend(encode_question());
         answer.extend(name);
-        answer.extend(QUESTION);
+        answer.extend(QUESTION_TYPE);
         answer.extend([0, 0, 0, 5, 0, 4, 10, 96, 0, 1]);
         answer
     }

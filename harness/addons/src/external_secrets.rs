@@ -25,7 +25,7 @@ use crate::{Error, LiveAddon, PodAddon, barrier as common, definitions};
 pub(crate) static LIVE: LiveAddon = LiveAddon {
     addon: &ADDON,
     pods: Some(PodAddon {
-        workload: WORKLOAD,
+        workload: ESO_WORKLOAD,
         install: |site| install_addon(site).boxed_local(),
     }),
     barrier: barrier::barrier_waits,
@@ -33,7 +33,7 @@ pub(crate) static LIVE: LiveAddon = LiveAddon {
     endpoints: |_| describe_line("External Secrets", "pods in the namespace external-secrets"),
 };
 
-const WORKLOAD: AddonWorkload = AddonWorkload {
+const ESO_WORKLOAD: AddonWorkload = AddonWorkload {
     definitions,
     objects: |_| objects(),
     text: include_str!("external_secrets/manifest.yaml"),
@@ -44,7 +44,7 @@ const WORKLOAD: AddonWorkload = AddonWorkload {
 };
 
 /// Its definitions that the controllers watch, by the file of its component.
-const DEFINITIONS: [(&str, &str); 5] = [
+const RELEASED_DEFINITIONS: [(&str, &str); 5] = [
     (
         "clusterexternalsecrets.yaml",
         "clusterexternalsecrets.external-secrets.io",
@@ -65,23 +65,23 @@ const DEFINITIONS: [(&str, &str); 5] = [
 ];
 
 /// The namespace of its trial, and everything in it.
-const TRIAL: &str = "gauntlet-trial-external-secrets";
+const TRIAL_NAME: &str = "gauntlet-trial-external-secrets";
 
 /// What the trial's store holds.
-const WORD: &str = "fetched";
+const TRIAL_VALUE: &str = "fetched";
 
-const VERSION: &str = "external-secrets.io/v1";
+const API_VERSION: &str = "external-secrets.io/v1";
 const POLL_INTERVAL: Duration = Duration::from_millis(30);
 
 /// Installs it, and waits until it has fetched something.
 async fn install_addon(site: &InstallSite<'_>) -> Result<(), Error> {
-    site.put_objects(&WORKLOAD).await?;
+    site.put_objects(&ESO_WORKLOAD).await?;
     try_store(site.admin).await
 }
 
 fn definitions(material: &ObjectInputs) -> Result<Vec<Value>, Error> {
     let mut found = Vec::new();
-    for (file, name) in DEFINITIONS {
+    for (file, name) in RELEASED_DEFINITIONS {
         found.extend(definitions::named_definitions(
             &material.data.join(file),
             &[name],
@@ -91,7 +91,7 @@ fn definitions(material: &ObjectInputs) -> Result<Vec<Value>, Error> {
 }
 
 fn objects() -> Result<Vec<Value>, Error> {
-    let text = WORKLOAD
+    let text = ESO_WORKLOAD
         .text
         .replace("$(api-address)", HostAccess::API_ADDRESS)
         .replace("$(vault-address)", vault::SERVICE_ADDRESS)
@@ -102,7 +102,8 @@ fn objects() -> Result<Vec<Value>, Error> {
 /// A store has to be found good, and what it holds has to arrive in a Secret. The store comes
 /// first: what finds it not ready yet is tried again a second later.
 async fn try_store(admin: &Admin) -> Result<(), Error> {
-    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": TRIAL}});
+    let namespace =
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": TRIAL_NAME}});
     admin.apply_object(&namespace).await?;
     let (store, wanted) = (trial_store(), trial_external_secret());
     admin.apply_object(&store).await?;
@@ -123,9 +124,9 @@ async fn try_store(admin: &Admin) -> Result<(), Error> {
         "External Secrets Operator to fetch a secret",
         POLL_INTERVAL,
         async || {
-            let secret = format!("/api/v1/namespaces/{TRIAL}/secrets/{TRIAL}");
+            let secret = format!("/api/v1/namespaces/{TRIAL_NAME}/secrets/{TRIAL_NAME}");
             let reply = admin.get(&secret).await?;
-            let is_right = reply_body(&reply)["data"]["word"] == STANDARD.encode(WORD);
+            let is_right = reply_body(&reply)["data"]["word"] == STANDARD.encode(TRIAL_VALUE);
             Ok(WaitLook::when(is_right, || reply_message(&reply)))
         },
     );
@@ -137,7 +138,7 @@ async fn try_store(admin: &Admin) -> Result<(), Error> {
 }
 
 fn path(plural: &str) -> String {
-    format!("/apis/{VERSION}/namespaces/{TRIAL}/{plural}/{TRIAL}")
+    format!("/apis/{API_VERSION}/namespaces/{TRIAL_NAME}/{plural}/{TRIAL_NAME}")
 }
 
 fn is_ready(object: &Value) -> bool {
@@ -147,17 +148,17 @@ fn is_ready(object: &Value) -> bool {
 /// A store that holds what is written into it.
 fn trial_store() -> Value {
     json!({
-        "apiVersion": VERSION, "kind": "SecretStore", "metadata": {"name": TRIAL, "namespace": TRIAL},
-        "spec": {"provider": {"fake": {"data": [{"key": "word", "value": WORD}]}}},
+        "apiVersion": API_VERSION, "kind": "SecretStore", "metadata": {"name": TRIAL_NAME, "namespace": TRIAL_NAME},
+        "spec": {"provider": {"fake": {"data": [{"key": "word", "value": TRIAL_VALUE}]}}},
     })
 }
 
 /// What is to be taken from it.
 fn trial_external_secret() -> Value {
     json!({
-        "apiVersion": VERSION, "kind": "ExternalSecret", "metadata": {"name": TRIAL, "namespace": TRIAL},
+        "apiVersion": API_VERSION, "kind": "ExternalSecret", "metadata": {"name": TRIAL_NAME, "namespace": TRIAL_NAME},
         "spec": {
-            "secretStoreRef": {"kind": "SecretStore", "name": TRIAL},
+            "secretStoreRef": {"kind": "SecretStore", "name": TRIAL_NAME},
             "data": [{"secretKey": "word", "remoteRef": {"key": "word"}}],
         },
     })

@@ -18,7 +18,7 @@ use crate::{Error, definitions, tuf};
 
 /// Goes into the name of every first state: a change of what is in them that changes no text has to
 /// change this.
-const REVISION: u8 = 4;
+const STATE_REVISION: u8 = 4;
 
 /// What an addon's objects are made from.
 #[derive(Clone, Debug)]
@@ -94,7 +94,7 @@ pub(crate) fn first_state(
 ) -> Option<FirstState> {
     let (mut name, mut hash) = (String::new(), Sha256::new());
     hash.update(format!(
-        "{REVISION} {beside:?} {} {}",
+        "{STATE_REVISION} {beside:?} {} {}",
         HostAccess::PROBE_IMAGE,
         HostAccess::NODE_ADDRESS
     ));

@@ -25,7 +25,7 @@ use crate::{Error, LiveAddon, PodAddon, definitions, released};
 pub(crate) static LIVE: LiveAddon = LiveAddon {
     addon: &ADDON,
     pods: Some(PodAddon {
-        workload: WORKLOAD,
+        workload: GATEKEEPER_WORKLOAD,
         install: |site| install_addon(site).boxed_local(),
     }),
     barrier: barrier::barrier_waits,
@@ -33,11 +33,13 @@ pub(crate) static LIVE: LiveAddon = LiveAddon {
     endpoints: |_| describe_line("Gatekeeper", "pods in the namespace gatekeeper-system"),
 };
 
-const WORKLOAD: AddonWorkload = AddonWorkload {
-    definitions: |material| definitions::read_definitions(&material.data.join(RELEASE), |_| true),
+const GATEKEEPER_WORKLOAD: AddonWorkload = AddonWorkload {
+    definitions: |material| {
+        definitions::read_definitions(&material.data.join(RELEASED_MANIFEST), |_| true)
+    },
     objects,
     text: include_str!("gatekeeper/patches.yaml"),
-    release: &[RELEASE],
+    release: &[RELEASED_MANIFEST],
     pods: |_| {
         &[
             "gatekeeper-system/control-plane=audit-controller",
@@ -50,16 +52,16 @@ const WORKLOAD: AddonWorkload = AddonWorkload {
 };
 
 /// The manifest of its release.
-const RELEASE: &str = "gatekeeper.yaml";
+const RELEASED_MANIFEST: &str = "gatekeeper.yaml";
 
 /// The namespace and the constraint of its trial.
-const TRIAL: &str = "gauntlet-trial-gatekeeper";
+const TRIAL_NAME: &str = "gauntlet-trial-gatekeeper";
 
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Installs it, and waits until it has refused what it has to.
 async fn install_addon(site: &InstallSite<'_>) -> Result<(), Error> {
-    site.put_objects(&WORKLOAD).await?;
+    site.put_objects(&GATEKEEPER_WORKLOAD).await?;
     try_constraint(site.admin).await
 }
 
@@ -73,21 +75,22 @@ fn objects(material: &ObjectInputs) -> Result<Vec<Value>, Error> {
         ("certificate", &made.certificate),
         ("key", &made.key),
     ];
-    released::released_objects(material, &WORKLOAD, &fill)
+    released::released_objects(material, &GATEKEEPER_WORKLOAD, &fill)
 }
 
 /// A constraint has to count in every pod, and on its account the API server has to refuse a Lease.
 /// The template stays: it is that of every sentinel.
 async fn try_constraint(admin: &Admin) -> Result<(), Error> {
-    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": TRIAL}});
+    let namespace =
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": TRIAL_NAME}});
     admin.apply_object(&namespace).await?;
     let template = barrier::sentinel_template();
     wait_until("Gatekeeper to take a template", POLL_INTERVAL, async || {
         admin.apply_object(&template).await.map(WaitLook::Ready)
     })
     .await?;
-    let path = format!("{}/{TRIAL}", barrier::SENTINELS);
-    let constraint = barrier::sentinel_constraint(TRIAL, json!({"namespaces": [TRIAL]}));
+    let path = format!("{}/{TRIAL_NAME}", barrier::SENTINELS_PATH);
+    let constraint = barrier::sentinel_constraint(TRIAL_NAME, json!({"namespaces": [TRIAL_NAME]}));
     let taken = async || {
         admin
             .apply_at(&path, &constraint)
@@ -99,7 +102,10 @@ async fn try_constraint(admin: &Admin) -> Result<(), Error> {
         "Gatekeeper's pods to go by a constraint",
         POLL_INTERVAL,
         async || {
-            let (constraint, pods) = (admin.get(&path).await?, admin.get(barrier::PODS).await?);
+            let (constraint, pods) = (
+                admin.get(&path).await?,
+                admin.get(barrier::PODS_PATH).await?,
+            );
             let constraint = reply_body(&constraint);
             let counts = barrier::counts_everywhere(constraint, &barrier::names(reply_body(&pods)));
             Ok(WaitLook::when(counts, || constraint["status"].to_string()))
@@ -107,10 +113,10 @@ async fn try_constraint(admin: &Admin) -> Result<(), Error> {
     );
     counts.await?;
     let lease = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
-        "metadata": {"name": TRIAL, "namespace": TRIAL}});
+        "metadata": {"name": TRIAL_NAME, "namespace": TRIAL_NAME}});
     let refused = wait_until("Gatekeeper to refuse a Lease", POLL_INTERVAL, async || {
         let reply = admin.dry_run(&lease).await?;
-        let words = format!("\"validation.gatekeeper.sh\" denied the request: [{TRIAL}] ");
+        let words = format!("\"validation.gatekeeper.sh\" denied the request: [{TRIAL_NAME}] ");
         let by_us = server_message(&reply).is_some_and(|told| told.contains(&words));
         Ok(WaitLook::when(
             status_code(&reply) == Some(403) && by_us,
@@ -152,7 +158,10 @@ mod tests {
             .iter()
             .filter(|object| object["kind"] == "Deployment")
             .collect();
-        assert_eq!(deployments.len(), (WORKLOAD.pods)(&material).len());
+        assert_eq!(
+            deployments.len(),
+            (GATEKEEPER_WORKLOAD.pods)(&material).len()
+        );
         for deployment in deployments {
             let pod = &deployment["spec"]["template"]["spec"];
             assert_eq!(
@@ -162,7 +171,7 @@ mod tests {
             );
             assert_eq!(pod["containers"][0]["image"], HostAccess::PROBE_IMAGE);
         }
-        let served = (WORKLOAD.definitions)(&material).unwrap();
+        let served = (GATEKEEPER_WORKLOAD.definitions)(&material).unwrap();
         assert_eq!(served.len(), 17);
     }
 }

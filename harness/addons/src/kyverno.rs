@@ -22,7 +22,7 @@ use crate::{Error, LiveAddon, PodAddon, definitions, released, tuf};
 pub(crate) static LIVE: LiveAddon = LiveAddon {
     addon: &ADDON,
     pods: Some(PodAddon {
-        workload: WORKLOAD,
+        workload: KYVERNO_WORKLOAD,
         install: |site| install_addon(site).boxed_local(),
     }),
     barrier: barrier::barrier_waits,
@@ -30,15 +30,17 @@ pub(crate) static LIVE: LiveAddon = LiveAddon {
     endpoints: |_| describe_line("Kyverno", "pods in the namespace kyverno"),
 };
 
-const WORKLOAD: AddonWorkload = AddonWorkload {
-    definitions: |material| definitions::read_definitions(&material.data.join(RELEASE), |_| true),
+const KYVERNO_WORKLOAD: AddonWorkload = AddonWorkload {
+    definitions: |material| {
+        definitions::read_definitions(&material.data.join(RELEASED_MANIFEST), |_| true)
+    },
     objects,
     text: include_str!("kyverno/patches.yaml"),
-    release: &[RELEASE],
+    release: &[RELEASED_MANIFEST],
     pods: |material| {
-        let [first, ..] = &PODS;
+        let [first, ..] = &POD_NAMES;
         if material.has(&kyverno_controllers::ADDON) {
-            PODS.as_slice()
+            POD_NAMES.as_slice()
         } else {
             std::slice::from_ref(first)
         }
@@ -48,7 +50,7 @@ const WORKLOAD: AddonWorkload = AddonWorkload {
 };
 
 /// Its pods, those of the admission controller first.
-static PODS: [&str; 4] = [
+static POD_NAMES: [&str; 4] = [
     "kyverno/app.kubernetes.io/component=admission-controller",
     "kyverno/app.kubernetes.io/component=background-controller",
     "kyverno/app.kubernetes.io/component=cleanup-controller",
@@ -60,7 +62,7 @@ const ADMISSION_SERVICE: &str = "kyverno-svc";
 const CLEANUP_SERVICE: &str = "kyverno-cleanup-controller";
 
 /// The manifest of its release.
-const RELEASE: &str = "install.yaml";
+const RELEASED_MANIFEST: &str = "install.yaml";
 
 /// Installs it, and waits until it has refused what it has to.
 async fn install_addon(site: &InstallSite<'_>) -> Result<(), Error> {
@@ -71,8 +73,8 @@ async fn install_addon(site: &InstallSite<'_>) -> Result<(), Error> {
             Ok(())
         }
     };
-    tokio::try_join!(site.make_definitions(&WORKLOAD), publish())?;
-    site.run_pods(&WORKLOAD).await?;
+    tokio::try_join!(site.make_definitions(&KYVERNO_WORKLOAD), publish())?;
+    site.run_pods(&KYVERNO_WORKLOAD).await?;
     site.admin.apply_object(&sign_of_life()).await?;
     trial::try_policy(site.admin).await?;
     if site.material.has(&kyverno_controllers::ADDON) {
@@ -95,13 +97,13 @@ fn sign_of_life() -> Value {
 }
 
 fn objects(material: &ObjectInputs) -> Result<Vec<Value>, Error> {
-    let folder = Path::new(HostAccess::INSIDE).join(tuf::FOLDER);
+    let folder = Path::new(HostAccess::INSIDE).join(tuf::TUF_FOLDER);
     let fill = [
         ("image", HostAccess::PROBE_IMAGE),
         ("node-address", HostAccess::NODE_ADDRESS),
         ("tuf-folder", &folder.to_string_lossy()),
     ];
-    let mut objects = released::released_objects(material, &WORKLOAD, &fill)?;
+    let mut objects = released::released_objects(material, &KYVERNO_WORKLOAD, &fill)?;
     objects.extend(tls_secrets(ADMISSION_SERVICE)?);
     if material.has(&kyverno_controllers::ADDON) {
         objects.extend(tls_secrets(CLEANUP_SERVICE)?);
@@ -191,7 +193,7 @@ mod tests {
         assert!(!text.contains("--enableTuf"));
         let filters = &of_kind(&objects, "ConfigMap")[0]["data"]["resourceFilters"];
         assert!(filters.as_str().unwrap().matches('[').count() > 80);
-        assert_eq!((WORKLOAD.definitions)(&material).unwrap().len(), 22);
+        assert_eq!((KYVERNO_WORKLOAD.definitions)(&material).unwrap().len(), 22);
     }
 
     #[test]
@@ -202,7 +204,7 @@ mod tests {
         let objects = objects(&material).unwrap();
         assert_eq!(of_kind(&objects, "Secret").len(), 4);
         let deployments = of_kind(&objects, "Deployment");
-        assert_eq!(deployments.len(), (WORKLOAD.pods)(&material).len());
+        assert_eq!(deployments.len(), (KYVERNO_WORKLOAD.pods)(&material).len());
         let programs: Vec<_> = deployments
             .iter()
             .map(|one| &one["spec"]["template"]["spec"]["containers"][0]["command"][0])

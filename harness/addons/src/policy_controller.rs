@@ -22,7 +22,7 @@ use crate::{Error, LiveAddon, PodAddon, barrier as common, definitions, released
 pub(crate) static LIVE: LiveAddon = LiveAddon {
     addon: &ADDON,
     pods: Some(PodAddon {
-        workload: WORKLOAD,
+        workload: CONTROLLER_WORKLOAD,
         install: |site| install_addon(site).boxed_local(),
     }),
     barrier: barrier::barrier_waits,
@@ -35,19 +35,19 @@ pub(crate) static LIVE: LiveAddon = LiveAddon {
     },
 };
 
-const WORKLOAD: AddonWorkload = AddonWorkload {
+const CONTROLLER_WORKLOAD: AddonWorkload = AddonWorkload {
     definitions,
     objects,
     text: include_str!("policy_controller/patches.yaml"),
-    release: &RELEASE,
+    release: &RELEASED_FILES,
     pods: |_| &["cosign-system/role=webhook"],
-    definition_names: &DEFINITIONS,
+    definition_names: &RELEASED_DEFINITIONS,
     in_first_state: true,
 };
 
 /// The manifests of its release, in the order of its `kustomization.yaml`, but for its definitions;
 /// what makes its pod comes behind them.
-const RELEASE: [&str; 16] = [
+const RELEASED_FILES: [&str; 16] = [
     "100-namespace.yaml",
     "200-serviceaccount.yaml",
     "200-role.yaml",
@@ -67,23 +67,23 @@ const RELEASE: [&str; 16] = [
 ];
 
 /// What it defines.
-const DEFINITIONS: [&str; 2] = [
+const RELEASED_DEFINITIONS: [&str; 2] = [
     "clusterimagepolicies.policy.sigstore.dev",
     "trustroots.policy.sigstore.dev",
 ];
 
 /// The files of its module that do.
-const FILES: [&str; 2] = ["300-clusterimagepolicy.yaml", "300-trustroot.yaml"];
+const DEFINITION_FILES: [&str; 2] = ["300-clusterimagepolicy.yaml", "300-trustroot.yaml"];
 
 /// The namespace and the policy of its trial.
-const TRIAL: &str = "gauntlet-trial-policy-controller";
+const TRIAL_NAME: &str = "gauntlet-trial-policy-controller";
 
 const POLL_INTERVAL: Duration = Duration::from_millis(30);
 
 /// Its definitions.
 fn definitions(material: &ObjectInputs) -> Result<Vec<Value>, Error> {
     let mut found = Vec::new();
-    for (file, name) in FILES.into_iter().zip(DEFINITIONS) {
+    for (file, name) in DEFINITION_FILES.into_iter().zip(RELEASED_DEFINITIONS) {
         found.extend(definitions::named_definitions(
             &material.data.join(file),
             &[name],
@@ -94,7 +94,7 @@ fn definitions(material: &ObjectInputs) -> Result<Vec<Value>, Error> {
 
 /// Installs it, and waits until it has refused what it has to.
 async fn install_addon(site: &InstallSite<'_>) -> Result<(), Error> {
-    site.put_objects(&WORKLOAD).await?;
+    site.put_objects(&CONTROLLER_WORKLOAD).await?;
     try_policy(site.admin).await
 }
 
@@ -103,7 +103,7 @@ fn objects(material: &ObjectInputs) -> Result<Vec<Value>, Error> {
         ("image", HostAccess::PROBE_IMAGE),
         ("node-address", HostAccess::NODE_ADDRESS),
     ];
-    released::released_objects(material, &WORKLOAD, &fill)
+    released::released_objects(material, &CONTROLLER_WORKLOAD, &fill)
 }
 
 /// Its webhooks get their rules one after the other: the one that checks policies has to refuse a
@@ -111,7 +111,7 @@ fn objects(material: &ObjectInputs) -> Result<Vec<Value>, Error> {
 /// server has to refuse an image.
 async fn try_policy(admin: &Admin) -> Result<(), Error> {
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace",
-        "metadata": {"name": TRIAL, "labels": {"policy.sigstore.dev/include": "true"}}});
+        "metadata": {"name": TRIAL_NAME, "labels": {"policy.sigstore.dev/include": "true"}}});
     admin.apply_object(&namespace).await?;
     let bad = trial_policy(&json!([]));
     let checked = wait_until(
@@ -142,7 +142,7 @@ async fn try_policy(admin: &Admin) -> Result<(), Error> {
     )
     .await?;
     let job = trial_job();
-    let denied = format!("failed policy: {TRIAL}: ");
+    let denied = format!("failed policy: {TRIAL_NAME}: ");
     let refused = wait_until(
         "policy-controller to refuse a known-bad image",
         POLL_INTERVAL,
@@ -170,7 +170,7 @@ fn refused_by_webhook(reply: &ApiReply, words: &str) -> bool {
 /// A policy for an image that does not exist.
 fn trial_policy(authorities: &Value) -> Value {
     json!({
-        "apiVersion": "policy.sigstore.dev/v1beta1", "kind": "ClusterImagePolicy", "metadata": {"name": TRIAL},
+        "apiVersion": "policy.sigstore.dev/v1beta1", "kind": "ClusterImagePolicy", "metadata": {"name": TRIAL_NAME},
         "spec": {"images": [{"glob": "127.0.0.1:1/known/**"}], "authorities": authorities},
     })
 }
@@ -180,7 +180,7 @@ fn trial_policy(authorities: &Value) -> Value {
 fn trial_job() -> Value {
     let image = format!("127.0.0.1:1/known/bad@sha256:{}", "0".repeat(64));
     json!({
-        "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "known-bad", "namespace": TRIAL},
+        "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "known-bad", "namespace": TRIAL_NAME},
         "spec": {"template": {"spec": {
             "restartPolicy": "Never", "containers": [{"name": "known-bad", "image": image}],
         }}},
@@ -230,7 +230,10 @@ mod tests {
                 .all(|secret| secret.get("data").is_none())
         );
         let deployments = of_kind("Deployment");
-        assert_eq!(deployments.len(), (WORKLOAD.pods)(&material).len());
+        assert_eq!(
+            deployments.len(),
+            (CONTROLLER_WORKLOAD.pods)(&material).len()
+        );
         let pod = &deployments[0]["spec"]["template"]["spec"];
         assert_eq!(pod["terminationGracePeriodSeconds"], 300);
         let container = &pod["containers"][0];
@@ -239,7 +242,10 @@ mod tests {
         assert_eq!(container["resources"]["limits"]["cpu"], "400m");
         assert_eq!(container["securityContext"]["readOnlyRootFilesystem"], true);
         assert_eq!(container["args"], json!(["--disable-tuf"]));
-        assert_eq!((WORKLOAD.definitions)(&material).unwrap().len(), 2);
+        assert_eq!(
+            (CONTROLLER_WORKLOAD.definitions)(&material).unwrap().len(),
+            2
+        );
     }
 
     #[test]
@@ -249,7 +255,7 @@ mod tests {
             body: model::ReplyBody::Json(json!({"message": message})),
             warnings: Vec::new(),
         };
-        let words = format!("failed policy: {TRIAL}: ");
+        let words = format!("failed policy: {TRIAL_NAME}: ");
         let text = format!(
             "admission webhook \"policy.sigstore.dev\" denied the request: validation failed: {words}spec.containers[0].image"
         );

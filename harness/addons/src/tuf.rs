@@ -17,23 +17,23 @@ use sha2::{Digest, Sha256, Sha512};
 use crate::Error;
 
 /// The repository's folder, below the box's work folder.
-pub(crate) const FOLDER: &str = "tuf";
+pub(crate) const TUF_FOLDER: &str = "tuf";
 
-const EXPIRES: &str = "2099-01-01T00:00:00Z";
-const KEY: &str = "key for TUF";
-const TARGET: &str = "trusted_root.json";
+const EXPIRES_AT: &str = "2099-01-01T00:00:00Z";
+const KEY_SEED: &str = "key for TUF";
+const TARGET_NAME: &str = "trusted_root.json";
 
 /// Writes the repository.
 pub(crate) async fn publish_repository(host_access: HostAccess<'_>) -> Result<(), Error> {
-    let folder = host_access.work_folder().join(FOLDER);
+    let folder = host_access.work_folder().join(TUF_FOLDER);
     fs::create_dir_all(folder.join("targets")).map_err(|source| Error::Write {
         path: folder.clone(),
         source,
     })?;
     let trusted = trusted_root(host_access, &folder).await?;
-    let pkcs8 =
-        Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| Error::unmade(KEY))?;
-    let key = Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).map_err(|_| Error::unmade(KEY))?;
+    let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
+        .map_err(|_| Error::unmade(KEY_SEED))?;
+    let key = Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).map_err(|_| Error::unmade(KEY_SEED))?;
     repository_files(&key, trusted.as_bytes())
         .iter()
         .try_for_each(|(name, text)| write_file(&folder.join(name), text))
@@ -45,7 +45,7 @@ fn repository_files(key: &Ed25519KeyPair, target: &[u8]) -> Vec<(String, String)
     let id = hex(&Sha256::digest(canonical_json(&public)));
     let sign = |kind: &str, rest: Value| {
         let mut signed =
-            json!({"_type": kind, "spec_version": "1.0.31", "version": 1, "expires": EXPIRES});
+            json!({"_type": kind, "spec_version": "1.0.31", "version": 1, "expires": EXPIRES_AT});
         if let (Some(all), Value::Object(rest)) = (signed.as_object_mut(), rest) {
             all.extend(rest);
         }
@@ -65,7 +65,7 @@ fn repository_files(key: &Ed25519KeyPair, target: &[u8]) -> Vec<(String, String)
     let hashes = [hex(&Sha256::digest(target)), hex(&Sha512::digest(target))];
     let entry =
         json!({"length": target.len(), "hashes": {"sha256": hashes[0], "sha512": hashes[1]}});
-    let targets = sign("targets", json!({"targets": {TARGET: entry}}));
+    let targets = sign("targets", json!({"targets": {TARGET_NAME: entry}}));
     let snapshot = sign(
         "snapshot",
         json!({"meta": {"targets.json": described(&targets)}}),
@@ -82,7 +82,7 @@ fn repository_files(key: &Ed25519KeyPair, target: &[u8]) -> Vec<(String, String)
         ("timestamp.json".to_owned(), timestamp),
     ];
     let text = String::from_utf8_lossy(target).into_owned();
-    files.extend(hashes.map(|hash| (format!("targets/{hash}.{TARGET}"), text.clone())));
+    files.extend(hashes.map(|hash| (format!("targets/{hash}.{TARGET_NAME}"), text.clone())));
     files
 }
 
@@ -116,7 +116,7 @@ fn canonical_json(value: &Value) -> String {
 /// to ignore that; the box has none, so an unused key takes its place.
 async fn trusted_root(host_access: HostAccess<'_>, folder: &Path) -> Result<String, Error> {
     let unused = rcgen::KeyPair::generate()
-        .map_err(|why| Error::unmade_by(KEY, why))?
+        .map_err(|why| Error::unmade_by(KEY_SEED, why))?
         .public_key_pem();
     let trust = TrustedParties {
         certificate_log: Some(unused),
@@ -179,7 +179,10 @@ mod tests {
             hash.as_str()
         );
         assert_eq!(
-            text(&format!("targets/{}.{TARGET}", hex(&Sha256::digest(b"{}")))),
+            text(&format!(
+                "targets/{}.{TARGET_NAME}",
+                hex(&Sha256::digest(b"{}"))
+            )),
             "{}"
         );
     }

@@ -21,21 +21,21 @@ use crate::{Error, LiveAddon, PodAddon, barrier};
 pub(crate) static LIVE: LiveAddon = LiveAddon {
     addon: &ADDON,
     pods: Some(PodAddon {
-        workload: WORKLOAD,
+        workload: VAULT_WORKLOAD,
         install: |site| install_addon(site).boxed_local(),
     }),
     barrier: barrier::no_waits,
     labels: barrier::no_labels,
     endpoints: |_| {
         let words = format!(
-            "http://{}:8200 in the box; its root token is {TOKEN}",
+            "http://{}:8200 in the box; its root token is {ROOT_TOKEN}",
             SERVICE_ADDRESS
         );
         async { Ok(vec![AddonEndpoint::described("Vault", words)]) }.boxed_local()
     },
 };
 
-const WORKLOAD: AddonWorkload = AddonWorkload {
+const VAULT_WORKLOAD: AddonWorkload = AddonWorkload {
     definitions: |_| Ok(Vec::new()),
     objects: |_| objects(),
     text: include_str!("vault/manifest.yaml"),
@@ -46,18 +46,18 @@ const WORKLOAD: AddonWorkload = AddonWorkload {
 };
 
 /// The token that may do everything.
-const TOKEN: &str = "gauntlet-root";
+const ROOT_TOKEN: &str = "gauntlet-root";
 
 /// The header that a token goes into.
-const HEADER: &str = "X-Vault-Token";
+const TOKEN_HEADER: &str = "X-Vault-Token";
 
-const PROXY: &str = "/api/v1/namespaces/vault/services/vault:8200/proxy/v1";
+const PROXY_PATH: &str = "/api/v1/namespaces/vault/services/vault:8200/proxy/v1";
 const POLL_INTERVAL: Duration = Duration::from_millis(30);
 
 /// Installs it, and waits until it has let a ServiceAccount in and given out what it keeps.
 async fn install_addon(site: &InstallSite<'_>) -> Result<(), Error> {
-    site.run_pods(&WORKLOAD).await?;
-    let vault = site.admin.with_header(HEADER, TOKEN);
+    site.run_pods(&VAULT_WORKLOAD).await?;
+    let vault = site.admin.with_header(TOKEN_HEADER, ROOT_TOKEN);
     open_vault(site.admin, &vault).await?;
     let mount = json!({"type": "kv", "options": {"version": "2"}});
     write_path(&vault, "sys/mounts/secret", &mount).await?;
@@ -90,9 +90,9 @@ async fn open_vault(admin: &Admin, vault: &Admin) -> Result<(), Error> {
         "stringData": {"key.json": key.to_string()}});
     admin.apply_object(&kept).await?;
     write_path(vault, "sys/unseal", &key).await?;
-    let token = json!({"id": TOKEN, "policies": ["root"]});
+    let token = json!({"id": ROOT_TOKEN, "policies": ["root"]});
     let create = ApiCall::post(at("auth/token/create-orphan"), token);
-    let first = admin.with_header(HEADER, root);
+    let first = admin.with_header(TOKEN_HEADER, root);
     let active = wait_until("Vault to be unsealed", POLL_INTERVAL, async || {
         let reply = first.ask(&create).await?;
         Ok(WaitLook::when(api::was_taken(&reply), || {
@@ -103,11 +103,11 @@ async fn open_vault(admin: &Admin, vault: &Admin) -> Result<(), Error> {
 }
 
 fn objects() -> Result<Vec<Value>, Error> {
-    let text = WORKLOAD
+    let text = VAULT_WORKLOAD
         .text
         .replace("$(api-address)", HostAccess::API_ADDRESS)
         .replace("$(vault-address)", SERVICE_ADDRESS)
-        .replace("$(token)", TOKEN)
+        .replace("$(token)", ROOT_TOKEN)
         .replace("$(image)", HostAccess::PROBE_IMAGE);
     first_state::parse(ADDON.name, &text)
 }
@@ -139,7 +139,10 @@ async fn try_login(admin: &Admin, vault: &Admin) -> Result<(), Error> {
     write_path(vault, &role, &bound).await?;
     let entered =
         log_account_in(vault, NAME, &admin.request_token("vault", "vault").await?).await?;
-    let given = admin.with_header(HEADER, &entered).get(&at(&data)).await?;
+    let given = admin
+        .with_header(TOKEN_HEADER, &entered)
+        .get(&at(&data))
+        .await?;
     if reply_body(&given)["data"]["data"] != kept["data"] {
         return Err(refusal_error(
             "Vault did not give out what it keeps",
@@ -192,7 +195,7 @@ fn refusal_error(failed: &str, reply: &ApiReply) -> Error {
 
 /// Where something of Vault's is.
 fn at(path: &str) -> String {
-    format!("{PROXY}/{path}")
+    format!("{PROXY_PATH}/{path}")
 }
 
 /// Vault's words, else the API server's, and never what it gives out.

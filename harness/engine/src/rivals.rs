@@ -33,6 +33,9 @@ const LOOKS_NEEDED: usize = 12;
 /// How long a busy API server may take to tell its counters.
 const COUNTERS_READ_WITHIN: Duration = Duration::from_secs(90);
 
+/// What the names of worlds' namespaces begin with; ten random letters and digits follow.
+const NAMESPACE_MARK: &str = "gauntlet-";
+
 /// A counter of refusals.
 #[derive(Debug, PartialEq)]
 struct RefusalCounter {
@@ -131,6 +134,7 @@ impl LiveWorld<'_> {
         call: &ApiCall,
     ) -> Result<BTreeSet<String>, Error> {
         let who = self.requester_for(identity).await?;
+        let _turn = self.run.refusal_count.lock().await;
         let own = &self.run.own;
         let counts = async || {
             let wait = ConditionWait {
@@ -150,6 +154,7 @@ impl LiveWorld<'_> {
             who.send_call(call.clone()).await;
             let after = counts().await?;
             let mut grown = grown_names(&before, &after);
+            grown.retain(|name| !is_of_another_world(name, self.namespace()));
             grown.insert(named.name.clone());
             let common = match refused {
                 None => grown,
@@ -196,6 +201,20 @@ impl RefusalCounter {
     fn counts(&self, scrape: &MetricScrape) -> BTreeMap<String, f64> {
         scrape.sum_by_label(self.metric, self.sort, self.named_by)
     }
+}
+
+/// Whether a name tells that it belongs to another world, or to the engine: what is called after a
+/// world concerns nobody else, or the world has its cluster to itself.
+fn is_of_another_world(name: &str, own: &str) -> bool {
+    let is_random = |rest: &str| {
+        let word = rest.split(|one: char| !one.is_ascii_alphanumeric()).next();
+        rest.starts_with("sentinel-")
+            || word.is_some_and(|word| word.len() == own.len() - NAMESPACE_MARK.len())
+    };
+    !name.contains(own)
+        && name
+            .match_indices(NAMESPACE_MARK)
+            .any(|(at, _)| is_random(&name[at + NAMESPACE_MARK.len()..]))
 }
 
 /// Whose counts have grown.
@@ -317,6 +336,24 @@ mod tests {
             namespace: String::new(),
             name: "a".into(),
             object: Some(object),
+        }
+    }
+
+    #[test]
+    fn what_is_called_after_another_world_is_no_rival() {
+        let own = "gauntlet-ww6e4foca8";
+        for other in [
+            "team-gauntlet-v8520a7m3i",
+            "gauntlet-sentinel-dxyf38-129.gauntlet.dev",
+        ] {
+            assert!(is_of_another_world(other, own), "{other}");
+        }
+        for possible in [
+            "opt-out-gauntlet-ww6e4foca8",
+            "validate.kyverno.svc-fail",
+            "gauntlet-team",
+        ] {
+            assert!(!is_of_another_world(possible, own), "{possible}");
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use api::ApiCaller;
 use cluster::Cluster;
+use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::barriers::SentinelObjects;
@@ -36,6 +37,8 @@ pub(crate) struct RunContext<'a> {
     pub(crate) turns: WorldTurns,
     /// The engine itself: its set-up and its looks, as administrator.
     pub(crate) own: ApiCaller,
+    /// One world at a time counts who refuses: two that do would find each other's refusals.
+    pub(crate) refusal_count: Mutex<()>,
 }
 
 impl<'a> RunContext<'a> {
@@ -56,6 +59,7 @@ impl<'a> RunContext<'a> {
             pushed: OnceLock::new(),
             material: SigningMaterial::new(Arc::clone(&options.workshop)),
             own,
+            refusal_count: Mutex::new(()),
         }
     }
 

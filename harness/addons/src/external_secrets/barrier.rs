@@ -18,15 +18,15 @@ use wait::{ConditionWait, WaitLook};
 use crate::barrier::{BarrierSite, SENTINEL_LABEL, WrittenObject, within_barrier_time};
 use crate::{AddonFuture, Error};
 
-const GROUP: &str = "external-secrets.io";
-const VERSION: &str = "external-secrets.io/v1";
+const API_GROUP: &str = "external-secrets.io";
+const API_VERSION: &str = "external-secrets.io/v1";
 
 /// The garbage collector looks for kinds that are new to it every 30 s (`ResyncPeriod` of its
 /// controller).
 const COLLECTED_WITHIN: Duration = Duration::from_secs(60);
 
 /// How many sentinels have to be looked at, one after the other.
-const ROUNDS: usize = 2;
+const LOOK_ROUNDS: usize = 2;
 
 /// A kind that a controller looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,13 +36,13 @@ struct ReconciledKind {
     namespaced: bool,
 }
 
-const SECRETS: ReconciledKind = ReconciledKind {
+const EXTERNAL_SECRETS: ReconciledKind = ReconciledKind {
     kind: "ExternalSecret",
     plural: "externalsecrets",
     namespaced: true,
 };
 
-const KINDS: [ReconciledKind; 4] = [
+const RECONCILED_KINDS: [ReconciledKind; 4] = [
     ReconciledKind {
         kind: "SecretStore",
         plural: "secretstores",
@@ -58,7 +58,7 @@ const KINDS: [ReconciledKind; 4] = [
         plural: "clusterexternalsecrets",
         namespaced: false,
     },
-    SECRETS,
+    EXTERNAL_SECRETS,
 ];
 
 /// A wait for each kind that was written.
@@ -67,7 +67,7 @@ pub(super) fn barrier_waits<'a>(
     written: &'a [WrittenObject<'a>],
     history: &'a [WrittenObject<'a>],
 ) -> Vec<AddonFuture<'a>> {
-    let concerned = KINDS
+    let concerned = RECONCILED_KINDS
         .into_iter()
         .filter(|kind| written.iter().any(|one| kind.is_of(one)));
     concerned
@@ -77,7 +77,7 @@ pub(super) fn barrier_waits<'a>(
 
 impl ReconciledKind {
     fn is_of(self, one: &WrittenObject<'_>) -> bool {
-        one.kind == self.kind && one.group == GROUP
+        one.kind == self.kind && one.group == API_GROUP
     }
 
     fn path(self, namespace: &str) -> String {
@@ -86,7 +86,7 @@ impl ReconciledKind {
         } else {
             String::new()
         };
-        format!("/apis/{VERSION}/{place}{}", self.plural)
+        format!("/apis/{API_VERSION}/{place}{}", self.plural)
     }
 
     /// An object that the controller reconciles without any effect.
@@ -112,7 +112,7 @@ impl ReconciledKind {
             }
             _ => secret,
         };
-        json!({"apiVersion": VERSION, "kind": self.kind, "metadata": {"name": name}, "spec": spec})
+        json!({"apiVersion": API_VERSION, "kind": self.kind, "metadata": {"name": name}, "spec": spec})
     }
 }
 
@@ -128,14 +128,14 @@ async fn wait_for_objects(
         match one.object {
             Some(object) if is_looked_after(object) => site.own_status(one, is_looked_at).await?,
             Some(_) => {}
-            None if kind == SECRETS => owned_gone(site, one, history).await?,
+            None if kind == EXTERNAL_SECRETS => owned_gone(site, one, history).await?,
             None => {}
         }
     }
     looked_at(site, kind).await?;
     // What it makes are ExternalSecrets.
     if kind.kind == "ClusterExternalSecret" {
-        looked_at(site, SECRETS).await
+        looked_at(site, EXTERNAL_SECRETS).await
     } else {
         Ok(())
     }
@@ -143,7 +143,7 @@ async fn wait_for_objects(
 
 /// Waits until a controller has looked at everything that was written before now.
 async fn looked_at(site: &dyn BarrierSite, kind: ReconciledKind) -> Result<(), Error> {
-    for _ in 0..ROUNDS {
+    for _ in 0..LOOK_ROUNDS {
         let (name, at) = (site.sentinel_name(), kind.path(site.namespace()));
         let path = format!("{at}/{name}");
         site.make_part(&at, kind.sentinel(site.namespace(), &name))
@@ -177,7 +177,9 @@ fn is_looked_after(object: &Value) -> bool {
 fn is_looked_at(object: &Value) -> bool {
     match condition_status(object, "Ready") {
         None => false,
-        Some("True") if object["kind"] == SECRETS.kind && follows_changes(&object["spec"]) => {
+        Some("True")
+            if object["kind"] == EXTERNAL_SECRETS.kind && follows_changes(&object["spec"]) =>
+        {
             let generation = format!("{}-", object["metadata"]["generation"]);
             object["status"]["syncedResourceVersion"]
                 .as_str()
@@ -305,7 +307,7 @@ mod tests {
 
     #[test]
     fn a_sentinel_stays_in_its_namespace() {
-        for kind in KINDS {
+        for kind in RECONCILED_KINDS {
             let sentinel = kind.sentinel("gauntlet-sentinel", "c-1");
             let within = match kind.kind {
                 "ClusterSecretStore" => {

@@ -11,21 +11,21 @@ use wait::WaitLook;
 use crate::barrier::{BarrierSite, SENTINEL_LABEL, WrittenObject, refused_by, within_barrier_time};
 use crate::{AddonFuture, Error};
 
-const TEMPLATES: &str = "templates.gatekeeper.sh";
-const CONSTRAINTS: &str = "constraints.gatekeeper.sh";
+const TEMPLATES_GROUP: &str = "templates.gatekeeper.sh";
+const CONSTRAINTS_GROUP: &str = "constraints.gatekeeper.sh";
 
 /// Its pods.
-pub(super) const PODS: &str =
+pub(super) const PODS_PATH: &str =
     "/api/v1/namespaces/gatekeeper-system/pods?labelSelector=gatekeeper.sh%2Fsystem%3Dyes";
 
 /// The collection of sentinel constraints.
-pub(super) const SENTINELS: &str = "/apis/constraints.gatekeeper.sh/v1beta1/gauntletsentinel";
+pub(super) const SENTINELS_PATH: &str = "/apis/constraints.gatekeeper.sh/v1beta1/gauntletsentinel";
 
 /// What the API server serves of constraints.
-const KINDS: &str = "/apis/constraints.gatekeeper.sh/v1beta1";
+const KINDS_PATH: &str = "/apis/constraints.gatekeeper.sh/v1beta1";
 
 /// Where its pods say what they have taken in.
-const STATUSES: &str = "/apis/status.gatekeeper.sh/v1beta1/namespaces/gatekeeper-system";
+const STATUSES_PATH: &str = "/apis/status.gatekeeper.sh/v1beta1/namespaces/gatekeeper-system";
 
 /// The wait for templates and constraints.
 pub(super) fn barrier_waits<'a>(
@@ -35,7 +35,7 @@ pub(super) fn barrier_waits<'a>(
 ) -> Vec<AddonFuture<'a>> {
     let is_concerned = written
         .iter()
-        .any(|one| [TEMPLATES, CONSTRAINTS].contains(&one.group));
+        .any(|one| [TEMPLATES_GROUP, CONSTRAINTS_GROUP].contains(&one.group));
     is_concerned
         .then(|| wait_for_objects(site, written).boxed_local())
         .into_iter()
@@ -49,7 +49,7 @@ pub(super) fn label_wait<'a>(
 ) -> Option<AddonFuture<'a>> {
     history
         .iter()
-        .any(|one| one.group == CONSTRAINTS)
+        .any(|one| one.group == CONSTRAINTS_GROUP)
         .then(|| namespace_labels(site).boxed_local())
 }
 
@@ -57,21 +57,21 @@ async fn wait_for_objects(
     site: &dyn BarrierSite,
     written: &[WrittenObject<'_>],
 ) -> Result<(), Error> {
-    let pods = names(&site.fetch_object(PODS).await?);
+    let pods = names(&site.fetch_object(PODS_PATH).await?);
     for one in written {
         match (one.group, one.object) {
-            (TEMPLATES, Some(_)) => wait_for_template(site, one, &pods).await?,
-            (TEMPLATES, None) => {
+            (TEMPLATES_GROUP, Some(_)) => wait_for_template(site, one, &pods).await?,
+            (TEMPLATES_GROUP, None) => {
                 let label = format!(
                     "internal.gatekeeper.sh%2Fconstrainttemplate-name%3D{}",
                     one.name
                 );
                 let path =
-                    format!("{STATUSES}/constrainttemplatepodstatuses?labelSelector={label}");
+                    format!("{STATUSES_PATH}/constrainttemplatepodstatuses?labelSelector={label}");
                 wait_until_gone(site, one, &path).await?;
             }
-            (CONSTRAINTS, Some(_)) => wait_for_constraint(site, one, &pods).await?,
-            (CONSTRAINTS, None) => {
+            (CONSTRAINTS_GROUP, Some(_)) => wait_for_constraint(site, one, &pods).await?,
+            (CONSTRAINTS_GROUP, None) => {
                 let label = format!(
                     "internal.gatekeeper.sh%2Fconstraint-name%3D{},internal.gatekeeper.sh%2Fconstraint-kind%3D{}",
                     one.name, one.kind
@@ -79,7 +79,7 @@ async fn wait_for_objects(
                 wait_until_gone(
                     site,
                     one,
-                    &format!("{STATUSES}/constraintpodstatuses?labelSelector={label}"),
+                    &format!("{STATUSES_PATH}/constraintpodstatuses?labelSelector={label}"),
                 )
                 .await?;
             }
@@ -118,7 +118,7 @@ async fn wait_for_refusal(
     then: impl AsyncFnOnce() -> Result<(), Error>,
     what: &str,
 ) -> Result<(), Error> {
-    site.make_part(SENTINELS, sentinel_constraint(name, matched))
+    site.make_part(SENTINELS_PATH, sentinel_constraint(name, matched))
         .await?;
     then().await?;
     let look = async || {
@@ -128,7 +128,7 @@ async fn wait_for_refusal(
     let refused = site
         .wait_until(within_barrier_time(what, 20), &mut || look().boxed_local())
         .await;
-    site.remove_objects(vec![format!("{SENTINELS}/{name}")]);
+    site.remove_objects(vec![format!("{SENTINELS_PATH}/{name}")]);
     refused
 }
 
@@ -150,7 +150,7 @@ async fn wait_for_template(
                 template["status"]
             )));
         }
-        let list = site.fetch_object(KINDS).await?;
+        let list = site.fetch_object(KINDS_PATH).await?;
         let resources = list["resources"]
             .as_array()
             .map(Vec::as_slice)

@@ -24,7 +24,7 @@ use model::addons::kyverno::ADDON;
 use serde_json::{Value, json};
 use wait::WaitLook;
 
-use self::exception::{EXCEPTIONS, wait_for_exceptions};
+use self::exception::{EXCEPTION_TYPES, wait_for_exceptions};
 use crate::barrier::{
     BarrierSite, SENTINEL_LABEL, WrittenObject, not_yet, refused_by, within_barrier_time,
 };
@@ -63,7 +63,7 @@ impl PolicyContent {
             _,
             deletions,
             _,
-        ] = KINDS;
+        ] = POLICY_TYPES;
         match self {
             Self::Rules => rules,
             Self::Images => images,
@@ -95,7 +95,7 @@ struct PolicyType {
     namespaced: bool,
 }
 
-const KINDS: [PolicyType; 12] = [
+const POLICY_TYPES: [PolicyType; 12] = [
     PolicyType {
         kind: "ClusterPolicy",
         content: PolicyContent::Rules,
@@ -176,12 +176,12 @@ pub(super) fn barrier_waits<'a>(
     written: &'a [WrittenObject<'a>],
     history: &'a [WrittenObject<'a>],
 ) -> Vec<AddonFuture<'a>> {
-    let concerned = KINDS
+    let concerned = POLICY_TYPES
         .into_iter()
         .filter(|kind| written.iter().any(|one| kind.is_of(one)));
     let policies =
         concerned.map(|kind| wait_for_policies(site, kind, written, history).boxed_local());
-    let excepted: Vec<_> = EXCEPTIONS
+    let excepted: Vec<_> = EXCEPTION_TYPES
         .into_iter()
         .filter(|kind| written.iter().any(|one| kind.is_of(one)))
         .collect();
@@ -197,7 +197,7 @@ pub(super) fn label_wait<'a>(
 ) -> Option<AddonFuture<'a>> {
     let reads = history
         .iter()
-        .any(|one| KINDS.iter().any(|kind| kind.is_of(one)));
+        .any(|one| POLICY_TYPES.iter().any(|kind| kind.is_of(one)));
     reads.then(|| namespace_labels(site).boxed_local())
 }
 
@@ -273,7 +273,7 @@ async fn namespace_labels(site: &dyn BarrierSite) -> Result<(), Error> {
     let mut rule = sentinel::refusing_rule(&name, &json!({"kinds": ["Lease"]}));
     rule["match"]["any"][0]["resources"]["namespaceSelector"] =
         json!({"matchLabels": {&label: "yes"}});
-    let [cluster_policy, ..] = KINDS;
+    let [cluster_policy, ..] = POLICY_TYPES;
     let path = cluster_policy.path(site.namespace());
     site.make_part(
         &path,
@@ -395,7 +395,7 @@ mod tests {
 
     #[test]
     fn each_content_has_a_kind_for_the_whole_cluster() {
-        for kind in KINDS {
+        for kind in POLICY_TYPES {
             let whole = kind.content.cluster_kind();
             assert!(
                 whole.content == kind.content && !whole.namespaced,
@@ -447,7 +447,7 @@ mod tests {
 
     #[test]
     fn a_sentinel_stays_in_its_namespace() {
-        for kind in KINDS {
+        for kind in POLICY_TYPES {
             for policy in sentinel::sentinel_definitions(kind, "gauntlet-sentinel", "c-1") {
                 let text = policy.to_string();
                 assert!(text.contains("\"gauntlet-sentinel\""), "{text}");

@@ -11,7 +11,7 @@ use crate::Error;
 use crate::admin::{Admin, wait_until};
 
 /// The namespace, the policy and the pod of its trial.
-const TRIAL: &str = "gauntlet-trial-kyverno";
+const TRIAL_NAME: &str = "gauntlet-trial-kyverno";
 
 /// Makes a policy and waits until, on its account, the API server refuses an image that cannot have
 /// a signature. A Job asks for it: it needs no ServiceAccount, and a policy for pods is for Jobs as
@@ -22,7 +22,8 @@ pub(super) async fn try_policy(admin: &Admin) -> Result<(), Error> {
         .public_key_pem();
     let policy = trial_policy(&key);
     let every = Duration::from_millis(50);
-    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": TRIAL}});
+    let namespace =
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": TRIAL_NAME}});
     admin.apply_object(&namespace).await?;
     wait_until("Kyverno to take a policy", every, async || {
         admin.apply_object(&policy).await.map(WaitLook::Ready)
@@ -34,7 +35,7 @@ pub(super) async fn try_policy(admin: &Admin) -> Result<(), Error> {
         let words = server_message(&reply).unwrap_or_default();
         let by_kyverno = status_code(&reply) == Some(400)
             && words.contains("mutate.kyverno.svc-")
-            && words.contains(TRIAL);
+            && words.contains(TRIAL_NAME);
         Ok(WaitLook::when(by_kyverno, || reply_message(&reply)))
     });
     refused.await?;
@@ -47,13 +48,13 @@ pub(super) async fn try_policy(admin: &Admin) -> Result<(), Error> {
 fn trial_policy(key: &str) -> Value {
     let attestor = json!({"keys": {"publicKeys": key, "rekor": {"ignoreTlog": true}, "ctlog": {"ignoreSCT": true}}});
     json!({
-        "apiVersion": "kyverno.io/v1", "kind": "ClusterPolicy", "metadata": {"name": TRIAL},
+        "apiVersion": "kyverno.io/v1", "kind": "ClusterPolicy", "metadata": {"name": TRIAL_NAME},
         "spec": {
             "background": false,
             "webhookConfiguration": {"failurePolicy": "Fail"},
             "rules": [{
                 "name": "signed",
-                "match": {"any": [{"resources": {"kinds": ["Pod"], "namespaces": [TRIAL]}}]},
+                "match": {"any": [{"resources": {"kinds": ["Pod"], "namespaces": [TRIAL_NAME]}}]},
                 "verifyImages": [{
                     "type": "SigstoreBundle", "failureAction": "Enforce", "imageReferences": ["*"],
                     "attestors": [{"entries": [attestor]}],
@@ -67,13 +68,13 @@ fn trial_policy(key: &str) -> Value {
 fn trial_job() -> Value {
     let container = json!({"name": "known-bad", "image": "127.0.0.1:1/known/bad:1"});
     json!({
-        "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "known-bad", "namespace": TRIAL},
+        "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "known-bad", "namespace": TRIAL_NAME},
         "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [container]}}},
     })
 }
 
 /// The namespace and the policies of the trial of the other controllers.
-const CONTROLLERS: &str = "gauntlet-trial-controllers";
+const CONTROLLERS_TRIAL: &str = "gauntlet-trial-controllers";
 
 /// Whom the reports controller has to have made the one that works.
 const REPORTS_LEASE: &str =
@@ -84,18 +85,18 @@ const REPORTS_LEASE: &str =
 pub(super) async fn try_controllers(admin: &Admin) -> Result<(), Error> {
     let every = Duration::from_millis(50);
     let namespace =
-        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": CONTROLLERS}});
-    let mut trigger = background::trigger(CONTROLLERS);
-    trigger["metadata"]["namespace"] = CONTROLLERS.into();
-    let generating = background::generating_cluster_policy(CONTROLLERS, CONTROLLERS);
-    let deleting = deleting::deleting_policy(CONTROLLERS, CONTROLLERS);
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": CONTROLLERS_TRIAL}});
+    let mut trigger = background::trigger(CONTROLLERS_TRIAL);
+    trigger["metadata"]["namespace"] = CONTROLLERS_TRIAL.into();
+    let generating = background::generating_cluster_policy(CONTROLLERS_TRIAL, CONTROLLERS_TRIAL);
+    let deleting = deleting::deleting_policy(CONTROLLERS_TRIAL, CONTROLLERS_TRIAL);
     admin.apply_object(&namespace).await?;
     admin.apply_object(&trigger).await?;
     for policy in [&generating, &deleting] {
         let taken = async || admin.apply_object(policy).await.map(WaitLook::Ready);
         wait_until("Kyverno to take a policy", every, taken).await?;
     }
-    trigger["metadata"]["name"] = background::made_name(CONTROLLERS).into();
+    trigger["metadata"]["name"] = background::made_name(CONTROLLERS_TRIAL).into();
     let made = object_path(&trigger);
     wait_until("Kyverno to generate something", every, async || {
         let reply = admin.get(&made).await?;

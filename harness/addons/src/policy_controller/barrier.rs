@@ -13,10 +13,10 @@ use wait::WaitLook;
 use crate::barrier::{BarrierSite, WrittenObject, refused_by, within_barrier_time};
 use crate::{AddonFuture, Error};
 
-const GROUP: &str = "policy.sigstore.dev";
-const POLICIES: &str = "/apis/policy.sigstore.dev/v1beta1/clusterimagepolicies";
+const API_GROUP: &str = "policy.sigstore.dev";
+const POLICIES_PATH: &str = "/apis/policy.sigstore.dev/v1beta1/clusterimagepolicies";
 /// Where its own settings are.
-const HOME: &str = "cosign-system";
+const HOME_NAMESPACE: &str = "cosign-system";
 
 /// The wait for what it has to learn of: its own kinds, and its settings.
 pub(super) fn barrier_waits<'a>(
@@ -24,10 +24,11 @@ pub(super) fn barrier_waits<'a>(
     written: &'a [WrittenObject<'a>],
     _: &'a [WrittenObject<'a>],
 ) -> Vec<AddonFuture<'a>> {
-    let is_setting = |one: &WrittenObject<'_>| one.kind == "ConfigMap" && one.namespace == HOME;
+    let is_setting =
+        |one: &WrittenObject<'_>| one.kind == "ConfigMap" && one.namespace == HOME_NAMESPACE;
     let is_concerned = written
         .iter()
-        .any(|one| one.group == GROUP || is_setting(one));
+        .any(|one| one.group == API_GROUP || is_setting(one));
     is_concerned
         .then(|| wait_for_policies(site, written).boxed_local())
         .into_iter()
@@ -39,13 +40,14 @@ async fn wait_for_policies(
     site: &dyn BarrierSite,
     written: &[WrittenObject<'_>],
 ) -> Result<(), Error> {
-    for one in written.iter().filter(|one| one.group == GROUP) {
+    for one in written.iter().filter(|one| one.group == API_GROUP) {
         wait_until_collected(site, one).await?;
     }
     let name = site.sentinel_name();
     site.label_namespace("policy.sigstore.dev/include", "true")
         .await?;
-    site.make_part(POLICIES, sentinel_policy(&name)).await?;
+    site.make_part(POLICIES_PATH, sentinel_policy(&name))
+        .await?;
     // By digest, so that no registry is asked.
     let image = format!("127.0.0.1:1/{name}/none@sha256:{}", "0".repeat(64));
     let look = async || {
@@ -54,7 +56,7 @@ async fn wait_for_policies(
     };
     let wait = within_barrier_time("image policies to be in force", 20);
     let proved = site.wait_until(wait, &mut || look().boxed_local()).await;
-    site.remove_objects(vec![format!("{POLICIES}/{name}")]);
+    site.remove_objects(vec![format!("{POLICIES_PATH}/{name}")]);
     proved
 }
 

@@ -45,7 +45,6 @@ pub(crate) struct PutBack {
     pub(crate) is_remade: bool,
 }
 
-
 impl LiveWorld<'_> {
     /// Remembers an object that is about to be changed, where the world has not made it and does
     /// not take it along.

@@ -26,7 +26,7 @@ pub(super) struct ExceptionType {
     policies: PolicyContent,
 }
 
-pub(super) const EXCEPTIONS: [ExceptionType; 3] = [
+pub(super) const EXCEPTION_TYPES: [ExceptionType; 3] = [
     ExceptionType {
         group: "kyverno.io",
         version: "v2",
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn an_exception_is_from_the_sentinel_alone() {
-        for kind in EXCEPTIONS {
+        for kind in EXCEPTION_TYPES {
             let policy = kind.policy("gauntlet-sentinel", "c-1");
             let exception = kind.exception("gauntlet-sentinel", "c-1")["spec"].to_string();
             assert_eq!(policy["metadata"]["name"], "c-1");
@@ -177,7 +177,7 @@ mod tests {
                 path: String::new(),
                 object,
             };
-            let kinds = EXCEPTIONS.iter().filter(|kind| kind.is_of(&written));
+            let kinds = EXCEPTION_TYPES.iter().filter(|kind| kind.is_of(&written));
             kinds.map(|kind| kind.policies).collect::<Vec<_>>()
         };
         let from = |kind: &str| json!({"spec": {"policyRefs": [{"name": "p", "kind": kind}]}});

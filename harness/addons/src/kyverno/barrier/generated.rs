@@ -12,8 +12,9 @@ use crate::Error;
 use crate::barrier::{BarrierSite, SENTINEL_LABEL, WrittenObject, not_yet, within_barrier_time};
 
 /// Kubernetes' own kind of policy, and what binds it.
-const POLICIES: &str = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies";
-const BINDINGS: &str = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings";
+const POLICIES_PATH: &str = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies";
+const BINDINGS_PATH: &str =
+    "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings";
 
 /// Whether a policy says that an admission policy stands for it.
 pub(super) fn is_generated(object: &Value) -> bool {
@@ -94,7 +95,7 @@ async fn wait_until_gone(
         | PolicyContent::Deletions => return Ok(()),
     };
     let what = format!("the admission policy {stem}-{name} to be gone");
-    let list = format!("{POLICIES}?fieldSelector=metadata.name%3D{stem}-{name}");
+    let list = format!("{POLICIES_PATH}?fieldSelector=metadata.name%3D{stem}-{name}");
     let look = async || {
         let found = site.fetch_object(&list).await?;
         let left = found["items"].as_array().map_or(1, Vec::len);
@@ -126,8 +127,8 @@ async fn wait_for_api_server(site: &dyn BarrierSite) -> Result<(), Error> {
         .wait_until(within_barrier_time(what, 40), &mut || look().boxed_local())
         .await;
     site.remove_objects(vec![
-        format!("{BINDINGS}/{name}"),
-        format!("{POLICIES}/{name}"),
+        format!("{BINDINGS_PATH}/{name}"),
+        format!("{POLICIES_PATH}/{name}"),
     ]);
     proved
 }
@@ -147,9 +148,9 @@ fn sentinel_objects(namespace: &str, name: &str) -> [(&'static str, Value); 2] {
         json!({"failurePolicy": "Fail", "matchConstraints": own, "validations": validations});
     let binding = json!({"policyName": name, "validationActions": ["Deny"]});
     [
-        (POLICIES, object("ValidatingAdmissionPolicy", policy)),
+        (POLICIES_PATH, object("ValidatingAdmissionPolicy", policy)),
         (
-            BINDINGS,
+            BINDINGS_PATH,
             object("ValidatingAdmissionPolicyBinding", binding),
         ),
     ]
@@ -157,11 +158,14 @@ fn sentinel_objects(namespace: &str, name: &str) -> [(&'static str, Value); 2] {
 
 #[cfg(test)]
 mod tests {
-    use super::super::KINDS;
+    use super::super::POLICY_TYPES;
     use super::*;
 
     fn kind(name: &str) -> PolicyType {
-        KINDS.into_iter().find(|kind| kind.kind == name).unwrap()
+        POLICY_TYPES
+            .into_iter()
+            .find(|kind| kind.kind == name)
+            .unwrap()
     }
 
     #[test]

@@ -67,7 +67,7 @@ pub(super) fn matched_resources(kind: PolicyType, namespace: &str, what: &str) -
 
 /// A rule that refuses images that no registry has.
 fn image_rule(name: &str, resources: &Value) -> Value {
-    let entry = json!({"keys": {"publicKeys": KEY, "rekor": {"ignoreTlog": true}, "ctlog": {"ignoreSCT": true}}});
+    let entry = json!({"keys": {"publicKeys": SENTINEL_KEY, "rekor": {"ignoreTlog": true}, "ctlog": {"ignoreSCT": true}}});
     let images = json!([{
         "type": "SigstoreBundle", "failureAction": "Enforce",
         "imageReferences": [format!("127.0.0.1:1/{name}/*")], "attestors": [{"entries": [entry]}],
@@ -100,7 +100,7 @@ fn match_lease(kind: PolicyType, namespace: &str, name: &str) -> Value {
 }
 
 pub(super) fn image_validation_spec(kind: PolicyType, namespace: &str, name: &str) -> Value {
-    let cosign = json!({"key": {"data": KEY}, "ctlog": {"insecureIgnoreTlog": true, "insecureIgnoreSCT": true}});
+    let cosign = json!({"key": {"data": SENTINEL_KEY}, "ctlog": {"insecureIgnoreTlog": true, "insecureIgnoreSCT": true}});
     json!({
         "failurePolicy": "Fail", "validationActions": ["Deny"],
         "matchConstraints": match_constraints(kind, namespace, "batch", "jobs"),
@@ -134,7 +134,7 @@ fn mutation_spec(kind: PolicyType, namespace: &str, name: &str) -> Value {
 }
 
 /// A public key that nothing is signed with.
-const KEY: &str = "-----BEGIN PUBLIC KEY-----\n\
+const SENTINEL_KEY: &str = "-----BEGIN PUBLIC SENTINEL_KEY-----\n\
     MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE3FoDf2IKtMVdCIvBRwYnR7PbYTRG\n\
     biqhcWZTp2Tc/v7NklVF5VBDozSLB8eykdM0RzBLhXoz99rz1X+lQHcMnw==\n\
-    -----END PUBLIC KEY-----\n";
+    -----END PUBLIC SENTINEL_KEY-----\n";
