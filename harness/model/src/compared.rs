@@ -243,12 +243,12 @@ mod tests {
             (
                 "kubernetes",
                 "kubernetes@1.36",
-                "`kubernetes` names no release",
+                "`kubernetes` is neither a release",
             ),
             (
                 "kubernetes@",
                 "kubernetes@1.36",
-                "`kubernetes@` names no release",
+                "`kubernetes@` is neither a release",
             ),
             ("kubernetes@1.36", "kubernetes@1.36", "compared with itself"),
             ("kubernetes@1.36", "kyverno@1.19", "releases of two things"),
