@@ -329,7 +329,12 @@ fn what_is_no_pair_of_releases_is_not_compared() {
         scratch.gauntlet(&["compare", old, new]).fails(code, said);
     };
     let known = "kubernetes@1.36";
-    compare("kubernetes", known, 2, &["names no release"]);
+    compare(
+        "kubernetes",
+        known,
+        2,
+        &["is neither a release nor a folder"],
+    );
     compare(known, known, 2, &["compared with itself"]);
     compare("kubernetes@1.99", known, 2, &["`1.99` is not pinned"]);
     compare("gatekeeper@3.23", known, 2, &["releases of two things"]);

@@ -130,7 +130,7 @@ fn a_box_that_is_not_up_is_not_entered() {
         2,
         &[
             "error: no box named `nobody` is up\n",
-            "\nhint: `gauntlet up`",
+            "\nhint: `gauntlet list --boxes`",
         ],
     );
 }

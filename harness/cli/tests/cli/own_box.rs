@@ -58,7 +58,7 @@ fn a_box_goes_up_and_down_and_its_kubeconfig_with_it() {
     gauntlet(&scratch, &["list", "--boxes"]).passes(&[&name, &kubeconfig]);
     let again = gauntlet(&scratch, &["up", "--name", &name]);
     again.fails(
-        3,
+        2,
         &[
             &format!("error: a box named `{name}` is already up\n"),
             "\nhint: take it down with `gauntlet down",
@@ -80,7 +80,7 @@ fn a_box_goes_up_and_down_and_its_kubeconfig_with_it() {
         2,
         &[
             &format!("error: no box named `{name}` is up\n"),
-            "\nhint: `gauntlet up` starts one",
+            "\nhint: `gauntlet list --boxes` shows those that are up; `gauntlet up` starts one",
         ],
     );
 }
