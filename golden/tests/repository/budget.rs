@@ -55,17 +55,6 @@ fn the_steps_of_a_landing_fit_into_its_budget() {
     );
 }
 
-/// Times of different landings put together are nobody's.
-#[test]
-fn the_times_are_those_of_one_landing() {
-    let lines = text("ci/times.tsv");
-    let recorded =
-        Regex::new(r"^# Recorded at [0-9a-f]{12}, \d{4}-\d\d-\d\d, on 2 cores\.$").unwrap();
-    let notes: Vec<&str> = lines.lines().filter(|line| line.starts_with('#')).collect();
-    assert_eq!(notes.len(), 2, "it is a copy of target/ci-times.tsv");
-    assert!(recorded.is_match(notes[1]), "{}", notes[1]);
-}
-
 #[test]
 fn every_step_of_a_landing_is_recorded_and_every_recorded_one_is_a_step() {
     let recorded: Vec<String> = recorded()
