@@ -2,7 +2,7 @@
 
 use cluster::HostAccess;
 use futures::FutureExt;
-use model::addons::private_registry::{ADDON, PASSWORD, USER_NAME};
+use model::addons::private_registry::{ADDON, USER_NAME, USER_PASSWORD};
 
 use crate::endpoints::{AddonEndpoint, reachable_address};
 use crate::{LiveAddon, barrier};
@@ -17,7 +17,7 @@ pub(crate) static LIVE: LiveAddon = LiveAddon {
             Ok(vec![AddonEndpoint::described(
                 "registry with credentials",
                 format!(
-                    "{} as {USER_NAME}, {PASSWORD}",
+                    "{} as {USER_NAME}, {USER_PASSWORD}",
                     reachable_address(host_access, "https", HostAccess::PRIVATE_REGISTRY)
                 ),
             )])

@@ -41,7 +41,7 @@ fn helm_release(password: &str) -> std::io::Result<String> {
 
 /// What a Secret of the type `kubernetes.io/dockerconfigjson` holds for this registry.
 fn pull_config(host: &str) -> String {
-    let (name, password) = (private_registry::USER_NAME, private_registry::PASSWORD);
+    let (name, password) = (private_registry::USER_NAME, private_registry::USER_PASSWORD);
     let both = STANDARD.encode(format!("{name}:{password}"));
     json!({ "auths": { host: { "username": name, "password": password, "auth": both } } })
         .to_string()

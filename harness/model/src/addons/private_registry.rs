@@ -7,7 +7,7 @@ use crate::{ClusterSpec, PureAddon, includes_addon};
 pub const USER_NAME: &str = "puller";
 
 /// That user's password. It is the same in every box, and opens nothing else.
-pub const PASSWORD: &str = "let-me-pull";
+pub const USER_PASSWORD: &str = "let-me-pull";
 
 /// Both as a file of `htpasswd` holds them: bcrypt, the one form that the registry takes
 /// (distribution 3.1.2 `registry/auth/htpasswd`).

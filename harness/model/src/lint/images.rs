@@ -331,7 +331,7 @@ mod tests {
             found.map(|one| one.what).collect::<Vec<_>>()
         };
         assert_eq!(of("", "AA\nBB\n"), Vec::<String>::new());
-        assert_eq!(of("", "not at all"), ["`a.b64` is no base64"]);
+        assert_eq!(of("", "not: base64"), ["`a.b64` is no base64"]);
         assert_eq!(
             of(", files: { app/a: a.b64 }", "AABB"),
             ["step `a` puts two files at `app/a`"]

@@ -169,6 +169,7 @@ mod tests {
             };
             text += &format!("- {{ id: s{at}, do: {{ {step} }}, expect: {answer} }}\n");
         }
+        text += "- { id: listed, do: { list: { resource: pods } }, expect: allowed }\n";
         fs::write(dir.join("scenario.yaml"), text).unwrap();
         let library = ScenarioLibrary::open(folder.path()).unwrap();
         assert!(library.faults.is_empty(), "{:?}", library.faults);

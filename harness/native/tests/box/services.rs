@@ -113,7 +113,7 @@ pub(crate) fn what_is_pushed_runs() {
     let known = format!(
         "{}:{}",
         private_registry::USER_NAME,
-        private_registry::PASSWORD
+        private_registry::USER_PASSWORD
     );
     assert_eq!(
         [None, Some("puller:another"), Some(&known)].map(asked),
