@@ -172,6 +172,38 @@ mod tests {
     const WIDE: &str =
         "{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: r}}";
 
+    const WORKLOAD: &str = "{apiVersion: v1, kind: ReplicationController, metadata: {name: a}, spec: {selector: {app: a}}}";
+
+    #[test]
+    fn what_nothing_can_put_back_leaves_marks() {
+        let leaves = |step: &str| {
+            let text = format!(
+                "scenario: v2\nwhy: a test\nworlds: {{bare: {{}}}}\n\
+                 steps: [{{id: one, expect: admitted, {step}}}]"
+            );
+            let files = [("change.yaml", OWN), ("workload.yaml", WORKLOAD)];
+            leaves_marks(&parse_scenario(&text, &files), "bare")
+        };
+        for step in [
+            "do: {patch: {target: node/node-1, subresource: status, with: change.yaml}}",
+            "namespace: default, do: {patch: {target: service/kubernetes, subresource: status, with: change.yaml}}",
+            "namespace: default, do: {apply: workload.yaml}",
+            "namespace: default, do: {label: {target: pod/a, set: {app: b}}}",
+            "do: {update-subresource: {target: namespace/shop, subresource: finalize, with: change.yaml}}",
+        ] {
+            assert!(leaves(step), "{step}");
+        }
+        for step in [
+            "do: {patch: {target: pod/a, subresource: status, with: change.yaml}}",
+            "namespace: default, do: {create: workload.yaml}",
+            "namespace: default, do: {delete: pod/a}",
+            "namespace: default, do: {label: {target: configmap/a, set: {app: b}}}",
+            "dry-run: true, namespace: default, do: {label: {target: pod/a, set: {app: b}}}",
+        ] {
+            assert!(!leaves(step), "{step}");
+        }
+    }
+
     /// How far a world with this control and this step reaches.
     fn reach(control: &str, step: &str) -> ImpactScope {
         let text = format!(
