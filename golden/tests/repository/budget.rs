@@ -77,6 +77,11 @@ fn a_landing_runs_what_the_readme_says_and_the_full_run_leaves_nothing_out() {
             "{script} does not run the scenarios as the README does"
         );
     }
+    let calls = Regex::new(r"(?m)^step scenarios scenarios$").unwrap();
+    assert!(
+        calls.is_match(&text(".ci/run")),
+        "the scenarios are no step"
+    );
     let (landing, full) = (steps(".ci/run"), steps("ci/full"));
     let missing: BTreeSet<_> = landing.iter().filter(|name| !full.contains(name)).collect();
     assert!(missing.is_empty(), "{missing:?}");

@@ -135,27 +135,10 @@ fn tls_secret(service: &str, end: &str, certificate: &str, key: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::first_state::tests::{built_material, of_kind};
 
-    /// What is built of its release; nothing where it is not.
     fn material(beside: &[&'static str]) -> Option<ObjectInputs> {
-        let cache = components::BoxCache::from_env().unwrap();
-        let component = components::find_titled("kyverno-1.19.1").unwrap();
-        if cache.is_built(component) {
-            let data = cache.data_path(component, "");
-            let beside = beside.iter().copied().collect();
-            return Some(ObjectInputs { data, beside });
-        }
-        // CI sets it where everything is built (see tests/released_kinds.rs).
-        assert!(
-            std::env::var_os("GAUNTLET_ALL_BUILT").is_none(),
-            "not built"
-        );
-        None
-    }
-
-    fn of_kind<'a>(objects: &'a [Value], kind: &str) -> Vec<&'a Value> {
-        let all = objects.iter().filter(|object| object["kind"] == kind);
-        all.collect()
+        built_material("kyverno-1.19.1", beside)
     }
 
     #[test]

@@ -190,46 +190,41 @@ fn trial_job() -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::first_state::tests::{built_material, expect_filled_in, of_kind};
 
     /// Only what is built can be looked at.
     #[test]
     fn the_patches_fit_the_release_and_leave_its_rights_alone() {
-        let cache = components::BoxCache::from_env().unwrap();
-        let component = components::find_titled("policy-controller-0.15.1").unwrap();
-        if !cache.is_built(component) {
-            // CI sets it where everything is built (see tests/released_kinds.rs).
-            assert!(
-                std::env::var_os("GAUNTLET_ALL_BUILT").is_none(),
-                "not built"
-            );
+        let Some(material) = built_material("policy-controller-0.15.1", &[]) else {
             return;
-        }
-        let material = ObjectInputs {
-            data: cache.data_path(component, ""),
-            beside: std::collections::BTreeSet::new(),
         };
         let objects = objects(&material).unwrap();
-        crate::first_state::tests::expect_filled_in(&objects);
-        let of_kind = |kind: &str| -> Vec<&Value> {
-            let all = objects.iter().filter(|object| object["kind"] == kind);
-            all.collect()
-        };
-        let roles = of_kind("ClusterRoleBinding");
+        expect_filled_in(&objects);
+        let roles = of_kind(&objects, "ClusterRoleBinding");
         assert_eq!(roles.len(), 1);
         assert_eq!(roles[0]["roleRef"]["name"], "policy-controller-rbac");
         assert_eq!(
-            of_kind("ClusterRole")[0]["rules"].as_array().unwrap().len(),
+            of_kind(&objects, "ClusterRole")[0]["rules"]
+                .as_array()
+                .unwrap()
+                .len(),
             12
         );
-        assert_eq!(of_kind("Role")[0]["rules"].as_array().unwrap().len(), 4);
-        assert_eq!(of_kind("ConfigMap").len(), 6);
+        assert_eq!(
+            of_kind(&objects, "Role")[0]["rules"]
+                .as_array()
+                .unwrap()
+                .len(),
+            4
+        );
+        assert_eq!(of_kind(&objects, "ConfigMap").len(), 6);
         // It fills its certificate in.
         assert!(
-            of_kind("Secret")
+            of_kind(&objects, "Secret")
                 .iter()
                 .all(|secret| secret.get("data").is_none())
         );
-        let deployments = of_kind("Deployment");
+        let deployments = of_kind(&objects, "Deployment");
         assert_eq!(
             deployments.len(),
             (CONTROLLER_WORKLOAD.pods)(&material).len()

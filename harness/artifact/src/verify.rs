@@ -152,25 +152,12 @@ impl VerifyRejection {
     }
 }
 
-/// Judges an image in a registry, by its tag or digest. It is enough that one of its bundles is
-/// what is wanted.
+/// Judges an image in a registry, by its tag or digest. It is enough that one of its bundles, in the
+/// repository `stored_in`, is what is wanted.
 ///
 /// # Errors
 /// When the registry does not answer, or refuses.
 pub fn verify_image(
-    registry: &OciRegistry,
-    repository: &str,
-    reference: &str,
-    wanted: &VerifyRequest<'_>,
-) -> Result<Result<(), VerifyRejection>, Error> {
-    verify_apart(registry, (repository, reference), repository, wanted)
-}
-
-/// The same, with bundles that are in the repository `stored_in`.
-///
-/// # Errors
-/// When the registry does not answer, or refuses.
-pub fn verify_apart(
     registry: &OciRegistry,
     (repository, reference): (&str, &str),
     stored_in: &str,

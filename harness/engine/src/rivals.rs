@@ -31,14 +31,14 @@ use crate::world::{LiveWorld, StepRequest};
 const LOOKS_NEEDED: usize = 12;
 
 /// Where counters grow without the request as well, other worlds are refused by the same: then it is
-/// sent so many times more often. Who refuses it grows each time; others miss one sooner or later.
+/// sent in up to this many rounds. Who refuses it grows each time; others miss one sooner or later.
 const MOST_ROUNDS: usize = 10;
 
 /// How long a busy API server may take to tell its counters.
 const COUNTERS_READ_WITHIN: Duration = Duration::from_secs(90);
 
 /// What the names of worlds' namespaces begin with; ten random letters and digits follow.
-const NAMESPACE_MARK: &str = "gauntlet-";
+const WORLD_PREFIX: &str = "gauntlet-";
 
 /// A counter of refusals.
 #[derive(Debug, PartialEq)]
@@ -237,12 +237,12 @@ fn is_of_another_world(name: &str, own: &str) -> bool {
     let is_random = |rest: &str| {
         let word = rest.split(|one: char| !one.is_ascii_alphanumeric()).next();
         rest.starts_with("sentinel-")
-            || word.is_some_and(|word| word.len() == own.len() - NAMESPACE_MARK.len())
+            || word.is_some_and(|word| word.len() == own.len() - WORLD_PREFIX.len())
     };
     !name.contains(own)
         && name
-            .match_indices(NAMESPACE_MARK)
-            .any(|(at, _)| is_random(&name[at + NAMESPACE_MARK.len()..]))
+            .match_indices(WORLD_PREFIX)
+            .any(|(at, _)| is_random(&name[at + WORLD_PREFIX.len()..]))
 }
 
 /// Whose counts have grown.
@@ -312,7 +312,23 @@ fn refusers_of(record: &WriteRecord, counter: &RefusalCounter) -> usize {
         KindBarrier::Addon(name) if known.isolation != KindIsolation::Name => {
             model::find_addon(name)
         }
-        _ => None,
+        // The kinds of the API server's own that refuse in these places are named below; what other
+        // kinds refuse has one place in its order.
+        KindBarrier::Addon(_)
+        | KindBarrier::Stored
+        | KindBarrier::Roles
+        | KindBarrier::ClusterRoles
+        | KindBarrier::AdmissionPolicies
+        | KindBarrier::ValidatingWebhooks
+        | KindBarrier::MutatingWebhooks
+        | KindBarrier::NamespaceLabels
+        | KindBarrier::LimitRanges
+        | KindBarrier::PriorityClasses
+        | KindBarrier::Quotas
+        | KindBarrier::RuntimeClasses
+        | KindBarrier::ServiceAccounts
+        | KindBarrier::OwnStatus
+        | KindBarrier::NetworkTables => None,
     });
     let is_counted = |addon: &model::PureAddon| {
         if *counter == VALIDATING_POLICIES {

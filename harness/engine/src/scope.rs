@@ -108,21 +108,21 @@ pub(crate) fn leaves_marks(scenario: &LoadedScenario, world: &str) -> bool {
 /// A status is nobody's to put back, and what a namespace held stays where it is finalized by force.
 fn object_leaves_marks(step: &ScenarioStep, target: &ObjectTarget) -> bool {
     let is_foreign = is_elsewhere(step) || is_wide(&step.action, target);
-    let is_of_pods = target.kind == "pod" || makes_pods(&target.kind);
-    let part = match &step.action {
-        Action::Patch { subresource, .. } => subresource.as_deref(),
-        Action::UpdateSubresource { subresource, .. } => Some(subresource.as_str()),
-        _ => target.subresource.as_deref(),
-    };
+    let kind = object_kind_called(&target.kind).map(|known| known.kind);
+    let part = step.action.subresource().map(|(_, part)| part);
     let stays = part.is_some_and(|part| part != "scale");
+    let is_of_pods = kind.is_some_and(is_of_pods);
     is_foreign && (stays || (is_of_pods && !only_removes(&step.action)))
+}
+
+fn is_of_pods(kind: &str) -> bool {
+    kind == "Pod" || makes_pods(kind)
 }
 
 /// Whether a manifest that is written over others changes pods, or what has them made: a controller
 /// lets those go that its selector no longer meets.
 fn changes_pods(scenario: &LoadedScenario, step: &ScenarioStep, file: &str) -> bool {
     let objects = scenario.manifests.get(file).into_iter().flatten();
-    let is_of_pods = |kind: &str| kind == "Pod" || makes_pods(kind);
     !matches!(step.action, Action::Create(_))
         && objects
             .into_iter()
@@ -189,6 +189,7 @@ mod tests {
             "namespace: default, do: {patch: {target: service/kubernetes, subresource: status, with: change.yaml}}",
             "namespace: default, do: {apply: workload.yaml}",
             "namespace: default, do: {label: {target: pod/a, set: {app: b}}}",
+            "namespace: default, do: {scale: {target: deployment.apps/a, replicas: 1}}",
             "do: {update-subresource: {target: namespace/shop, subresource: finalize, with: change.yaml}}",
         ] {
             assert!(leaves(step), "{step}");

@@ -35,9 +35,13 @@ pub(crate) fn patch_claims_what_is_shared(patch: &Value) -> bool {
 fn holds_foreign_host_path(value: &Value) -> bool {
     match value {
         Value::Array(items) => items.iter().any(holds_foreign_host_path),
-        Value::Object(fields) => fields.iter().any(|(field, value)| {
-            (field == "hostPath" && !is_ours(&value["path"])) || holds_foreign_host_path(value)
-        }),
+        Value::Object(fields) => {
+            patched_value(fields).is_some_and(|patched| holds_foreign_host_path(&patched))
+                || fields.iter().any(|(field, value)| {
+                    (field == "hostPath" && !is_ours(&value["path"]))
+                        || holds_foreign_host_path(value)
+                })
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
 }
@@ -320,6 +324,11 @@ mod tests {
         ])));
         for (path, value) in [
             ("/spec/containers/0/resources/requests/cpu", json!("2")),
+            ("/spec/template/spec/volumes/0/hostPath/path", json!("/etc")),
+            (
+                "/spec/template/spec/volumes/0/hostPath",
+                json!({"path": "/etc"}),
+            ),
             (
                 "/spec/affinity/podAntiAffinity/requiredDuringSchedulingIgnoredDuringExecution/0/namespaceSelector",
                 json!({}),

@@ -321,7 +321,7 @@ fn of_subresource(target: &ObjectTarget) -> Option<Capability> {
 }
 
 /// The API server's figures: they are of all that any world has asked it.
-pub(crate) fn is_of_figures(path: &str) -> bool {
+fn is_of_figures(path: &str) -> bool {
     let path = path.trim_start_matches('/');
     path == "metrics" || path.starts_with("metrics/") || path.starts_with("metrics?")
 }

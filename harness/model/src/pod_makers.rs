@@ -1,4 +1,4 @@
-//! The kinds whose controllers make pods of a template: the one list of them.
+//! The kinds of Kubernetes whose controllers make pods of a template, with where they are.
 
 /// A kind of objects that has pods made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::library::{parse_document, read_manifests, sorted_entries};
-use crate::ways::addon_controls;
+use crate::ways::{addon_controls, object_group};
 use crate::{
-    ADDONS, AddonInstall, ComparedKind, ComparedWorld, Error, LoadedScenario, ObjectManifest,
-    PolicyWords, RefusalPart, TrialObject, trial_objects,
+    ADDONS, ANY_KIND, AddonInstall, ComparedKind, ComparedWorld, Error, LoadedScenario,
+    ObjectManifest, PolicyWords, RefusalPart, TrialObject, trial_objects,
 };
 
 /// What files of manifests end in.
@@ -34,12 +34,11 @@ const fn native_kind(kind: &'static str, part: RefusalPart) -> ComparedKind {
 /// others, excepts from policies or asks registries is not yet: that it did nothing would not be
 /// seen.
 fn compared_kind(object: &Value) -> Option<&'static ComparedKind> {
-    let (group, kind) = group_and_kind(object);
     let of_addons = addon_controls().flat_map(|(_, control)| control.compared);
     NATIVE_KINDS
         .iter()
         .chain(of_addons)
-        .find(|one| one.group == group && (one.kind == kind || one.kind == "*"))
+        .find(|one| is_of_kind(object, one.group, one.kind))
 }
 
 fn refusal_part(one: &ObjectManifest) -> Option<RefusalPart> {
@@ -68,6 +67,18 @@ impl PolicySet {
                 fault: "there is no policy in it".into(),
             });
         }
+        // A refusal names a policy by its name alone.
+        let mut names = BTreeSet::new();
+        let mut policies = manifests.iter().filter(|one| refuses(one));
+        if let Some(second) = policies.find(|one| !names.insert(one.name())) {
+            return Err(Error::Policy {
+                path: second.file.clone(),
+                fault: format!(
+                    "two policies are called `{}`: which of them refuses cannot be told",
+                    second.name()
+                ),
+            });
+        }
         manifests.sort_by_key(refusal_part);
         Ok(Self {
             folder: folder.to_owned(),
@@ -93,13 +104,9 @@ impl PolicySet {
     fn installs(&self) -> BTreeSet<AddonInstall> {
         let mut install = BTreeSet::new();
         for object in self.objects() {
-            let (group, kind) = group_and_kind(object);
             let serving = ADDONS.iter().filter(|addon| {
-                addon.part_of.is_none()
-                    && addon
-                        .kinds
-                        .iter()
-                        .any(|one| one.group == group && (one.kind == kind || one.kind == "*"))
+                let mut kinds = addon.kinds.iter();
+                addon.part_of.is_none() && kinds.any(|one| is_of_kind(object, one.group, one.kind))
             });
             install.extend(serving.map(|addon| AddonInstall::usual_version(addon)));
         }
@@ -276,8 +283,8 @@ fn check_policy(one: &ObjectManifest) -> Result<(), Error> {
             Some(rule) => format!("`{}` has a rule of the kind `{rule}`", one.name()),
         },
         None => {
-            let (group, kind) = group_and_kind(&one.object);
-            format!("`{}` is a {kind} ({group})", one.name())
+            let group = object_group(&one.object);
+            format!("`{}` is a {} ({group})", one.name(), one.kind())
         }
     };
     Err(Error::Policy {
@@ -286,19 +293,20 @@ fn check_policy(one: &ObjectManifest) -> Result<(), Error> {
     })
 }
 
-/// What a rule does instead of refusing.
+/// What a rule does instead of refusing, or asks for to decide.
 fn other_rule(one: &ObjectManifest, compared: &ComparedKind) -> Option<&'static str> {
     let rules = one.object["spec"]["rules"].as_array();
     rules.into_iter().flatten().find_map(|rule| {
+        let asked = rule["context"].as_array().into_iter().flatten();
+        let parts: Vec<&Value> = asked.chain([rule]).collect();
         let mut keys = compared.other_rules.iter();
-        keys.find(|key| !rule[**key].is_null()).copied()
+        keys.find(|key| parts.iter().any(|part| !part[**key].is_null()))
+            .copied()
     })
 }
 
-fn group_and_kind(object: &Value) -> (&str, &str) {
-    let version = object["apiVersion"].as_str().unwrap_or_default();
-    let group = version.rsplit_once('/').map_or("", |(group, _)| group);
-    (group, object["kind"].as_str().unwrap_or_default())
+fn is_of_kind(object: &Value, group: &str, kind: &str) -> bool {
+    object_group(object) == group && (object["kind"] == kind || kind == ANY_KIND)
 }
 
 /// Somebody's own objects, named by their number, kind and name.
@@ -409,6 +417,15 @@ mod tests {
         assert!(fault(&[("a.yaml", "a: [\n")]).contains("a.yaml:"));
         let generating = LABELS.replace("validate: { message: x,", "generate: { message: x,");
         assert!(fault(&[("a.yaml", &generating)]).contains("a rule of the kind `generate`"));
+        let asking = LABELS.replace(
+            "name: team,",
+            "name: team, context: [{ name: image, imageRegistry: { reference: x } }],",
+        );
+        assert!(fault(&[("a.yaml", &asking)]).contains("a rule of the kind `imageRegistry`"));
+        assert!(
+            fault(&[("a.yaml", LABELS), ("b.yaml", LABELS)])
+                .contains("two policies are called `labels`")
+        );
         let elsewhere = LABELS.replace("name: labels }", "name: labels, namespace: prod }");
         assert!(fault(&[("a.yaml", &elsewhere)]).contains("names a namespace"));
         let linked = folder(&[("a.yaml", LABELS)]);

@@ -65,7 +65,8 @@ pub struct ClusterFacts {
     pub name: String,
     /// Its Kubernetes release, such as `v1.36.3`.
     pub version: String,
-    /// How many worlds are tried on it.
+    /// How many worlds were tried on it; while it is up, how many are left for it and for others of its
+    /// kind.
     pub worlds: usize,
     /// How long it took until it answered.
     pub start: Duration,

@@ -266,7 +266,7 @@ fn why(kind: &str) -> RejectionReason {
         root: &root,
         now: 0,
     };
-    let judged = verify_image(&registry, "one/app", "v1", &wanted).unwrap();
+    let judged = verify_image(&registry, ("one/app", "v1"), "one/app", &wanted).unwrap();
     judged.unwrap_err().why
 }
 

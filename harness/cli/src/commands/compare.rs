@@ -10,6 +10,7 @@ use model::{
     ReleasePair, compare_policies, read_objects,
 };
 use runner::RunOptions;
+use serde_json::Value;
 
 use crate::args::{CompareArguments, ComparedThing};
 use crate::commands::lint;
@@ -101,13 +102,13 @@ fn compare_folders(
     compare_all(args, &vec![(Arc::new(loaded), vec![worlds])], report)
 }
 
-/// The object of each step, as JSON.
-fn tried_objects(loaded: &LoadedScenario) -> BTreeMap<String, String> {
+/// The object of each step.
+fn tried_objects(loaded: &LoadedScenario) -> BTreeMap<String, Value> {
     let steps = loaded.scenario.steps.iter();
     let objects = steps.filter_map(|step| {
         let file = step.action.facts().reads.first().copied()?;
         let manifest = loaded.manifests.get(file)?.first()?;
-        Some((step.id.clone(), manifest.object.to_string()))
+        Some((step.id.clone(), manifest.object.clone()))
     });
     objects.collect()
 }

@@ -28,8 +28,8 @@ pub(crate) struct ComparisonReport {
     unproved: [BTreeSet<String>; 2],
     /// Of each step that tries a variant of an object, the step that tries the object as it is.
     usual: BTreeMap<String, String>,
-    /// The object that each step tries, as JSON, where nobody wrote the steps.
-    objects: BTreeMap<String, String>,
+    /// The object that each step tries, where nobody wrote the steps.
+    objects: BTreeMap<String, Value>,
     /// The scenarios that the releases concern, by id.
     pub(crate) scenarios: Vec<ScenarioComparison>,
     /// What worlds left behind.
@@ -51,8 +51,8 @@ pub(crate) struct ScenarioComparison {
 pub(crate) struct CellComparison {
     pub(crate) step: String,
     pub(crate) world: String,
-    /// The object that was tried, as JSON, where nobody wrote the step.
-    pub(crate) object: Option<String>,
+    /// The object that was tried, where nobody wrote the step.
+    pub(crate) object: Option<Value>,
     pub(crate) difference: CellDifference,
 }
 
@@ -76,7 +76,7 @@ impl ComparisonReport {
         new: String,
         names: [BTreeSet<String>; 2],
         usual: BTreeMap<String, String>,
-        objects: BTreeMap<String, String>,
+        objects: BTreeMap<String, Value>,
     ) -> Self {
         Self {
             unproved: names,
@@ -310,14 +310,10 @@ impl CellComparison {
             ),
             CellDifference::Undecided { why } => ("undecided", json!({ "why": why })),
         };
-        let object = self
-            .object
-            .as_deref()
-            .and_then(|text| serde_json::from_str(text).ok());
         json!({
             "step": self.step,
             "world": self.world,
-            "object": object.unwrap_or(Value::Null),
+            "object": self.object,
             "difference": word,
             "detail": more,
         })
@@ -522,7 +518,7 @@ mod tests {
             "n".into(),
             names(),
             BTreeMap::new(),
-            BTreeMap::from([("pod".to_owned(), r#"{"kind":"Pod"}"#.to_owned())]),
+            BTreeMap::from([("pod".to_owned(), json!({"kind": "Pod"}))]),
         );
         proved.add_scenario(
             &outcome(denied("a"), denied("b")),

@@ -164,7 +164,7 @@ fn add_output(mut tried: Observation, ran: &CommandOutput, unrecorded: bool) -> 
     }
 }
 
-fn exit_code(status: &Value) -> Result<String, Error> {
+pub(super) fn exit_code(status: &Value) -> Result<String, Error> {
     if status["status"] == "Success" {
         return Ok("0".into());
     }

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
-use super::exec::{COMMAND_PROTOCOL, open_streams, switched_reply};
+use super::exec::{COMMAND_PROTOCOL, exit_code, open_streams, switched_reply};
 use super::{Observation, StepContext};
 use crate::Error;
 
@@ -246,10 +246,10 @@ impl HeardBytes {
             return None;
         }
         match serde_json::from_str::<Value>(text) {
-            Ok(status) if status["status"] == "Success" => None,
+            // A command that ended with another code than 0 was there, and said what it said.
             Ok(status) => {
-                let message = status["message"].as_str().unwrap_or(text);
-                Some(format!("the other end failed: {message}"))
+                let why = exit_code(&status).err()?;
+                Some(format!("the other end failed: {}", why.in_one_line()))
             }
             Err(_) => Some(format!("the other end failed: {text}")),
         }

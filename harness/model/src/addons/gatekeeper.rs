@@ -90,7 +90,7 @@ pub static ADDON: PureAddon = PureAddon {
             },
             ComparedKind {
                 group: "constraints.gatekeeper.sh",
-                kind: "*",
+                kind: ANY_KIND,
                 part: RefusalPart::Refuses,
                 other_rules: &[],
             },

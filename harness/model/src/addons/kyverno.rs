@@ -204,7 +204,13 @@ pub static ADDON: PureAddon = PureAddon {
                 group: "kyverno.io",
                 kind: "ClusterPolicy",
                 part: RefusalPart::Refuses,
-                other_rules: &["mutate", "generate", "verifyImages"],
+                other_rules: &[
+                    "mutate",
+                    "generate",
+                    "verifyImages",
+                    "imageRegistry",
+                    "apiCall",
+                ],
             },
             ComparedKind {
                 group: "policies.kyverno.io",

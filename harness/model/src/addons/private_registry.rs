@@ -1,6 +1,6 @@
 //! The same registry, for those who have a name and a password.
 
-use super::registry::{self, REGISTRY_VERSIONS};
+use super::registry::{self, REGISTRY_PROCESS};
 use crate::{ClusterSpec, PureAddon, includes_addon};
 
 /// The user that it knows.
@@ -18,23 +18,9 @@ pub const PASSWORD_FILE: &str =
 pub static ADDON: PureAddon = PureAddon {
     name: "private-registry",
     about: "The same registry at `$(private-registry)`, which gives and takes nothing without credentials: those of `$(pull-config)`.",
-    versions: REGISTRY_VERSIONS,
-    part_of: Some(&registry::ADDON),
-    needs_node: false,
-    namespace: None,
-    asks_registries: false,
-    one_by_one: false,
-    second_try: None,
     milestones: &["registry-private"],
-    kinds: &[],
-    without_barrier: &[],
-    denials: &[],
-    settle_message: None,
-    unserved: None,
-    varying_texts: &[],
-    control: None,
-    contradicts: None,
-    made_policy_prefixes: &[],
+    part_of: Some(&registry::ADDON),
+    ..REGISTRY_PROCESS
 };
 
 impl ClusterSpec {

@@ -3,7 +3,7 @@
 use crate::{AddonVersion, PureAddon};
 
 /// Both registries are one program.
-pub(super) const REGISTRY_VERSIONS: &[AddonVersion] = &[AddonVersion {
+const REGISTRY_VERSIONS: &[AddonVersion] = &[AddonVersion {
     version: "3.1.2",
     components: &[
         "registry-3.1.2",
@@ -13,10 +13,10 @@ pub(super) const REGISTRY_VERSIONS: &[AddonVersion] = &[AddonVersion {
     ],
 }];
 
-/// The registry with TLS.
-pub static ADDON: PureAddon = PureAddon {
-    name: "registry",
-    about: "An OCI registry, with TLS from the box's certificate authority.",
+/// What all of them have in common: a process of the box, which serves no kind of object.
+pub(super) const REGISTRY_PROCESS: PureAddon = PureAddon {
+    name: "",
+    about: "",
     versions: REGISTRY_VERSIONS,
     part_of: None,
     needs_node: false,
@@ -34,4 +34,11 @@ pub static ADDON: PureAddon = PureAddon {
     control: None,
     contradicts: None,
     made_policy_prefixes: &[],
+};
+
+/// The registry with TLS.
+pub static ADDON: PureAddon = PureAddon {
+    name: "registry",
+    about: "An OCI registry, with TLS from the box's certificate authority.",
+    ..REGISTRY_PROCESS
 };

@@ -143,7 +143,7 @@ impl LintNotes<'_> {
                 let what = if build.files.contains_key(path) {
                     format!("step `{}` puts two files at `{path}`", step.id)
                 } else if text.is_some_and(|text| decode_base64_file(&text).is_err()) {
-                    format!("`{file}` is no base64")
+                    format!("`{file}` cannot be read as base64")
                 } else {
                     continue;
                 };
@@ -331,7 +331,7 @@ mod tests {
             found.map(|one| one.what).collect::<Vec<_>>()
         };
         assert_eq!(of("", "AA\nBB\n"), Vec::<String>::new());
-        assert_eq!(of("", "not: base64"), ["`a.b64` is no base64"]);
+        assert_eq!(of("", "not: base64"), ["`a.b64` cannot be read as base64"]);
         assert_eq!(
             of(", files: { app/a: a.b64 }", "AABB"),
             ["step `a` puts two files at `app/a`"]

@@ -134,7 +134,7 @@ fn unfit_for_index(
             ONE_IMAGE,
         )),
         Action::Sign(sign) if sign.recursive && !indexes.contains(&sign.image) => Some((
-            "signs the images of what is no index",
+            "signs the images of an image that is not an index",
             "make one with `index`, or drop `recursive`",
         )),
         _ => None,
@@ -247,11 +247,11 @@ mod tests {
                     "copy: { from: 'app:amd64', to: app }",
                     "sign: { image: app, with: { key: k }, recursive: true }",
                 ],
-                "what is no index",
+                "an image that is not an index",
             ),
             (
                 &["sign: { image: 'app:amd64', with: { key: k }, recursive: true }"],
-                "what is no index",
+                "an image that is not an index",
             ),
         ] {
             let found = findings(steps);

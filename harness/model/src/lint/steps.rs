@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{FindingPlace, LintNotes, NAME_HINT, is_name};
-use crate::facts::is_of_figures;
-use crate::{Action, ObservedRecord, OutputMatch, ScenarioStep};
+use crate::{Action, ActionWrites, ObservedRecord, OutputMatch, ScenarioStep};
 
 impl LintNotes<'_> {
     pub(super) fn check_steps(&mut self) {
@@ -65,7 +64,7 @@ impl LintNotes<'_> {
         }
         let mut steps = self.loaded.scenario.steps.iter();
         let reads_figures = |one: &ScenarioStep| {
-            matches!(&one.action, Action::Path(path) if is_of_figures(path)) && one.id == output.of
+            one.action.facts().writes == ActionWrites::SharedFigures && one.id == output.of
         };
         if steps.clone().any(reads_figures) {
             let what = format!(
@@ -194,6 +193,7 @@ mod tests {
             "scenario: v2\nwhy: Because.\nworlds: {{bare: {{}}}}\nsteps:\n\
              - {{id: asks, do: {{path: /version}}, expect: allowed}}\n\
              - {{id: runs, do: {{exec: {{pod: web, command: [id]}}}}, expect: allowed}}\n\
+             - {{id: counts, do: {{path: /metrics}}, expect: allowed}}\n\
              - {{id: one, do: {{look-for: {{{look}}}}}, expect: found}}\n\
              - {{id: later, do: {{exec: {{pod: web, command: [id]}}}}, expect: allowed}}\n"
         );
@@ -217,6 +217,10 @@ mod tests {
             (
                 "output: {of: runs}",
                 "step `one` looks for nothing in an answer",
+            ),
+            (
+                "output: {of: counts, contains: rejection}",
+                "step `one` looks into figures of the API server, which are of every world",
             ),
             (
                 "output: {of: asks, exit: 0}",

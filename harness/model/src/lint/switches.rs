@@ -33,7 +33,7 @@ impl LintNotes<'_> {
     pub(super) fn check_switches(&mut self, world: Option<&str>, shape: &ClusterShape) {
         let switches = &shape.admission_plugins;
         let configured = self.configured_plugins(shape);
-        for name in switches.enable.iter().chain(&switches.disable) {
+        for name in switches.enable.union(&switches.disable) {
             let off = switches.disable.contains(name);
             let what = if !admission_plugins().any(|one| one == name) {
                 let what = format!("there is no admission plugin `{name}`");
@@ -221,8 +221,8 @@ mod tests {
             assert_eq!(switched(switches), named(what), "{switches}");
         }
         assert_eq!(
-            switched("enable: [AlwaysDeny], disable: [AlwaysDeny]").len(),
-            2
+            switched("enable: [AlwaysDeny], disable: [AlwaysDeny]"),
+            named("AlwaysDeny` is turned on and off")
         );
         let both = "cluster: {admission: admission.yaml, admission-plugins: {disable: [Priority]}}";
         assert_eq!(findings(both), named("Priority` is turned on and off"));

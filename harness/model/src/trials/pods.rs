@@ -264,7 +264,13 @@ pub(super) fn pod_trials(words: &PolicyWords) -> Vec<TrialObject> {
             all.push(in_controller(kind, name, pod));
         }
     }
-    for kind in ["StatefulSet", "DaemonSet", "ReplicaSet", "Job"] {
+    for kind in [
+        "StatefulSet",
+        "DaemonSet",
+        "ReplicaSet",
+        "ReplicationController",
+        "Job",
+    ] {
         for (name, pod) in pods
             .iter()
             .filter(|(name, _)| name == "pod" || name == "pod-privileged")
@@ -339,6 +345,10 @@ fn in_controller(kind: &str, name: &str, pod: &Value) -> TrialObject {
         json!({ "template": template })
     };
     let (version, spec) = match kind {
+        "ReplicationController" => (
+            "v1",
+            json!({ "replicas": 3, "selector": selector["matchLabels"], "template": template }),
+        ),
         "Job" => ("batch/v1", ending(template)),
         "CronJob" => (
             "batch/v1",

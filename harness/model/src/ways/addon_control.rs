@@ -34,7 +34,8 @@ pub struct ComparedKind {
     pub kind: &'static str,
     /// What it has to do with a refusal.
     pub part: RefusalPart,
-    /// Keys of rules in `spec.rules` that do something else than to refuse.
+    /// Keys of rules in `spec.rules`, and of their `context`, that do something else than to refuse, or
+    /// ask somebody else.
     pub other_rules: &'static [&'static str],
 }
 

@@ -28,6 +28,85 @@ pub(crate) enum ChangeVerb {
     DeleteCollection,
 }
 
+impl Action {
+    /// The kind and the subresource that it goes through, where it goes through one.
+    #[must_use]
+    pub fn subresource(&self) -> Option<(String, &str)> {
+        match self {
+            Action::Patch {
+                target,
+                subresource,
+                ..
+            } => {
+                let name = subresource.as_deref().or(target.subresource.as_deref())?;
+                Some((plain_kind(target), name))
+            }
+            Action::UpdateSubresource {
+                target,
+                subresource,
+                ..
+            } => Some((plain_kind(target), subresource)),
+            Action::Scale { target, .. } => Some((plain_kind(target), "scale")),
+            Action::EphemeralContainer { .. } => Some(("pod".into(), "ephemeralcontainers")),
+            Action::Evict(_) => Some(("pod".into(), "eviction")),
+            Action::Bind { .. } => Some(("pod".into(), "binding")),
+            Action::Exec { .. } => Some(("pod".into(), "exec")),
+            Action::AttachPod(_) => Some(("pod".into(), "attach")),
+            Action::PortForward(_) => Some(("pod".into(), "portforward")),
+            Action::Token { .. } => Some(("serviceaccount".into(), "token")),
+            Action::Get(target) | Action::Delete(target) => {
+                Some((plain_kind(target), target.subresource.as_deref()?))
+            }
+            Action::Path(path) => {
+                let proxied = ["pods", "services", "nodes"]
+                    .into_iter()
+                    .find(|plural| path.contains(&format!("/{plural}/")))?;
+                path.contains("/proxy")
+                    .then(|| (proxied.trim_end_matches('s').to_owned(), "proxy"))
+            }
+            Action::Create(_)
+            | Action::Apply(_)
+            | Action::Update(_)
+            | Action::DeleteLabelled { .. }
+            | Action::DeleteCollection(_)
+            | Action::List { .. }
+            | Action::Label { .. }
+            | Action::WaitRunning(_)
+            | Action::Reach(_)
+            | Action::OpenConnection(_)
+            | Action::CheckConnection(_)
+            | Action::LookFor(_)
+            | Action::Build(_)
+            | Action::Push(_)
+            | Action::Copy(_)
+            | Action::Index(_)
+            | Action::Tamper(_)
+            | Action::Corrupt(_)
+            | Action::Sbom(_)
+            | Action::Attach(_)
+            | Action::Sign(_)
+            | Action::Attest(_)
+            | Action::Verify(_)
+            | Action::Scan(_)
+            | Action::ReadEtcdValue(_)
+            | Action::SetEncryption(_)
+            | Action::RewriteSecrets(_)
+            | Action::CreateSecrets(_)
+            | Action::CheckSecrets
+            | Action::Process(_)
+            | Action::Node(_)
+            | Action::Kms(_)
+            | Action::CopyEtcdValue(_)
+            | Action::Snapshot(_)
+            | Action::Restore(_)
+            | Action::Rotate(_)
+            | Action::CheckPropagation(_)
+            | Action::CheckAgent(_)
+            | Action::CheckDelivery(_) => None,
+        }
+    }
+}
+
 impl<'a> TriedStep<'a> {
     /// The steps that the world of this name takes.
     pub(crate) fn in_world(loaded: &'a LoadedScenario, world: &str) -> Vec<Self> {
@@ -123,78 +202,7 @@ impl<'a> TriedStep<'a> {
 
     /// The kind and the subresource that it goes through, where it goes through one.
     pub(super) fn subresource(&self) -> Option<(String, &str)> {
-        match &self.step.action {
-            Action::Patch {
-                target,
-                subresource,
-                ..
-            } => {
-                let name = subresource.as_deref().or(target.subresource.as_deref())?;
-                Some((plain_kind(target), name))
-            }
-            Action::UpdateSubresource {
-                target,
-                subresource,
-                ..
-            } => Some((plain_kind(target), subresource)),
-            Action::Scale { target, .. } => Some((plain_kind(target), "scale")),
-            Action::EphemeralContainer { .. } => Some(("pod".into(), "ephemeralcontainers")),
-            Action::Evict(_) => Some(("pod".into(), "eviction")),
-            Action::Bind { .. } => Some(("pod".into(), "binding")),
-            Action::Exec { .. } => Some(("pod".into(), "exec")),
-            Action::AttachPod(_) => Some(("pod".into(), "attach")),
-            Action::PortForward(_) => Some(("pod".into(), "portforward")),
-            Action::Token { .. } => Some(("serviceaccount".into(), "token")),
-            Action::Get(target) | Action::Delete(target) => {
-                Some((plain_kind(target), target.subresource.as_deref()?))
-            }
-            Action::Path(path) => {
-                let proxied = ["pods", "services", "nodes"]
-                    .into_iter()
-                    .find(|plural| path.contains(&format!("/{plural}/")))?;
-                path.contains("/proxy")
-                    .then(|| (proxied.trim_end_matches('s').to_owned(), "proxy"))
-            }
-            Action::Create(_)
-            | Action::Apply(_)
-            | Action::Update(_)
-            | Action::DeleteLabelled { .. }
-            | Action::DeleteCollection(_)
-            | Action::List { .. }
-            | Action::Label { .. }
-            | Action::WaitRunning(_)
-            | Action::Reach(_)
-            | Action::OpenConnection(_)
-            | Action::CheckConnection(_)
-            | Action::LookFor(_)
-            | Action::Build(_)
-            | Action::Push(_)
-            | Action::Copy(_)
-            | Action::Index(_)
-            | Action::Tamper(_)
-            | Action::Corrupt(_)
-            | Action::Sbom(_)
-            | Action::Attach(_)
-            | Action::Sign(_)
-            | Action::Attest(_)
-            | Action::Verify(_)
-            | Action::Scan(_)
-            | Action::ReadEtcdValue(_)
-            | Action::SetEncryption(_)
-            | Action::RewriteSecrets(_)
-            | Action::CreateSecrets(_)
-            | Action::CheckSecrets
-            | Action::Process(_)
-            | Action::Node(_)
-            | Action::Kms(_)
-            | Action::CopyEtcdValue(_)
-            | Action::Snapshot(_)
-            | Action::Restore(_)
-            | Action::Rotate(_)
-            | Action::CheckPropagation(_)
-            | Action::CheckAgent(_)
-            | Action::CheckDelivery(_) => None,
-        }
+        self.step.action.subresource()
     }
 
     /// Whether a controller makes pods because of it, or it waits for those.

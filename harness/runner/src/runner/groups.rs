@@ -4,17 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use engine::TrialQueue;
-use model::{ClusterSpec, WorldOutcome};
+use model::ClusterSpec;
 use tokio::task::JoinSet;
 
 use super::account::RunAccount;
-use super::part::{RunPart, TriedOnCluster, into_stopped};
+use super::part::{RunPart, TriedOnCluster, into_clusterless, into_stopped};
 use super::{ClusterRunner, box_prefix};
 use crate::box_slots::{BoxSlot, BoxSlots};
-use crate::{ComponentSupply, Error, LiveCluster, RunEvent, WHY_NO_CLUSTER, WorldGroup};
+use crate::{ComponentSupply, Error, LiveCluster, RunEvent, WorldGroup};
 
-/// Worlds that have a cluster to themselves are tried one after the other. So many that are still
-/// to come are worth one more box, where there is room for one: its start takes as long as two or
+/// Worlds that have a cluster to themselves are tried one after the other. When this many are still
+/// to come they are worth one more box, where there is room for one: its start takes as long as two or
 /// three of them.
 const WORTH_ANOTHER_BOX: usize = 6;
 
@@ -114,12 +114,8 @@ impl ClusterRunner {
         let is_last = group.at_work.fetch_sub(1, Ordering::Relaxed) == 1;
         // A box of it did not start. While another one is at work, the worlds that are left are its.
         if is_last && !part.errors.is_empty() {
-            let broken = || WorldOutcome::Broken {
-                why: WHY_NO_CLUSTER.into(),
-            };
-            let rest = group.queue.take_rest().into_iter();
-            let rest = rest.map(|trial| (trial.scenario.id.clone(), trial.world, broken()));
-            part.worlds.extend(rest);
+            let rest = group.queue.take_rest();
+            part.worlds.extend(rest.into_iter().map(into_clusterless));
         }
         part
     }

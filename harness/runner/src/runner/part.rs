@@ -31,6 +31,14 @@ pub(super) fn into_untried(trial: WorldTrial) -> TriedWorld {
     (trial.scenario.id.clone(), trial.world, without_a_cluster())
 }
 
+/// What becomes of a world whose cluster never was.
+pub(super) fn into_clusterless(trial: WorldTrial) -> TriedWorld {
+    let outcome = WorldOutcome::Broken {
+        why: WHY_NO_CLUSTER.into(),
+    };
+    (trial.scenario.id.clone(), trial.world, outcome)
+}
+
 /// What came of some of the clusters of a run.
 #[derive(Default)]
 pub(super) struct RunPart {
@@ -43,15 +51,8 @@ pub(super) struct RunPart {
 impl RunPart {
     /// What becomes of worlds whose cluster never was.
     pub(super) fn without_cluster(trials: Vec<WorldTrial>, error: Error) -> Self {
-        let broken = || WorldOutcome::Broken {
-            why: WHY_NO_CLUSTER.into(),
-        };
-        let worlds = trials
-            .into_iter()
-            .map(|trial| (trial.scenario.id.clone(), trial.world, broken()))
-            .collect();
         Self {
-            worlds,
+            worlds: trials.into_iter().map(into_clusterless).collect(),
             errors: vec![error],
             ..Self::default()
         }

@@ -35,8 +35,10 @@ pub(in crate::actions) async fn build_image(
         files.insert(path.clone(), cx.fill_text(&text).into_bytes());
     }
     for (path, file) in &build.base64_files {
-        let bytes = model::decode_base64_file(&cx.world.case.file_text(file)?)
-            .map_err(|fault| Error::scenario(format!("`{file}` is no base64: {fault}")))?;
+        let bytes =
+            model::decode_base64_file(&cx.world.case.file_text(file)?).map_err(|fault| {
+                Error::scenario(format!("`{file}` cannot be read as base64: {fault}"))
+            })?;
         files.insert(path.clone(), bytes);
     }
     let probe = cx

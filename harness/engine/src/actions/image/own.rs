@@ -111,7 +111,7 @@ impl LiveWorld<'_> {
                     format!("{prefix}{repository}"),
                     format!("{prefix}{stored_in}"),
                 );
-                verify::verify_apart(registry, (&image, &tag), &place, &wanted)
+                verify::verify_image(registry, (&image, &tag), &place, &wanted)
             })
             .await?;
         Ok(match given {

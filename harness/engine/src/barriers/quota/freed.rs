@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use api::{ApiCaller, percent_encode};
-use model::ActionWrites;
+use model::{ActionWrites, POD_MAKERS};
 use serde_json::Value;
 
 use super::{ENDED_WITHIN, is_quota, wait_for_count, wait_for_sentinel};
@@ -17,49 +17,22 @@ use crate::started::{controller_of, takes_pods_along};
 use crate::wait::{ConditionWait, WaitLook, WaitReporter};
 use crate::world::{LiveWorld, StepRequest};
 
-/// A collection of workloads, and what shows that their controller has given up the pods that are
-/// too many (kubernetes 1.36 `pkg/controller`: a status with the newest generation is written after
-/// the pods are deleted, and that of a Deployment after its ReplicaSets are changed).
-struct WorkloadTable {
-    collection: &'static str,
-    /// Where the object says how many it wants, and its status how many there are.
-    numbers: Option<(&'static str, &'static str)>,
-    tells_generation: bool,
+/// Where an object says how many pods it wants, and its status how many there are; none for a kind
+/// whose controller is seen by its generation alone, or by what it makes.
+fn number_fields(kind: &str) -> Option<(&'static str, &'static str)> {
+    match kind {
+        "StatefulSet" | "ReplicaSet" | "ReplicationController" => Some(("replicas", "replicas")),
+        "Job" => Some(("parallelism", "active")),
+        _ => None,
+    }
 }
 
-/// In this order: what a Deployment does is seen of its ReplicaSets.
-static WORKLOAD_TABLES: [WorkloadTable; 6] = [
-    WorkloadTable {
-        collection: "apis/apps/v1/namespaces/{}/deployments",
-        numbers: None,
-        tells_generation: true,
-    },
-    WorkloadTable {
-        collection: "apis/apps/v1/namespaces/{}/daemonsets",
-        numbers: None,
-        tells_generation: true,
-    },
-    WorkloadTable {
-        collection: "apis/apps/v1/namespaces/{}/statefulsets",
-        numbers: Some(("replicas", "replicas")),
-        tells_generation: true,
-    },
-    WorkloadTable {
-        collection: "apis/apps/v1/namespaces/{}/replicasets",
-        numbers: Some(("replicas", "replicas")),
-        tells_generation: true,
-    },
-    WorkloadTable {
-        collection: "api/v1/namespaces/{}/replicationcontrollers",
-        numbers: Some(("replicas", "replicas")),
-        tells_generation: true,
-    },
-    WorkloadTable {
-        collection: "apis/batch/v1/namespaces/{}/jobs",
-        numbers: Some(("parallelism", "active")),
-        tells_generation: false,
-    },
-];
+/// Whether the status says which generation of the object its controller has seen (kubernetes 1.36
+/// `pkg/controller`: a status with the newest generation is written after the pods are deleted, and
+/// that of a Deployment after its ReplicaSets are changed).
+fn tells_generation(kind: &str) -> bool {
+    !matches!(kind, "Job" | "CronJob")
+}
 
 impl LiveWorld<'_> {
     /// Waits, before a step that changes something, until the world's quotas count what has ended by
@@ -131,7 +104,7 @@ async fn frees_something(
     if !records.any(|record| makes_what_ends(record)) {
         return Ok(false);
     }
-    let pods = fetch_items(own, "api/v1/namespaces/{}/pods", namespace).await?;
+    let pods = fetch_items(own, pods_path(namespace)).await?;
     Ok(pods.iter().any(has_ended))
 }
 
@@ -174,24 +147,25 @@ async fn wait_for_fewer_pods(
 }
 
 async fn find_surplus(own: &ApiCaller, namespace: &str) -> Result<Option<String>, Error> {
-    for table in &WORKLOAD_TABLES {
-        let items = fetch_items(own, table.collection, namespace).await?;
-        if let Some(seen) = items.iter().find_map(|item| surplus_of(table, item)) {
+    for maker in POD_MAKERS {
+        let path = maker.collection_path(&percent_encode(namespace));
+        let items = fetch_items(own, path).await?;
+        if let Some(seen) = items.iter().find_map(|item| surplus_of(maker.kind, item)) {
             return Ok(Some(seen));
         }
     }
-    let pods = fetch_items(own, "api/v1/namespaces/{}/pods", namespace).await?;
+    let pods = fetch_items(own, pods_path(namespace)).await?;
     Ok(pods.iter().find_map(ending_pod))
 }
 
 /// What a workload still has to give up.
-fn surplus_of(table: &WorkloadTable, object: &Value) -> Option<String> {
+fn surplus_of(kind: &str, object: &Value) -> Option<String> {
     let name = &object["metadata"]["name"];
     let (spec, status) = (&object["spec"], &object["status"]);
-    if table.tells_generation && status["observedGeneration"] != object["metadata"]["generation"] {
+    if tells_generation(kind) && status["observedGeneration"] != object["metadata"]["generation"] {
         return Some(format!("nothing has looked at {name} since it was changed"));
     }
-    let (wanted, there) = table.numbers?;
+    let (wanted, there) = number_fields(kind)?;
     let wanted = if spec["suspend"] == true {
         0
     } else {
@@ -211,12 +185,11 @@ fn ending_pod(pod: &Value) -> Option<String> {
     (is_ending && !is_held).then(|| format!("the pod {} is ending", metadata["name"]))
 }
 
-async fn fetch_items(
-    own: &ApiCaller,
-    collection: &str,
-    namespace: &str,
-) -> Result<Vec<Value>, Error> {
-    let path = format!("/{}", collection.replace("{}", &percent_encode(namespace)));
+fn pods_path(namespace: &str) -> String {
+    format!("/api/v1/namespaces/{}/pods", percent_encode(namespace))
+}
+
+async fn fetch_items(own: &ApiCaller, path: String) -> Result<Vec<Value>, Error> {
     let list = own.fetch_body(path).await?;
     Ok(list["items"].as_array().cloned().unwrap_or_default())
 }
@@ -236,21 +209,14 @@ mod tests {
         }
     }
 
-    fn table(collection: &str) -> &'static WorkloadTable {
-        WORKLOAD_TABLES
-            .iter()
-            .find(|table| table.collection.ends_with(collection))
-            .unwrap()
-    }
-
     #[test]
     fn a_workload_has_a_surplus_until_its_controller_has_acted() {
         let object = |generation: u32, observed: u32, there: u32| {
             json!({"metadata": {"name": "a", "generation": generation}, "spec": {"replicas": 1},
                    "status": {"observedGeneration": observed, "replicas": there}})
         };
-        for name in ["replicasets", "statefulsets", "replicationcontrollers"] {
-            let surplus = |object| surplus_of(table(name), &object).is_some();
+        for name in ["ReplicaSet", "StatefulSet", "ReplicationController"] {
+            let surplus = |object| surplus_of(name, &object).is_some();
             assert!(
                 surplus(object(2, 1, 1)) && surplus(object(2, 2, 3)),
                 "{name}"
@@ -261,7 +227,7 @@ mod tests {
             );
         }
         // While it puts new pods into the place of old ones, a Deployment has more than it wants.
-        let deployments = table("deployments");
+        let deployments = "Deployment";
         assert!(surplus_of(deployments, &object(2, 1, 1)).is_some());
         assert!(surplus_of(deployments, &object(2, 2, 2)).is_none());
     }
@@ -270,7 +236,7 @@ mod tests {
     fn a_job_that_is_suspended_wants_no_pod() {
         let job = |spec: Value| {
             let job = json!({"metadata": {"name": "a"}, "spec": spec, "status": {"active": 1}});
-            surplus_of(table("jobs"), &job).is_some()
+            surplus_of("Job", &job).is_some()
         };
         assert!(job(json!({"parallelism": 1, "suspend": true})));
         assert!(!job(json!({"parallelism": 1})) && !job(json!({})));
