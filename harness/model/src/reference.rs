@@ -39,6 +39,8 @@ a step for each way that they leave open, or the reason why there is none. `trie
 
 ";
 
+const ONCE_TRIED: &str = " One scenario of a folder tries it.";
+
 /// The ways round a control, each with the kinds that it leads round.
 fn write_ways(text: &mut String) {
     text.push_str(WAYS_HEAD);
@@ -47,9 +49,10 @@ fn write_ways(text: &mut String) {
             .filter(|kind| way.leads_round(*kind))
             .map(|kind| kind.to_string())
             .collect();
+        let once = if way.is_of_engine() { ONCE_TRIED } else { "" };
         let _ = writeln!(
             text,
-            "* `{}` ({}): {}.",
+            "* `{}` ({}): {}.{once}",
             way.name,
             kinds.join(", "),
             way.about

@@ -9,6 +9,7 @@ mod agent_ways;
 mod audit_rules;
 mod audit_ways;
 mod control;
+mod engine_ways;
 mod held_objects;
 mod image_ways;
 mod named_users;
@@ -61,6 +62,13 @@ impl WayRound {
                 .is_some_and(|control| control.has_way(self.name))
     }
 
+    /// Whether it leads round an engine as a whole, whatever its policies say.
+    #[must_use]
+    pub fn is_of_engine(&self) -> bool {
+        let mut controls = addon_controls();
+        controls.any(|(_, control)| control.engine_ways.contains(&self.name))
+    }
+
     /// Whether it leads round this control.
     #[must_use]
     pub fn applies(&self, control: &HeldControl<'_>) -> bool {
@@ -81,6 +89,7 @@ pub fn ways_round() -> impl Iterator<Item = &'static WayRound> {
         .chain(sealing_ways::WAYS)
         .chain(plugin_ways::WAYS)
         .chain(agent_ways::WAYS)
+        .chain(engine_ways::WAYS)
         .chain(addon_controls().flat_map(|(_, control)| control.ways))
 }
 

@@ -67,6 +67,7 @@ pub static ADDON: PureAddon = PureAddon {
         groups: &[API_GROUP],
         subjects: &[],
         ways: ways::WAYS,
+        engine_ways: &[],
         webhook_labels: &[],
         needs_no_object: false,
         compared: &[],

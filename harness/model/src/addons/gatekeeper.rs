@@ -79,6 +79,7 @@ pub static ADDON: PureAddon = PureAddon {
         groups: &["gatekeeper.sh"],
         subjects: &[PolicySubject::Pods],
         ways: &[],
+        engine_ways: &["engine-away"],
         webhook_labels: &[],
         needs_no_object: false,
         compared: &[

@@ -197,6 +197,7 @@ pub static ADDON: PureAddon = PureAddon {
             PolicySubject::LabelledObjects,
         ],
         ways: ways::WAYS,
+        engine_ways: &["excluded-group", "engine-away"],
         webhook_labels: &[],
         needs_no_object: false,
         compared: &[

@@ -67,6 +67,7 @@ pub static ADDON: PureAddon = PureAddon {
             PolicySubject::LabelledObjects,
         ],
         ways: &[],
+        engine_ways: &[],
         webhook_labels: &["policy.sigstore.dev/include"],
         needs_no_object: false,
         compared: &[],

@@ -37,6 +37,7 @@ pub static ADDON: PureAddon = PureAddon {
         groups: &["external-secrets.io"],
         subjects: &[],
         ways: ways::WAYS,
+        engine_ways: &[],
         webhook_labels: &[],
         needs_no_object: true,
         compared: &[],

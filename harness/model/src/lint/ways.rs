@@ -13,7 +13,8 @@ use crate::{LoadedScenario, ScenarioLibrary};
 const TRIED_IN: &str = "tried in ";
 
 /// The faults of `loaded` that only the other scenarios show: it leaves a way out since another
-/// scenario tries it, and that one does not.
+/// scenario tries it, and that one does not; or it holds by an engine, and no scenario of the
+/// library tries a way round the engine as a whole.
 #[must_use]
 pub fn lint_family(loaded: &LoadedScenario, library: &ScenarioLibrary) -> Vec<LintFinding> {
     let mut notes = LintNotes {
@@ -25,6 +26,7 @@ pub fn lint_family(loaded: &LoadedScenario, library: &ScenarioLibrary) -> Vec<Li
             notes.check_others(way, named_scenarios(rest), library);
         }
     }
+    notes.check_engine_ways(library);
     notes.findings
 }
 
@@ -93,20 +95,50 @@ impl LintNotes<'_> {
                     format!("`{}` is left out, and a step tries it", way.name),
                     "drop it, or the step",
                 );
-            } else if !is_left_out && let Some(world) = trials.untried_in.first() {
-                let what = format!(
-                    "world `{world}` holds by {}, and no step tries `{}`: {}",
-                    list_kinds(&trials.untried),
-                    way.name,
-                    way.about
-                );
-                let hint = format!(
-                    "add a step, or say why not: `leaves-out: {{ {}: … }}`",
-                    way.name
-                );
-                self.add_claim_finding(world, what, hint);
+            } else if !is_left_out && !way.is_of_engine() {
+                self.say_untried(way, &trials, "step");
             }
         }
+    }
+
+    /// Round an engine as a whole one scenario of the library is enough.
+    fn check_engine_ways(&mut self, library: &ScenarioLibrary) {
+        let worlds = held_worlds(self.loaded);
+        let left_out = &self.loaded.scenario.leaves_out;
+        for way in ways_round().filter(|way| way.is_of_engine()) {
+            if left_out.contains_key(way.name) {
+                continue;
+            }
+            let mut trials = way_trials(&worlds, way);
+            let mut others = library.scenarios.iter();
+            while !trials.untried.is_empty()
+                && let Some(other) = others.next()
+            {
+                let tried = way_trials(&held_worlds(other), way).tried;
+                trials.untried.retain(|kind| !tried.contains(kind));
+            }
+            if !trials.untried.is_empty() {
+                self.say_untried(way, &trials, "scenario");
+            }
+        }
+    }
+
+    /// Says that no step of this scenario tries a way, or no scenario.
+    fn say_untried(&mut self, way: &WayRound, trials: &WayTrials<'_>, nobody: &str) {
+        let Some(world) = trials.untried_in.first() else {
+            return;
+        };
+        let what = format!(
+            "world `{world}` holds by {}, and no {nobody} tries `{}`: {}",
+            list_kinds(&trials.untried),
+            way.name,
+            way.about
+        );
+        let hint = format!(
+            "add a {nobody}, or say why not: `leaves-out: {{ {}: … }}`",
+            way.name
+        );
+        self.add_claim_finding(world, what, hint);
     }
 
     fn check_reasons(&mut self) {

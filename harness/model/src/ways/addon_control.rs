@@ -15,6 +15,9 @@ pub struct AddonControl {
     pub subjects: &'static [PolicySubject],
     /// Ways round this addon alone.
     pub ways: &'static [WayRound],
+    /// Ways round the addon as a whole, whatever its policies say, by name: one scenario of a library
+    /// tries each, where the others are to be tried in every scenario.
+    pub engine_ways: &'static [&'static str],
     /// Labels of a namespace that its webhooks ask for, whatever its policies say.
     pub webhook_labels: &'static [&'static str],
     /// Whether a world holds by it without an object of its groups.
@@ -98,6 +101,8 @@ impl AddonControl {
     /// Whether the way of this name leads round it.
     pub(super) fn has_way(&self, name: &str) -> bool {
         let mut shared = self.subjects.iter().flat_map(|subject| subject.ways());
-        shared.any(|way| *way == name) || self.ways.iter().any(|way| way.name == name)
+        shared.any(|way| *way == name)
+            || self.engine_ways.contains(&name)
+            || self.ways.iter().any(|way| way.name == name)
     }
 }

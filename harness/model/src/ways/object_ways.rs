@@ -32,13 +32,15 @@ pub(super) static WAYS: &[WayRound] = &[
         kinds: &[PodSecurity],
         about: "the label of the namespace is set through `namespaces/status`",
         is_open: namespaces_can_be_changed,
-        is_tried: |_, steps| {
-            let through = |step: &TriedStep<'_>| {
-                step.subresource()
-                    .is_some_and(|(kind, _)| kind == "namespace")
-            };
-            steps.iter().any(through)
-        },
+        is_tried: |_, steps| goes_through(steps, "namespace", "status"),
+    },
+    // kubernetes 1.36, the same: `namespaceFinalizeStrategy` keeps it as well.
+    WayRound {
+        name: "level-through-finalize",
+        kinds: &[PodSecurity],
+        about: "the label of the namespace is set through `namespaces/finalize`",
+        is_open: namespaces_can_be_changed,
+        is_tried: |_, steps| goes_through(steps, "namespace", "finalize"),
     },
     // kubernetes.io, "Enforce Pod Security Standards with Namespace Labels": `enforce-version`.
     WayRound {
@@ -250,3 +252,9 @@ pub(super) static WAYS: &[WayRound] = &[
         },
     },
 ];
+
+/// Whether a step goes through this subresource of this kind.
+fn goes_through(steps: &[TriedStep<'_>], kind: &str, name: &str) -> bool {
+    let mut doors = steps.iter().filter_map(TriedStep::subresource);
+    doors.any(|(of, door)| of == kind && door == name)
+}

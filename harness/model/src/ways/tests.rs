@@ -53,6 +53,7 @@ static UNSAID_ENGINE: AddonControl = AddonControl {
     groups: &["sigstore.dev.example"],
     subjects: &[],
     ways: &[],
+    engine_ways: &[],
     webhook_labels: &[],
     needs_no_object: false,
     compared: &[],

@@ -1,3 +1,4 @@
+mod engines;
 mod images;
 
 use std::fs;
@@ -295,23 +296,6 @@ fn each_way_round_a_quota_is_named_until_a_step_tries_it() {
         let others: Vec<&str> = all.iter().copied().filter(|way| way != one).collect();
         assert_eq!(untried(&|way| way == *one), others, "{one}");
     }
-}
-
-#[test]
-fn the_group_that_kyverno_leaves_out_is_named_until_a_member_asks() {
-    let is_named = |groups: &str| {
-        let text = format!(
-            "scenario: v2\nwhy: Because.\ninstall: [kyverno]\nworlds: {{bare: {{}}, kyverno: {{apply: [kyverno.yaml]}}}}\nsteps:\n\
-             - {{id: one, do: {{create: pod.yaml}}, expect-in: {{bare: admitted, kyverno: {{denied: {{by: {{kyverno: $(namespace)-plain}}}}}}}}}}\n\
-             - {{id: two, as: {{user: {{name: jane, groups: [{groups}]}}}}, do: {{create: pod.yaml}}, expect: admitted}}\n"
-        );
-        said(&text)
-            .iter()
-            .any(|what| what.contains("tries `excluded-group`"))
-    };
-    assert!(is_named(""));
-    assert!(is_named("developers"));
-    assert!(!is_named("\"system:nodes\""));
 }
 
 #[test]

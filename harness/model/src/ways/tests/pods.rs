@@ -53,14 +53,37 @@ fn each_way_round_a_level_is_tried_by_its_own_step() {
     let through_status = "{id: a, do: {patch: {target: namespace/x, subresource: status, with: init.yaml}}, expect: admitted}";
     let version = label("enforce-version");
     let missed_all = with_tenant(&[]);
-    for way in ["lower-level", "level-through-status", "older-version"] {
+    for way in [
+        "lower-level",
+        "level-through-status",
+        "level-through-finalize",
+        "older-version",
+    ] {
         assert!(missed_all.contains(way), "{way}");
         assert!(!missed("restricted", HOST_PATH, &[]).contains(way), "{way}");
     }
     assert!(!with_tenant(&[&label("enforce")]).contains("lower-level"));
     assert!(with_tenant(&[&label("enforce")]).contains("older-version"));
     assert!(!with_tenant(&[&version]).contains("older-version"));
-    assert!(!with_tenant(&[through_status]).contains("level-through-status"));
+    let through_finalize = through_status.replace("subresource: status", "subresource: finalize");
+    for (through, closed, open) in [
+        (
+            through_status,
+            "level-through-status",
+            "level-through-finalize",
+        ),
+        (
+            &through_finalize,
+            "level-through-finalize",
+            "level-through-status",
+        ),
+    ] {
+        let missed = with_tenant(&[through]);
+        assert!(
+            !missed.contains(closed) && missed.contains(open),
+            "{missed:?}"
+        );
+    }
     let missed = |steps: &[&str]| missed("restricted", HOST_PATH, steps);
     assert_each_tries_its_own(
         &missed,
