@@ -194,9 +194,8 @@ impl ComparedRelease {
                 }
             }
             Self::Addon(one) => {
-                let before = install.len();
-                install.retain(|other| other.addon() != one.addon());
-                if install.len() == before {
+                // A world that asks for another version than the usual one is about that version.
+                if !install.remove(&AddonInstall::usual_version(one.addon())) {
                     return None;
                 }
                 install.insert(*one);

@@ -62,6 +62,26 @@ pub fn includes_addon(install: &BTreeSet<AddonInstall>, addon: &PureAddon) -> bo
     install.iter().any(|one| one.addon == addon)
 }
 
+/// The same, with each part of an addon in the version of its whole, where both are asked for: a part
+/// is a program or a setting of that version.
+#[must_use]
+pub fn align_parts(install: BTreeSet<AddonInstall>) -> BTreeSet<AddonInstall> {
+    let aligned = |one: &AddonInstall| {
+        let whole = one.addon.part_of?;
+        let whole = install.iter().find(|other| other.addon == whole)?;
+        let mut versions = one.addon.versions.iter();
+        let version = versions.find(|version| version.version == whole.version.version)?;
+        Some(AddonInstall {
+            addon: one.addon,
+            version,
+        })
+    };
+    install
+        .iter()
+        .map(|one| aligned(one).unwrap_or(*one))
+        .collect()
+}
+
 impl PartialEq for AddonInstall {
     fn eq(&self, other: &Self) -> bool {
         self.place() == other.place()
@@ -275,8 +295,8 @@ mod tests {
         );
         assert!(said("docker").starts_with("unknown addon `docker`; known: registry, "));
         assert_eq!(
-            said("kyverno@1.18"),
-            "unknown version `1.18` of `kyverno`; known: 1.19.1"
+            said("kyverno@1.17"),
+            "unknown version `1.17` of `kyverno`; known: 1.19.1, 1.18.2"
         );
         for bad in [
             "kyverno@",
@@ -287,6 +307,29 @@ mod tests {
             "Kyverno",
         ] {
             assert!(bad.parse::<AddonInstall>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_part_has_the_version_of_its_whole() {
+        let aligned = |asked: &[&str]| {
+            let install = asked.iter().map(|one| one.parse().unwrap()).collect();
+            align_parts(install)
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            aligned(&["dns", "kyverno@1.18", "kyverno-controllers"]),
+            ["kyverno@1.18.2", "kyverno-controllers@1.18.2", "dns"]
+        );
+        assert_eq!(
+            aligned(&["kyverno", "kyverno-controllers@1.18"]),
+            ["kyverno", "kyverno-controllers"]
+        );
+        for part in ADDONS.iter().filter(|addon| addon.part_of.is_some()) {
+            let versions = |addon: &PureAddon| version_words(addon);
+            assert_eq!(versions(part), versions(part.part_of.unwrap()), "{part}");
         }
     }
 

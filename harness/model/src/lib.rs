@@ -95,7 +95,7 @@ pub use image::{
     StatementPredicate, TamperImage, TrustedRoot, VerifyImage, VerifyTrust, VulnerabilityAdvisory,
     VulnerabilitySeverity, WriteSbom, decode_base64_file,
 };
-pub use install::{AddonInstall, UnknownInstall, includes_addon};
+pub use install::{AddonInstall, UnknownInstall, align_parts, includes_addon};
 pub use kinds::{
     ANY_KIND, KindBarrier, KindIsolation, ObjectKind, ReachRule, object_kind, object_kind_called,
     object_kinds,

@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, ActionWrites, AddonInstall, Answer, AnswerOrigin, ClusterShape};
+use crate::{Action, ActionWrites, AddonInstall, Answer, AnswerOrigin, ClusterShape, align_parts};
 
 /// One scenario: steps, each tried in several worlds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -226,12 +226,13 @@ impl Scenario {
     pub fn world_installs(&self, world: &ScenarioWorld) -> BTreeSet<AddonInstall> {
         let is_replaced =
             |one: &&AddonInstall| world.install.iter().any(|own| own.addon() == one.addon());
-        self.install
+        let all = self
+            .install
             .iter()
             .filter(|one| !is_replaced(one))
             .chain(&world.install)
-            .copied()
-            .collect()
+            .copied();
+        align_parts(all.collect())
     }
 }
 

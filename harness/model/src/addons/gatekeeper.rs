@@ -21,10 +21,16 @@ const ADDON_BARRIER: KindBarrier = KindBarrier::Addon("gatekeeper");
 pub static ADDON: PureAddon = PureAddon {
     name: "gatekeeper",
     about: "Gatekeeper, its controller and its audit, from the manifest of its release.",
-    versions: &[AddonVersion {
-        version: "3.23.1",
-        components: &["gatekeeper-3.23.1"],
-    }],
+    versions: &[
+        AddonVersion {
+            version: "3.23.1",
+            components: &["gatekeeper-3.23.1"],
+        },
+        AddonVersion {
+            version: "3.17.0",
+            components: &["gatekeeper-3.17.0"],
+        },
+    ],
     part_of: None,
     needs_node: true,
     namespace: Some("gatekeeper-system"),

@@ -32,14 +32,23 @@ const CEL_EXCEPTION_ISOLATION: KindIsolation = KindIsolation::Stated(ReachRule(|
     excepts_only_ours("policyRefs", "name", exception)
 }));
 
+/// Its own versions, and so those of its parts.
+const KYVERNO_VERSIONS: &[AddonVersion] = &[
+    AddonVersion {
+        version: "1.19.1",
+        components: &["kyverno-1.19.1"],
+    },
+    AddonVersion {
+        version: "1.18.2",
+        components: &["kyverno-1.18.2"],
+    },
+];
+
 /// What each part of Kyverno is that is installed beside it: programs and settings of one component.
 pub(super) const KYVERNO_PART: PureAddon = PureAddon {
     name: "",
     about: "",
-    versions: &[AddonVersion {
-        version: "1.19.1",
-        components: &["kyverno-1.19.1"],
-    }],
+    versions: KYVERNO_VERSIONS,
     part_of: Some(&ADDON),
     needs_node: true,
     namespace: None,
@@ -62,10 +71,7 @@ pub(super) const KYVERNO_PART: PureAddon = PureAddon {
 pub static ADDON: PureAddon = PureAddon {
     name: "kyverno",
     about: "Kyverno's admission controller, from the manifest of its release.",
-    versions: &[AddonVersion {
-        version: "1.19.1",
-        components: &["kyverno-1.19.1"],
-    }],
+    versions: KYVERNO_VERSIONS,
     part_of: None,
     needs_node: true,
     namespace: Some("kyverno"),

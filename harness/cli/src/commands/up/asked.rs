@@ -19,7 +19,7 @@ pub(super) fn asked_cluster(args: &UpArguments) -> Result<ClusterSpec, CommandFa
         nodes: args.nodes.unwrap_or(of_file.nodes),
         enforce_network_policy: args.enforce_network_policy || of_file.enforce_network_policy,
         dual_stack: args.dual_stack || of_file.dual_stack,
-        install: args.install.iter().copied().collect(),
+        install: model::align_parts(args.install.iter().copied().collect()),
         ..of_file
     })
 }
