@@ -151,7 +151,7 @@ pub(crate) async fn take_action(cx: &mut StepContext<'_, '_>) -> Result<Observat
         Action::AttachPod(attach) => streams::attach_pod(cx, attach).await,
         Action::PortForward(forward) => streams::forward_port(cx, forward).await,
         Action::EphemeralContainer { pod, with } => pods::ephemeral_container(cx, pod, with).await,
-        Action::Bind { pod, node } => pods::bind_pod(cx, pod, node).await,
+        Action::Bind { pod, node, labels } => pods::bind_pod(cx, pod, node, labels).await,
         Action::WaitRunning(target) => crate::started::wait_started(cx, target).await,
         Action::Reach(_) => match wire::reach_all(cx.world, &[cx.step]).await.pop() {
             Some((tried, _)) => tried,

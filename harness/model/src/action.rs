@@ -133,6 +133,9 @@ pub enum Action {
         pod: String,
         /// The node; `$(node)` names one that exists.
         node: String,
+        /// Labels of the binding, which overwrite those of the pod.
+        #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+        labels: IndexMap<String, String>,
     },
     /// Request a token for a ServiceAccount (`serviceaccounts/token`). The token itself is never
     /// recorded.

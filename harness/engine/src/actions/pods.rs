@@ -1,6 +1,9 @@
 //! Steps on one pod: eviction, binding, ephemeral containers.
 
+use std::collections::BTreeMap;
+
 use api::{ApiCall, STRATEGIC_MERGE_PATCH, TokenRequest, percent_encode};
+use indexmap::IndexMap;
 use serde_json::{Value, json};
 
 use super::{Observation, StepContext, TargetObject};
@@ -28,13 +31,35 @@ pub(super) async fn bind_pod(
     cx: &mut StepContext<'_, '_>,
     pod: &str,
     node: &str,
+    labels: &IndexMap<String, String>,
 ) -> Result<Observation, Error> {
     let target = json!({"apiVersion": "v1", "kind": "Node", "name": cx.fill_text(node)});
-    let metadata = json!({"name": cx.fill_text(pod)});
+    let set = labels.iter();
+    let set: BTreeMap<String, String> = set
+        .map(|(key, value)| (cx.fill_text(key), cx.fill_text(value)))
+        .collect();
+    let mut metadata = json!({"name": cx.fill_text(pod)});
+    if !set.is_empty() {
+        metadata["labels"] = json!(set);
+    }
     let binding =
         json!({"apiVersion": "v1", "kind": "Binding", "metadata": metadata, "target": target});
     let call = ApiCall::post(cx.pod_path(pod, "binding"), binding);
-    cx.send_request(call).await
+    let tried = cx.send_request(call).await?;
+    if !labels.is_empty() && tried.was_taken() && !cx.step.dry_run {
+        note_labels(cx, pod).await?;
+    }
+    Ok(tried)
+}
+
+/// Notes the pod as it is now: the reply to a binding does not hold it, and what selects pods by
+/// their labels has to have seen them.
+async fn note_labels(cx: &mut StepContext<'_, '_>, pod: &str) -> Result<(), Error> {
+    let (resource, namespace) = (cx.resource("pods").await?, cx.namespace());
+    let path = resource.object_path(&namespace, &cx.fill_text(pod));
+    let now = cx.world.run.own.send_call(ApiCall::get(path)).await;
+    cx.world.note_write(&resource, &namespace, &now.reply);
+    Ok(())
 }
 
 pub(super) async fn ephemeral_container(

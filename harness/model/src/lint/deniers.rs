@@ -99,6 +99,9 @@ impl<'a> MadeControls<'a> {
         } = scenario.world_shape(&own);
         let said = steps.iter().filter_map(|step| match &step.action {
             Action::Label { set, .. } => Some(set.keys().cloned().collect::<Vec<_>>().join(" ")),
+            Action::Bind { labels, .. } => {
+                Some(labels.keys().cloned().collect::<Vec<_>>().join(" "))
+            }
             Action::Exec { command, .. } => Some(command.join(" ")),
             _ => None,
         });

@@ -9,10 +9,12 @@ use crate::spelling::plural_name;
 
 /// Subresources through which a part of the object is set as well, with a word of what a policy
 /// says of that part (kubernetes 1.36 `pkg/registry`, the strategies of each kind: what goes to
-/// `status` keeps the labels that came with it, but for Deployments).
-const OTHER_DOORS: [(&str, &str, &str); 13] = [
+/// `status` keeps the labels that came with it, but for Deployments; `core/pod/storage`: from 1.35 the
+/// labels of a binding overwrite the pod's).
+const OTHER_DOORS: [(&str, &str, &str); 14] = [
     ("pods", "status", "metadata"),
     ("pods", "status", "status"),
+    ("pods", "binding", "labels"),
     ("pods", "ephemeralcontainers", "ontainers"),
     ("pods", "resize", "resources"),
     ("namespaces", "status", "metadata"),

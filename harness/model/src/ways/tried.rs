@@ -224,6 +224,7 @@ impl<'a> TriedStep<'a> {
     pub(crate) fn mentions(&self, text: &str) -> bool {
         let labels = match &self.step.action {
             Action::Label { set, .. } => set.keys().any(|key| key.contains(text)),
+            Action::Bind { labels, .. } => labels.keys().any(|key| key.contains(text)),
             _ => false,
         };
         labels || self.sent.iter().any(|one| one.to_string().contains(text))

@@ -35,14 +35,20 @@ pub(in crate::actions) async fn encrypt_storage(
     let text = cx.world.case.file_text(&encrypt.with)?;
     cx.world.resolve_placeholders(&text).await?;
     let path = cx.world.host_access()?.encryption_config();
+    let text = cx.fill_text(&text);
+    let replace = || {
+        replace_file(&path, &text)
+            .map_err(|fault| Error::io(format!("cannot write `{}`", path.display()), fault))
+    };
     let before = if cx.world.reloads_by_itself() {
-        Some(cx.world.reload_count().await?)
+        let stood = std::fs::read(&path).ok();
+        let before = cx.world.reload_count().await?;
+        replace()?;
+        Some(cx.world.set_apart(before, stood.as_deref()).await?)
     } else {
+        replace()?;
         None
     };
-    let text = cx.fill_text(&text);
-    replace_file(&path, &text)
-        .map_err(|fault| Error::io(format!("cannot write `{}`", path.display()), fault))?;
     match (encrypt.by, before) {
         // An API server that was started without the flag never looks at the file again.
         (ConfigTakeover::None, _) | (ConfigTakeover::Reload, None) => {
@@ -155,6 +161,23 @@ impl LiveWorld<'_> {
             .await
     }
 
+    /// The counts before a file was replaced, set apart from what is still counted of the file that
+    /// `stood` there: the API server tries a file that it refused again and again, so some of these
+    /// failures come after `before`, and the last of them can come when the file is replaced already.
+    async fn set_apart(
+        &self,
+        before: ReloadCounts,
+        stood: Option<&[u8]>,
+    ) -> Result<ReloadCounts, Error> {
+        if !before.refused_file(stood) {
+            return Ok(before);
+        }
+        Ok(ReloadCounts {
+            bad: self.reload_count().await?.bad + 1.0,
+            ..before
+        })
+    }
+
     async fn reload_count(&self) -> Result<ReloadCounts, Error> {
         let metrics = MetricScrape::scrape_metrics(&self.run.own).await?;
         let of = |status: &str| {
@@ -180,6 +203,14 @@ struct ReloadCounts {
 }
 
 impl ReloadCounts {
+    /// Whether the file that stood there is one that was refused.
+    fn refused_file(&self, stood: Option<&[u8]>) -> bool {
+        match (&self.in_force, stood) {
+            (Some(digest), Some(stood)) => *digest != artifact::digest(stood),
+            _ => self.bad > 0.0,
+        }
+    }
+
     /// What became of the configuration of this digest since `before`.
     fn since(&self, before: &Self, wanted: &str) -> Option<Answer> {
         let is_taken = match &self.in_force {
@@ -248,6 +279,22 @@ mod tests {
             since(reloads(2.0, 1.0, None), "sha256:b"),
             Some(Answer::Reloaded)
         );
+    }
+
+    #[test]
+    fn a_file_that_was_refused_goes_on_being_counted() {
+        let counts = |bad, in_force: Option<&str>| ReloadCounts {
+            good: 1.0,
+            bad,
+            in_force: in_force.map(str::to_owned),
+        };
+        let digest = artifact::digest(b"good");
+        let known = |bad| counts(bad, Some(&digest));
+        assert!(!known(3.0).refused_file(Some(b"good")), "it was mended");
+        assert!(known(1.0).refused_file(Some(b"bad")));
+        assert!(known(0.0).refused_file(Some(b"bad")), "not looked at yet");
+        assert!(counts(1.0, None).refused_file(Some(b"bad")));
+        assert!(!counts(0.0, None).refused_file(Some(b"good")));
     }
 
     #[test]
