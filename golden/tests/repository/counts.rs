@@ -8,7 +8,7 @@ use regex::Regex;
 use crate::{root, text};
 
 /// Its rows that count scenarios, by their beginning, and the areas that they count.
-const ROWS: [(&str, &[&str]); 5] = [
+const ROWS: [(&str, &[&str]); 6] = [
     (
         "Pod Security, RBAC, admission policies and webhooks, audit, pods",
         &["admission", "audit", "pod-security", "pods", "rbac"],
@@ -17,6 +17,7 @@ const ROWS: [(&str, &[&str]); 5] = [
         "Image signing, SBOMs, the pipeline",
         &["pipeline", "sbom", "signing"],
     ),
+    ("Engines side by side", &["engines"]),
     ("Secrets", &["secrets"]),
     ("NetworkPolicy", &["network"]),
     ("Security agent and manager", &["agent"]),

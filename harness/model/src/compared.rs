@@ -214,7 +214,6 @@ impl ComparedRelease {
 mod tests {
     use super::*;
     use crate::ScenarioLibrary;
-    use crate::addons::kyverno;
 
     fn pair(old: &str, new: &str) -> Result<ReleasePair, ComparisonError> {
         ReleasePair::new(old.parse()?, new.parse()?)
@@ -284,16 +283,24 @@ mod tests {
 
     #[test]
     fn releases_of_an_addon_concern_the_worlds_that_install_it() {
-        let usual = AddonInstall::usual_version(&kyverno::ADDON);
-        let same = ReleasePair {
-            old: ComparedRelease::Addon(usual),
-            new: ComparedRelease::Addon(usual),
-        };
-        let (doubled, pairs) = same.double_worlds(&loaded(SCENARIO));
+        let releases = pair("kyverno@1.18", "kyverno@1.19").unwrap();
+        let text = SCENARIO
+            .replace("[kyverno] }", "[kyverno, kyverno-controllers] }")
+            .replace("worlds:\n", "worlds:\n  asked: { install: [kyverno@1.18] }\n")
+            .replace("{ bare: intact", "{ asked: intact, bare: intact");
+        let (doubled, pairs) = releases.double_worlds(&loaded(&text));
+        // One that asks for another version than the usual one is about that version.
         assert_eq!(pairs.len(), 1);
         assert_eq!(pairs[0].world, "engine");
-        for world in doubled.scenario.worlds.values() {
-            assert!(doubled.scenario.world_installs(world).contains(&usual));
-        }
+        let installed = |world: &str| {
+            let world = &doubled.scenario.worlds[world];
+            let install = doubled.scenario.world_installs(world);
+            install.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            installed(&pairs[0].old),
+            ["kyverno@1.18.2", "kyverno-controllers@1.18.2"]
+        );
+        assert_eq!(installed(&pairs[0].new), ["kyverno", "kyverno-controllers"]);
     }
 }

@@ -101,7 +101,7 @@ fn a_fault_is_shown_with_its_line_and_a_caret() {
             "did you mean `kyverno`?",
         ),
         (
-            GOOD.replace("worlds:", "install: [kyverno@1.18]\nworlds:"),
+            GOOD.replace("worlds:", "install: [kyverno@1.17]\nworlds:"),
             3,
             "known: 1.19.1",
         ),
