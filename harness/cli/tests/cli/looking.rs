@@ -182,8 +182,8 @@ fn components_are_listed_and_named() {
         "installed by its release's `config/install-latest-testing.yaml`, with ",
         "\n           admission-controller-alone (not with kyverno-controllers): most scenarios ask at admission alone",
         "\n           trust (only with sigstore): ",
-        "installed by its release's `deploy/charts/external-secrets`, with ",
         "installed by its release's `config/100-namespace.yaml` and 15 more files, with ",
+        "installed by its release's `deploy/charts/external-secrets`, with ",
         "installed by its release's `deploy/gatekeeper.yaml`, with ",
     ]);
     for args in [
