@@ -17,11 +17,7 @@ use crate::{root, text};
 const NO_SCENARIO_YET: &str = "no scenario yet: a test of `model` reads its text";
 
 /// What no scenario puts through, and why.
-const NOT_PUT_THROUGH: [(&str, &str); 19] = [
-    (
-        "webhook",
-        "a webhook that decides needs a program of somebody's own, and no box has one",
-    ),
+const NOT_PUT_THROUGH: [(&str, &str); 18] = [
     (
         "plugin AlwaysDeny",
         "it refuses what the engine itself writes, from the first namespace on",

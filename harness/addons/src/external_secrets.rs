@@ -1,12 +1,12 @@
-//! External Secrets Operator, as a pod: the controllers of its stores and of what is taken from
-//! them. What pushes secrets out is left out, and so is its webhook: its definitions need no
-//! conversion.
+//! External Secrets Operator, from the chart of its release: its controllers, the webhook that
+//! checks what they are asked for, and the controller that makes that webhook's certificate.
 
 mod barrier;
+mod generators;
 
 use std::time::Duration;
 
-use api::{condition_status, reply_body, reply_message};
+use api::{condition_status, reply_body, reply_message, server_message, status_code};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use cluster::HostAccess;
@@ -18,9 +18,9 @@ use wait::WaitLook;
 
 use crate::admin::{Admin, wait_until};
 use crate::endpoints::describe_line;
-use crate::first_state::{self, AddonWorkload, ObjectInputs};
+use crate::first_state::{AddonWorkload, ObjectInputs};
 use crate::install::InstallSite;
-use crate::{Error, LiveAddon, PodAddon, barrier as common, definitions};
+use crate::{Error, LiveAddon, PodAddon, barrier as common, definitions, released};
 
 pub(crate) static LIVE: LiveAddon = LiveAddon {
     addon: &ADDON,
@@ -34,35 +34,31 @@ pub(crate) static LIVE: LiveAddon = LiveAddon {
 };
 
 const ESO_WORKLOAD: AddonWorkload = AddonWorkload {
-    definitions,
-    objects: |_| objects(),
-    text: include_str!("external_secrets/manifest.yaml"),
-    release: &[],
-    pods: |_| &["external-secrets/app=external-secrets"],
+    definitions: |material| {
+        definitions::read_definitions(&material.data.join(RELEASED_DEFINITIONS), |_| true)
+    },
+    objects,
+    text: include_str!("external_secrets/patches.yaml"),
+    release: &[RENDERED_CHART],
+    pods: |_| {
+        &[
+            "external-secrets/app.kubernetes.io/name=external-secrets",
+            "external-secrets/app.kubernetes.io/name=external-secrets-cert-controller",
+            "external-secrets/app.kubernetes.io/name=external-secrets-webhook",
+        ]
+    },
     definition_names: &[],
     in_first_state: false,
 };
 
-/// Its definitions that the controllers watch, by the file of its component.
-const RELEASED_DEFINITIONS: [(&str, &str); 5] = [
-    (
-        "clusterexternalsecrets.yaml",
-        "clusterexternalsecrets.external-secrets.io",
-    ),
-    (
-        "clustersecretstores.yaml",
-        "clustersecretstores.external-secrets.io",
-    ),
-    (
-        "externalsecrets.yaml",
-        "externalsecrets.external-secrets.io",
-    ),
-    (
-        "generatorstates.yaml",
-        "generatorstates.generators.external-secrets.io",
-    ),
-    ("secretstores.yaml", "secretstores.external-secrets.io"),
-];
+/// What its chart came to.
+const RENDERED_CHART: &str = "chart.yaml";
+
+/// Its definitions, which its chart gets from this file when it is packed.
+const RELEASED_DEFINITIONS: &str = "definitions.yaml";
+
+/// Its webhook, and the Secret with that webhook's certificate.
+const WEBHOOK_NAME: &str = "external-secrets-webhook";
 
 /// The namespace of its trial, and everything in it.
 const TRIAL_NAME: &str = "gauntlet-trial-external-secrets";
@@ -73,30 +69,91 @@ const TRIAL_VALUE: &str = "fetched";
 const API_VERSION: &str = "external-secrets.io/v1";
 const POLL_INTERVAL: Duration = Duration::from_millis(30);
 
-/// Installs it, and waits until it has fetched something.
+/// Installs it, and waits until it has refused and fetched what it has to. Its webhook's pods come
+/// when there is a certificate for them: one that comes later reaches them up to a minute later.
 async fn install_addon(site: &InstallSite<'_>) -> Result<(), Error> {
-    site.put_objects(&ESO_WORKLOAD).await?;
+    site.make_definitions(&ESO_WORKLOAD).await?;
+    let all = (ESO_WORKLOAD.objects)(&site.material)?;
+    let (webhook, others): (Vec<Value>, Vec<Value>) = all.into_iter().partition(is_webhook);
+    site.run_objects(&others).await?;
+    wait_for_certificate(site.admin).await?;
+    site.run_objects(&webhook).await?;
+    try_webhooks(site.admin).await?;
     try_store(site.admin).await
 }
 
-fn definitions(material: &ObjectInputs) -> Result<Vec<Value>, Error> {
-    let mut found = Vec::new();
-    for (file, name) in RELEASED_DEFINITIONS {
-        found.extend(definitions::named_definitions(
-            &material.data.join(file),
-            &[name],
-        )?);
-    }
-    Ok(found)
+fn is_webhook(object: &Value) -> bool {
+    object["kind"] == "Deployment" && object["metadata"]["name"] == WEBHOOK_NAME
 }
 
-fn objects() -> Result<Vec<Value>, Error> {
-    let text = ESO_WORKLOAD
-        .text
-        .replace("$(api-address)", HostAccess::API_ADDRESS)
-        .replace("$(vault-address)", vault::SERVICE_ADDRESS)
-        .replace("$(image)", HostAccess::PROBE_IMAGE);
-    first_state::parse(ADDON.name, &text)
+/// What its chart came to, in the namespace that is made for it.
+fn objects(material: &ObjectInputs) -> Result<Vec<Value>, Error> {
+    let fill = [
+        ("image", HostAccess::PROBE_IMAGE),
+        ("api-address", HostAccess::API_ADDRESS),
+        ("vault-address", vault::SERVICE_ADDRESS),
+    ];
+    let namespace =
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": ADDON.namespace}});
+    let mut objects = vec![namespace];
+    objects.extend(released::released_objects(material, &ESO_WORKLOAD, &fill)?);
+    Ok(objects)
+}
+
+async fn wait_for_certificate(admin: &Admin) -> Result<(), Error> {
+    let namespace = ADDON.namespace.unwrap_or_default();
+    let path = format!("/api/v1/namespaces/{namespace}/secrets/{WEBHOOK_NAME}");
+    wait_until(
+        "External Secrets Operator to make a certificate",
+        POLL_INTERVAL,
+        async || {
+            let reply = admin.get(&path).await?;
+            let is_made = reply_body(&reply)["data"]["tls.crt"].is_string();
+            Ok(WaitLook::when(is_made, || reply_message(&reply)))
+        },
+    )
+    .await
+}
+
+/// Each of its two configurations of webhooks gets its authority by itself.
+async fn try_webhooks(admin: &Admin) -> Result<(), Error> {
+    let namespace =
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": TRIAL_NAME}});
+    admin.apply_object(&namespace).await?;
+    for (bad, webhook) in [
+        (bad_store(), "validate.secretstore.external-secrets.io"),
+        (
+            bad_external_secret(),
+            "validate.externalsecret.external-secrets.io",
+        ),
+    ] {
+        let what = format!("{webhook} to refuse something");
+        let words = format!("admission webhook \"{webhook}\" denied the request: ");
+        let refused = wait_until(&what, POLL_INTERVAL, async || {
+            let reply = admin.dry_run(&bad).await?;
+            let by_it = server_message(&reply).is_some_and(|told| told.starts_with(&words));
+            Ok(WaitLook::when(
+                status_code(&reply) == Some(403) && by_it,
+                || reply_message(&reply),
+            ))
+        });
+        refused.await?;
+    }
+    Ok(())
+}
+
+/// A store for namespaces by an expression that is none.
+fn bad_store() -> Value {
+    let mut store = trial_store();
+    store["spec"]["conditions"] = json!([{"namespaceRegexes": ["("]}]);
+    store
+}
+
+/// What asks for nothing.
+fn bad_external_secret() -> Value {
+    let mut wanted = trial_external_secret();
+    wanted["spec"]["data"] = json!([]);
+    wanted
 }
 
 /// A store has to be found good, and what it holds has to arrive in a Secret. The store comes
@@ -168,14 +225,35 @@ fn trial_external_secret() -> Value {
 mod tests {
     use super::*;
 
+    /// Only what is built can be looked at.
+    fn material() -> Option<ObjectInputs> {
+        let cache = components::BoxCache::from_env().unwrap();
+        let component = components::find_titled("external-secrets-0.19.2").unwrap();
+        if cache.is_built(component) {
+            let data = cache.data_path(component, "");
+            let beside = std::collections::BTreeSet::new();
+            return Some(ObjectInputs { data, beside });
+        }
+        // CI sets it where everything is built (see tests/released_kinds.rs).
+        assert!(
+            std::env::var_os("GAUNTLET_ALL_BUILT").is_none(),
+            "not built"
+        );
+        None
+    }
+
     #[test]
-    fn the_manifest_can_be_read_and_keeps_the_rights_that_matter() {
-        let objects = objects().unwrap();
+    fn the_patches_fit_the_release_and_leave_its_rights_alone() {
+        let Some(material) = material() else {
+            return;
+        };
+        let objects = objects(&material).unwrap();
         crate::first_state::tests::expect_filled_in(&objects);
-        let role = objects
-            .iter()
-            .find(|object| object["metadata"]["name"] == "external-secrets-controller")
-            .unwrap();
+        let named = |kind: &str, name: &str| {
+            let is_it = |one: &&Value| one["kind"] == kind && one["metadata"]["name"] == name;
+            objects.iter().find(is_it).unwrap()
+        };
+        let role = named("ClusterRole", "external-secrets-controller");
         let rules = role["rules"].as_array().unwrap();
         let may = |resource: &str, verb: &str| {
             let has =
@@ -190,6 +268,42 @@ mod tests {
                 && may("serviceaccounts/token", "create")
         );
         assert!(!may("pods", "create"));
+        for name in ["secretstore-validate", "externalsecret-validate"] {
+            named("ValidatingWebhookConfiguration", name);
+        }
+        assert!(named("Secret", WEBHOOK_NAME).get("data").is_none());
+    }
+
+    #[test]
+    fn all_its_controllers_are_as_released() {
+        let Some(material) = material() else {
+            return;
+        };
+        let objects = objects(&material).unwrap();
+        let deployments: Vec<&Value> = objects
+            .iter()
+            .filter(|one| one["kind"] == "Deployment")
+            .collect();
+        assert_eq!(deployments.len(), (ESO_WORKLOAD.pods)(&material).len());
+        assert_eq!(objects.iter().filter(|one| is_webhook(one)).count(), 1);
+        for deployment in deployments {
+            let pod = &deployment["spec"]["template"]["spec"];
+            let container = &pod["containers"][0];
+            assert_eq!(container["securityContext"]["runAsUser"], 1000);
+            assert_eq!(container["command"], json!(["/external-secrets"]));
+            let labels = &deployment["spec"]["template"]["metadata"]["labels"];
+            let place = format!(
+                "external-secrets/app.kubernetes.io/name={}",
+                labels["app.kubernetes.io/name"].as_str().unwrap()
+            );
+            assert!((ESO_WORKLOAD.pods)(&material).contains(&&*place), "{place}");
+            // Nothing is turned off.
+            assert!(
+                !container["args"].to_string().contains("=false"),
+                "{container}"
+            );
+        }
+        assert_eq!((ESO_WORKLOAD.definitions)(&material).unwrap().len(), 22);
     }
 
     #[test]

@@ -285,7 +285,7 @@ pub(crate) mod tests {
             names.insert(name);
         }
         assert!(
-            names.contains("external-secrets") && names.contains("vault"),
+            names.contains("dns") && names.contains("vault"),
             "{names:?}"
         );
     }

@@ -41,21 +41,25 @@ impl InstallSite<'_> {
         definitions::install_definitions(self.admin, &found).await
     }
 
-    /// Has the addon's pods start. A first state has no Secrets: how they are sealed is for each
-    /// box to say.
+    /// Has the addon's pods start.
     pub(crate) async fn run_pods(&self, workload: &AddonWorkload) -> Result<(), Error> {
-        let objects = (workload.objects)(&self.material)?;
+        self.run_objects(&(workload.objects)(&self.material)?).await
+    }
+
+    /// Has the pods among these objects start. A first state has no Secrets: how they are sealed is
+    /// for each box to say.
+    pub(crate) async fn run_objects(&self, objects: &[Value]) -> Result<(), Error> {
         if !self.begun {
-            return self.admin.apply_all(&objects).await;
+            return self.admin.apply_all(objects).await;
         }
-        self.admin.wait_for_roles(&objects).await?;
+        self.admin.wait_for_roles(objects).await?;
         let secrets: Vec<Value> = objects
             .iter()
             .filter(|one| is_secret(one))
             .cloned()
             .collect();
         self.admin.apply_all(&secrets).await?;
-        self.admin.start_pods(&objects).await
+        self.admin.start_pods(objects).await
     }
 }
 

@@ -312,6 +312,7 @@ mod tests {
             "kyverno-1.19.1",
             "gatekeeper-3.23.1",
             "policy-controller-0.15.1",
+            "external-secrets-0.19.2",
         ] {
             let component = components::find_titled(title).unwrap();
             let release = patched_release(component).unwrap().unwrap();

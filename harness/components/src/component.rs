@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
+use crate::charts::RENDERER_FILES;
 use crate::recipes::PINNED_COMPONENTS;
 use crate::{BoxCache, Error, digest, recipes, stamp};
 
@@ -23,6 +24,8 @@ pub struct PinnedComponent {
     pub binaries: &'static [&'static str],
     /// Files that it needs at run time, from its modules.
     pub(crate) data: &'static [Data],
+    /// Charts of its modules that it needs rendered at run time.
+    pub(crate) charts: &'static [Chart],
     pub(crate) source: ComponentSource,
     /// How long its build takes.
     pub(crate) seconds: u16,
@@ -69,6 +72,25 @@ pub(crate) struct Data {
 }
 
 impl Data {
+    pub(crate) fn part(&self) -> String {
+        format!("{DATA_FOLDER}/{}", self.name)
+    }
+}
+
+/// A Helm chart of a module, which is rendered with its own values when the component is built, and
+/// never kept here. A component's hash covers the name of this type.
+#[derive(Debug)]
+pub(crate) struct Chart {
+    pub(crate) module: &'static str,
+    /// Inside the module.
+    pub(crate) path: &'static str,
+    /// What the release is called, and the namespace that it is rendered for.
+    pub(crate) release: &'static str,
+    /// The name of what comes out of it, in the component's `data` folder.
+    pub(crate) name: &'static str,
+}
+
+impl Chart {
     pub(crate) fn part(&self) -> String {
         format!("{DATA_FOLDER}/{}", self.name)
     }
@@ -211,7 +233,8 @@ impl PinnedComponent {
         format!("{}-{}", self.name, self.version)
     }
 
-    /// `NAME-VERSION-HASH`: the folder's name. The hash covers go.mod, go.sum and the recipe.
+    /// `NAME-VERSION-HASH`: the folder's name. The hash covers go.mod, go.sum, the recipe, and what
+    /// renders its charts.
     #[must_use]
     pub fn id(&self) -> String {
         static IDS: LazyLock<Vec<String>> = LazyLock::new(|| {
@@ -226,23 +249,28 @@ impl PinnedComponent {
             .map_or_else(|| self.compute_id(), |at| IDS[at].clone())
     }
 
-    /// Where the file of this name in its data is in the module that it comes from.
+    /// Where the file of this name in its data is in the module that it comes from, or the chart
+    /// that it is rendered from.
     #[must_use]
     pub fn data_origin(&self, name: &str) -> Option<&'static str> {
-        let found = self.data.iter().find(|data| data.name == name);
-        found.map(|data| data.path)
+        let files = self.data.iter().map(|data| (data.name, data.path));
+        let charts = self.charts.iter().map(|chart| (chart.name, chart.path));
+        let mut found = files.chain(charts).filter(|(own, _)| *own == name);
+        found.next().map(|(_, path)| path)
     }
 
     /// Whether it has files beside its programs.
     #[must_use]
     pub fn has_data(&self) -> bool {
-        !self.data.is_empty()
+        !self.data.is_empty() || !self.charts.is_empty()
     }
 
     /// What it consists of, sorted: its programs by name, its data as `data/NAME`.
     pub(crate) fn parts(&self) -> Vec<String> {
         let programs = self.binaries.iter().map(|name| (*name).to_owned());
-        let mut parts: Vec<String> = programs.chain(self.data.iter().map(Data::part)).collect();
+        let data = self.data.iter().map(Data::part);
+        let charts = self.charts.iter().map(Chart::part);
+        let mut parts: Vec<String> = programs.chain(data).chain(charts).collect();
         parts.sort();
         parts
     }
@@ -258,6 +286,9 @@ impl PinnedComponent {
         };
         if !self.data.is_empty() {
             recipe += &format!("\n{:?}", self.data);
+        }
+        if !self.charts.is_empty() {
+            recipe += &format!("\n{:?}\n{RENDERER_FILES:?}", self.charts);
         }
         format!(
             "{}-{}",

@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::build::{BuildFolder, run_fed};
 use crate::component::{BIN_FOLDER, Data, PinnedComponent, Step};
 use crate::feed::BuildFeed;
-use crate::{Error, contain};
+use crate::{Error, charts, contain};
 
 /// The build's own scratch room, beside the source: a killed build leaves nothing elsewhere.
 const SCRATCH_FOLDER: &str = "scratch";
@@ -60,7 +60,9 @@ pub(crate) fn compile_go(
             feed,
         )
     };
-    component.data.iter().try_for_each(copy)
+    component.data.iter().try_for_each(copy)?;
+    let render = |chart| charts::render_chart(workshop, chart, &source, feed);
+    component.charts.iter().try_for_each(render)
 }
 
 /// Fetches what the programs are made of, in a separate folder.
@@ -74,7 +76,8 @@ pub(crate) fn fetch_modules(
     let source = write_module(folder, module)?;
     let mut unheard = |_| {};
     let mut feed = BuildFeed::new(component.title(), &mut unheard);
-    count_packages(component, steps, launcher, &source, &mut feed).map(drop)
+    count_packages(component, steps, launcher, &source, &mut feed)?;
+    charts::fetch_renderer(component, launcher, folder, &mut feed)
 }
 
 /// Writes a module below `folder`, with scratch room beside it.
@@ -98,11 +101,8 @@ fn copy_data(
     out: &Path,
     feed: &mut BuildFeed,
 ) -> Result<(), Error> {
-    let mut command = go_command(launcher, source, false);
-    command.args(["list", "-mod=readonly", "-m", "-f", "{{.Dir}}", data.module]);
-    let module = run_fed(component, feed, command)?;
     let (from, to) = (
-        Path::new(module.trim()).join(data.path),
+        module_folder(component, data.module, launcher, source, feed)?.join(data.path),
         out.join(data.part()),
     );
     if let Some(dir) = to.parent() {
@@ -110,6 +110,20 @@ fn copy_data(
     }
     let bytes = fs::read(&from).map_err(Error::file("read", &from))?;
     fs::write(&to, bytes).map_err(Error::file("write", to))
+}
+
+/// Where a module is, which the build has fetched.
+pub(crate) fn module_folder(
+    component: &PinnedComponent,
+    module: &str,
+    launcher: &Path,
+    source: &Path,
+    feed: &mut BuildFeed,
+) -> Result<PathBuf, Error> {
+    let mut command = go_command(launcher, source, false);
+    command.args(["list", "-mod=readonly", "-m", "-f", "{{.Dir}}", module]);
+    let folder = run_fed(component, feed, command)?;
+    Ok(PathBuf::from(folder.trim()))
 }
 
 /// How many packages there are to compile; fetches the modules on its way.
@@ -153,7 +167,7 @@ fn go_build(
     command
 }
 
-fn go_command(launcher: &Path, source: &Path, cgo: bool) -> Command {
+pub(crate) fn go_command(launcher: &Path, source: &Path, cgo: bool) -> Command {
     let mut command = contain::contained_command(launcher, "go");
     command
         .current_dir(source)

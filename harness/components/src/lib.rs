@@ -7,6 +7,7 @@
 mod build;
 pub mod cache;
 mod cargo;
+mod charts;
 mod component;
 mod contain;
 pub mod digest;

@@ -1,7 +1,7 @@
 //! The recipes: which packages make up a component, and how they are built. Those of what a world
 //! can install, and of the tools, are beside their modules: `modules/NAME-VERSION/recipe.rs`.
 
-use crate::component::{ComponentSource, Data, PinnedComponent, Step};
+use crate::component::{Chart, ComponentSource, Data, PinnedComponent, Step};
 use crate::probe_source;
 
 /// The text of a file in a component's folder.
@@ -21,7 +21,8 @@ macro_rules! folder_text {
 
 /// A component that is built in one step, without cgo, from the `tool` lines of its `go.mod`. Its
 /// turn says where it comes in the order of building, and is read by the build script; its seconds
-/// say how long its build takes; its data are files of a module, as path and name.
+/// say how long its build takes; its data are files of a module, as path and name, and perhaps a
+/// chart of it, as path, release and name.
 macro_rules! tools {
     (
         $name:literal, $version:literal, $binaries:expr,
@@ -29,12 +30,19 @@ macro_rules! tools {
         seconds: $seconds:literal,
         renames: $renames:expr,
         data: $module:literal [$(($path:literal, $file:literal)),* $(,)?]
+        $(, chart: ($chart:literal, $release:literal, $manifest:literal))?
     ) => {
         $crate::component::PinnedComponent {
             name: $name,
             version: $version,
             binaries: &$binaries,
             data: &[$(Data { module: $module, path: $path, name: $file }),*],
+            charts: &[$(Chart {
+                module: $module,
+                path: $chart,
+                release: $release,
+                name: $manifest,
+            })?],
             seconds: $seconds,
             source: $crate::component::ComponentSource::Go {
                 go_mod: folder_text!($name, $version, "go.mod"),
@@ -59,6 +67,7 @@ macro_rules! kubernetes {
             version: $version,
             binaries: &$binaries,
             data: &[],
+            charts: &[],
             source: ComponentSource::Go {
                 go_mod: folder_text!("kubernetes", $version, "go.mod"),
                 go_sum: folder_text!("kubernetes", $version, "go.sum"),
@@ -140,6 +149,7 @@ pub(crate) const PROBE_COMPONENT: PinnedComponent = PinnedComponent {
     binaries: &["probe"],
     seconds: 60,
     data: &[],
+    charts: &[],
     source: ComponentSource::Cargo {
         files: probe_source::SOURCE_FILES,
     },
@@ -161,6 +171,7 @@ pub(crate) const RUNTIME_COMPONENT: PinnedComponent = PinnedComponent {
         "runc",
     ],
     data: &[],
+    charts: &[],
     source: ComponentSource::Go {
         go_mod: include_str!("../modules/runtime-2.4.2/go.mod"),
         go_sum: include_str!("../modules/runtime-2.4.2/go.sum"),

@@ -6,20 +6,23 @@
 //! other.
 //!
 //! The sentinels come to nothing: their stores name credentials that are not there, and no store
-//! holds their secrets.
+//! holds their secrets, nor takes them.
 
 use std::time::Duration;
 
-use api::condition_status;
+use api::{ApiCall, condition_status, reply_body, reply_message, status_code};
 use futures::FutureExt;
 use serde_json::{Value, json};
 use wait::{ConditionWait, WaitLook};
 
+use super::generators::generator_waits;
 use crate::barrier::{BarrierSite, SENTINEL_LABEL, WrittenObject, within_barrier_time};
 use crate::{AddonFuture, Error};
 
 const API_GROUP: &str = "external-secrets.io";
 const API_VERSION: &str = "external-secrets.io/v1";
+/// The version of what pushes secrets out.
+const PUSH_VERSION: &str = "external-secrets.io/v1alpha1";
 
 /// The garbage collector looks for kinds that are new to it every 30 s (`ResyncPeriod` of its
 /// controller).
@@ -33,32 +36,51 @@ const LOOK_ROUNDS: usize = 2;
 struct ReconciledKind {
     kind: &'static str,
     plural: &'static str,
+    version: &'static str,
     namespaced: bool,
 }
 
 const EXTERNAL_SECRETS: ReconciledKind = ReconciledKind {
     kind: "ExternalSecret",
     plural: "externalsecrets",
+    version: API_VERSION,
     namespaced: true,
 };
 
-const RECONCILED_KINDS: [ReconciledKind; 4] = [
+const PUSHED_SECRETS: ReconciledKind = ReconciledKind {
+    kind: "PushSecret",
+    plural: "pushsecrets",
+    version: PUSH_VERSION,
+    namespaced: true,
+};
+
+const RECONCILED_KINDS: [ReconciledKind; 6] = [
     ReconciledKind {
         kind: "SecretStore",
         plural: "secretstores",
+        version: API_VERSION,
         namespaced: true,
     },
     ReconciledKind {
         kind: "ClusterSecretStore",
         plural: "clustersecretstores",
+        version: API_VERSION,
         namespaced: false,
     },
     ReconciledKind {
         kind: "ClusterExternalSecret",
         plural: "clusterexternalsecrets",
+        version: API_VERSION,
         namespaced: false,
     },
     EXTERNAL_SECRETS,
+    ReconciledKind {
+        kind: "ClusterPushSecret",
+        plural: "clusterpushsecrets",
+        version: PUSH_VERSION,
+        namespaced: false,
+    },
+    PUSHED_SECRETS,
 ];
 
 /// A wait for each kind that was written.
@@ -70,9 +92,8 @@ pub(super) fn barrier_waits<'a>(
     let concerned = RECONCILED_KINDS
         .into_iter()
         .filter(|kind| written.iter().any(|one| kind.is_of(one)));
-    concerned
-        .map(|kind| wait_for_objects(site, kind, written, history).boxed_local())
-        .collect()
+    let waits = concerned.map(|kind| wait_for_objects(site, kind, written, history).boxed_local());
+    waits.chain(generator_waits(site, written)).collect()
 }
 
 impl ReconciledKind {
@@ -86,7 +107,7 @@ impl ReconciledKind {
         } else {
             String::new()
         };
-        format!("/apis/{API_VERSION}/{place}{}", self.plural)
+        format!("/apis/{}/{place}{}", self.version, self.plural)
     }
 
     /// An object that the controller reconciles without any effect.
@@ -110,10 +131,19 @@ impl ReconciledKind {
             "ClusterExternalSecret" => {
                 json!({"namespaceSelector": {"matchLabels": {SENTINEL_LABEL: name}}, "externalSecretSpec": secret})
             }
+            "PushSecret" => pushed(name),
+            "ClusterPushSecret" => {
+                json!({"namespaceSelectors": [{"matchLabels": {SENTINEL_LABEL: name}}], "pushSecretSpec": pushed(name)})
+            }
             _ => secret,
         };
-        json!({"apiVersion": API_VERSION, "kind": self.kind, "metadata": {"name": name}, "spec": spec})
+        json!({"apiVersion": self.version, "kind": self.kind, "metadata": {"name": name}, "spec": spec})
     }
+}
+
+/// What would push a Secret that is not there into a store that is not there.
+fn pushed(name: &str) -> Value {
+    json!({"secretStoreRefs": [{"kind": "SecretStore", "name": name}], "selector": {"secret": {"name": name}}})
 }
 
 /// Waits until every object of this kind in `written` has been looked at, and what came of those
@@ -129,15 +159,15 @@ async fn wait_for_objects(
             Some(object) if is_looked_after(object) => site.own_status(one, is_looked_at).await?,
             Some(_) => {}
             None if kind == EXTERNAL_SECRETS => owned_gone(site, one, history).await?,
+            None if kind == PUSHED_SECRETS => taken_back(site, one).await?,
             None => {}
         }
     }
     looked_at(site, kind).await?;
-    // What it makes are ExternalSecrets.
-    if kind.kind == "ClusterExternalSecret" {
-        looked_at(site, EXTERNAL_SECRETS).await
-    } else {
-        Ok(())
+    match kind.kind {
+        "ClusterExternalSecret" => looked_at(site, EXTERNAL_SECRETS).await,
+        "ClusterPushSecret" => looked_at(site, PUSHED_SECRETS).await,
+        _ => Ok(()),
     }
 }
 
@@ -177,9 +207,7 @@ fn is_looked_after(object: &Value) -> bool {
 fn is_looked_at(object: &Value) -> bool {
     match condition_status(object, "Ready") {
         None => false,
-        Some("True")
-            if object["kind"] == EXTERNAL_SECRETS.kind && follows_changes(&object["spec"]) =>
-        {
+        Some("True") if says_of_which(object) => {
             let generation = format!("{}-", object["metadata"]["generation"]);
             object["status"]["syncedResourceVersion"]
                 .as_str()
@@ -189,7 +217,13 @@ fn is_looked_at(object: &Value) -> bool {
     }
 }
 
-/// Whether an ExternalSecret is fetched again when it changes.
+/// Whether its success says of which version it was, and that has to be the one that is there.
+fn says_of_which(object: &Value) -> bool {
+    let is_of = |kind: ReconciledKind| object["kind"] == kind.kind;
+    is_of(PUSHED_SECRETS) || is_of(EXTERNAL_SECRETS) && follows_changes(&object["spec"])
+}
+
+/// Whether an ExternalSecret is fetched again when it changes. A PushSecret always is pushed again.
 fn follows_changes(spec: &Value) -> bool {
     let interval = spec["refreshInterval"].as_str().unwrap_or("1h");
     match spec["refreshPolicy"].as_str() {
@@ -228,6 +262,24 @@ async fn owned_gone(
         }))
     };
     site.wait_until(wait, &mut || look().boxed_local()).await
+}
+
+/// Waits until a PushSecret that was deleted is gone: one that takes back what it pushed stays until
+/// it has.
+async fn taken_back(site: &dyn BarrierSite, one: &WrittenObject<'_>) -> Result<(), Error> {
+    let what = format!("PushSecret {} to take back what it pushed", one.name);
+    let look = async || {
+        let reply = site.send_as_admin(ApiCall::get(&one.path)).await;
+        if status_code(&reply) == Some(404) {
+            return Ok(WaitLook::Ready(()));
+        }
+        let object = reply_body(&reply);
+        let is_new = object["metadata"]["uid"].is_string()
+            && object["metadata"]["deletionTimestamp"].is_null();
+        Ok(WaitLook::when(is_new, || reply_message(&reply)))
+    };
+    site.wait_until(within_barrier_time(&what, 20), &mut || look().boxed_local())
+        .await
 }
 
 /// The first object of a list that an object of this uid owns.
@@ -315,6 +367,10 @@ mod tests {
                 }
                 "ClusterExternalSecret" => {
                     &sentinel["spec"]["namespaceSelector"]["matchLabels"][SENTINEL_LABEL] == "c-1"
+                }
+                "ClusterPushSecret" => {
+                    let selector = &sentinel["spec"]["namespaceSelectors"][0];
+                    &selector["matchLabels"][SENTINEL_LABEL] == "c-1"
                 }
                 _ => kind
                     .path("gauntlet-sentinel")

@@ -183,6 +183,7 @@ fn components_are_listed_and_named() {
         "\n           admission-controller-alone (not with kyverno-controllers): most scenarios ask at admission alone",
         "\n           trust (only with sigstore): ",
         "installed by its release's `config/100-namespace.yaml` and 15 more files, with ",
+        "installed by its release's `deploy/charts/external-secrets`, with ",
         "installed by its release's `deploy/gatekeeper.yaml`, with ",
     ]);
     for args in [
@@ -201,6 +202,7 @@ fn components_are_listed_and_named() {
             "kyverno-1.19.1",
             "gatekeeper-3.23.1",
             "policy-controller-0.15.1",
+            "external-secrets-0.19.2",
         ] {
             for patch in release(title)["patches"].as_array().unwrap() {
                 assert!(

@@ -9,9 +9,12 @@ use serde_json::Value;
 
 use crate::kinds::cluster_kind;
 use crate::scope::{OWN_NAMESPACE, all_are_ours, is_ours};
-use crate::{AddonControl, AddonVersion, KindBarrier, KindIsolation, PureAddon, ReachRule};
+use crate::{
+    AddonControl, AddonVersion, KindBarrier, KindIsolation, ObjectKind, PureAddon, ReachRule,
+};
 
 const API_GROUP: &str = "external-secrets.io";
+const GENERATOR_GROUP: &str = "generators.external-secrets.io";
 const ADDON_BARRIER: KindBarrier = KindBarrier::Addon("external-secrets");
 
 /// External Secrets Operator.
@@ -56,8 +59,40 @@ pub static ADDON: PureAddon = PureAddon {
             KindIsolation::Stated(ReachRule(goes_only_to_us)),
             ADDON_BARRIER,
         ),
+        // What is pushed goes wherever a store leads, and a store says it, not they.
+        cluster_kind(API_GROUP, "PushSecret", KindIsolation::Never, ADDON_BARRIER),
+        cluster_kind(
+            API_GROUP,
+            "ClusterPushSecret",
+            KindIsolation::Never,
+            ADDON_BARRIER,
+        ),
+        generator_kind("Fake"),
+        generator_kind("Password"),
+        generator_kind("SSHKey"),
+        generator_kind("UUID"),
+        cluster_kind(
+            GENERATOR_GROUP,
+            "ClusterGenerator",
+            KindIsolation::Name,
+            ADDON_BARRIER,
+        ),
     ],
-    without_barrier: &[("generators.external-secrets.io", "GeneratorState")],
+    // States are the operator's own. The others ask services that no box has, but for one, which
+    // takes what it makes from a Secret: no sentinel shows when they are known.
+    without_barrier: &[
+        (GENERATOR_GROUP, "ACRAccessToken"),
+        (GENERATOR_GROUP, "ECRAuthorizationToken"),
+        (GENERATOR_GROUP, "GCRAccessToken"),
+        (GENERATOR_GROUP, "GeneratorState"),
+        (GENERATOR_GROUP, "GithubAccessToken"),
+        (GENERATOR_GROUP, "Grafana"),
+        (GENERATOR_GROUP, "MFA"),
+        (GENERATOR_GROUP, "QuayAccessToken"),
+        (GENERATOR_GROUP, "STSSessionToken"),
+        (GENERATOR_GROUP, "VaultDynamicSecret"),
+        (GENERATOR_GROUP, "Webhook"),
+    ],
     denials: &[],
     settle_message: None,
     unserved: None,
@@ -76,6 +111,16 @@ pub static ADDON: PureAddon = PureAddon {
     contradicts: None,
     made_policy_prefixes: &[],
 };
+
+/// A generator, which makes nothing before an ExternalSecret beside it names it.
+const fn generator_kind(kind: &'static str) -> ObjectKind {
+    cluster_kind(
+        GENERATOR_GROUP,
+        kind,
+        KindIsolation::Namespace,
+        ADDON_BARRIER,
+    )
+}
 
 /// A ClusterExternalSecret that goes into the world's namespaces alone; what it goes by is added
 /// up.
