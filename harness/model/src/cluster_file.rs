@@ -9,8 +9,8 @@ use indexmap::IndexMap;
 use crate::library::{parse_document, read_manifests, read_text};
 use crate::lint::lint_shapes;
 use crate::{
-    ClusterShape, ClusterSpec, Error, FormatVersion, LintFinding, LoadedScenario, Scenario,
-    ScenarioWorld,
+    ClusterShape, ClusterSpec, Error, FileReach, FormatVersion, LintFinding, LoadedScenario,
+    Scenario, ScenarioWorld,
 };
 
 /// The only world of such a file.
@@ -38,9 +38,10 @@ impl ClusterFile {
             scenario: bare_scenario(shape),
             manifests: BTreeMap::new(),
             files: Vec::new(),
+            reach: FileReach::Anywhere,
         };
         for name in loaded.list_referenced() {
-            let objects = read_manifests(&loaded.dir.join(&name))?;
+            let objects = read_manifests(&loaded.locate_file(&name)?)?;
             loaded.manifests.insert(name, objects);
         }
         Ok(Self {

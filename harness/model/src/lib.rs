@@ -100,7 +100,7 @@ pub use kinds::{
     ANY_KIND, KindBarrier, KindIsolation, ObjectKind, ReachRule, object_kind, object_kind_called,
     object_kinds,
 };
-pub use library::{LoadedScenario, ScenarioLibrary};
+pub use library::{FileReach, LoadedScenario, OutsideFault, ScenarioLibrary, SharedRoot};
 pub use lint::{LintFinding, LintSubject, lint_family, lint_scenario};
 pub use manifest::ObjectManifest;
 pub use mutants::{ControlMutant, scenario_mutants};

@@ -12,23 +12,20 @@ impl LintNotes<'_> {
         let texts: Vec<&str> = self
             .loaded
             .texts()
-            .filter(|name| self.loaded.files.iter().any(|have| have == name))
+            .filter(|name| self.loaded.has_file(name))
             .collect();
         let missing = |name: &&String| {
             !self.loaded.manifests.contains_key(*name) && !texts.contains(&name.as_str())
         };
         for name in referenced.iter().filter(missing) {
-            let (what, hint) = if name.contains('/') {
-                (
-                    format!("`{name}` is not a plain file name"),
-                    "keep a scenario's files in its own folder",
-                )
-            } else {
-                (
+            let (what, hint) = match self.loaded.locate_file(name) {
+                Ok(_) => (
                     format!("there is no file `{name}`"),
-                    "paths are relative to the scenario's own folder",
-                )
+                    Some("paths are relative to the scenario's own folder".to_owned()),
+                ),
+                Err(refused) => (refused.to_string(), refused.hint()),
             };
+            let hint = hint.unwrap_or_default();
             self.add_finding(FindingPlace::Anywhere(name), what, hint);
         }
         for name in self
