@@ -11,6 +11,7 @@ pub mod addons;
 mod agent;
 mod answer;
 mod answers;
+mod authorization;
 mod by;
 mod canary;
 mod capability;
@@ -74,6 +75,7 @@ pub use addons::{
 };
 pub use agent::{AgentLook, ArrivedEvents, DeliveredEvents, has_event, read_agent};
 pub use answer::{Answer, ConnectionStage, RejectionReason, Verdict};
+pub use authorization::{AuthorizationMode, USUAL_AUTHORIZATION};
 pub use by::Refuser;
 pub use canary::{conceal_canary, escape_as_go, find_canary};
 pub use capability::Capability;

@@ -25,6 +25,7 @@ impl LintNotes<'_> {
             self.check_plugins(world, shape);
             self.check_switches(world, shape);
             self.check_authentication(world, shape);
+            self.check_authorization(world, shape);
             self.check_times(world, shape);
         }
     }
