@@ -77,46 +77,40 @@ impl LintNotes<'_> {
         });
         let files: BTreeSet<&str> = applied.chain(sent).collect();
         for file in files {
-            for fault in self
+            let objects = self
                 .loaded
                 .manifests
                 .get(file)
-                .into_iter()
-                .flatten()
-                .filter_map(ObjectManifest::manifest_fault)
-            {
+                .map_or(&[][..], Vec::as_slice);
+            let place = match objects {
+                [_] => FindingPlace::InManifest(file, ""),
+                _ => FindingPlace::Anywhere(file),
+            };
+            for fault in objects.iter().filter_map(ObjectManifest::manifest_fault) {
                 let hint =
                     "a manifest is one Kubernetes object: `apiVersion`, `kind`, `metadata`, …";
-                self.add_finding(
-                    FindingPlace::Anywhere(file),
-                    format!("an object in `{file}` {fault}"),
-                    hint,
-                );
+                self.add_finding(place, format!("an object in `{file}` {fault}"), hint);
             }
         }
         self.check_kinds();
     }
 
     pub(super) fn check_placeholders(&mut self) {
-        let unknown: Vec<String> = std::iter::once(self.loaded.text.as_str())
-            .filter_map(|text| unknown_placeholder(text).map(str::to_owned))
-            .chain(
-                self.loaded
-                    .manifests
-                    .values()
-                    .flatten()
-                    .filter_map(|manifest| {
-                        unknown_placeholder(&manifest.object.to_string()).map(str::to_owned)
-                    }),
-            )
-            .collect();
-        for name in unknown {
+        let own = unknown_placeholder(&self.loaded.text).map(|name| (None, name.to_owned()));
+        let in_manifests = self.loaded.manifests.iter().flat_map(|(file, objects)| {
+            let texts = objects.iter().map(|manifest| manifest.object.to_string());
+            texts.filter_map(move |text| {
+                Some((Some(file.as_str()), unknown_placeholder(&text)?.to_owned()))
+            })
+        });
+        for (file, name) in own.into_iter().chain(in_manifests) {
             let hint = format!("there are {}", names::ALL_PLACEHOLDERS);
-            self.add_finding(
-                FindingPlace::Anywhere(&format!("$({name})")),
-                format!("`$({name})` is not a placeholder"),
-                hint,
-            );
+            let written = format!("$({name})");
+            let place = match file {
+                Some(file) => FindingPlace::InManifest(file, &written),
+                None => FindingPlace::Anywhere(&written),
+            };
+            self.add_finding(place, format!("`{written}` is not a placeholder"), hint);
         }
     }
 }
