@@ -92,6 +92,7 @@ pub(crate) fn make_scenario(
         scenario: serde_json::from_value(file)?,
         manifests: manifests.collect(),
         files: Vec::new(),
+        reach: model::FileReach::OwnFolder,
     })
 }
 

@@ -81,6 +81,7 @@ fn step_scenario() -> Result<LoadedScenario, Box<dyn Error>> {
         scenario: serde_json::from_value(file)?,
         manifests: [("object.yaml".to_owned(), vec![manifest])].into(),
         files: Vec::new(),
+        reach: model::FileReach::OwnFolder,
     })
 }
 

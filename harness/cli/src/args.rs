@@ -63,6 +63,10 @@ pub(crate) struct FolderArguments {
     /// The folder of golden outcomes; by default `golden/outcomes` beside the scenarios
     #[arg(long, value_name = "DIR", global = true)]
     pub(crate) golden: Option<PathBuf>,
+    /// The folder that scenarios may name files below beside those of their own folders, such as
+    /// the policies that are tested; by default there is none
+    #[arg(long, value_name = "DIR", global = true)]
+    pub(crate) root: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Default, Args)]

@@ -7,6 +7,7 @@ mod git;
 mod places;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use model::ScenarioLibrary;
 
@@ -131,15 +132,34 @@ fn touched_since(
 ) -> Result<TouchedBy, CommandFault> {
     let layout = RepositoryLayout::from_folder(found)?;
     let paths = git::changed_paths(&layout.root, revision)?;
-    let changed: BTreeSet<ChangedPath> = paths.iter().map(|path| layout.changed(path)).collect();
     let uses: BTreeMap<&str, ScenarioUses> = library
         .scenarios
         .iter()
         .map(|loaded| (loaded.id.as_str(), ScenarioUses::from_scenario(loaded)))
         .collect();
+    let names_it = |real: &Path| uses.values().any(|uses| uses.names_file(real));
+    let changed: BTreeSet<ChangedPath> = paths
+        .iter()
+        .flat_map(|path| layout.changed_for(path, names_it))
+        .collect();
     let unread = library.faults.iter().map(|(id, _)| id.as_str());
     let ids: Vec<&str> = uses.keys().copied().chain(unread).collect();
-    Ok(touched_by_changes(&changed, &ids, &uses, only_own))
+    let mut touched = touched_by_changes(&changed, &ids, &uses, only_own);
+    touched.add_unknown(&layout.root, &uses);
+    Ok(touched)
+}
+
+impl TouchedBy {
+    /// Scenarios that name files which this repository does not have: nobody tells whether those
+    /// changed.
+    fn add_unknown(&mut self, top: &Path, uses: &BTreeMap<&str, ScenarioUses>) {
+        for (id, uses) in uses {
+            for file in uses.files_outside(top) {
+                let why = format!("{}, which is not in this repository", file.display());
+                self.why.entry((*id).to_owned()).or_default().push(why);
+            }
+        }
+    }
 }
 
 /// What each change touches. A scenario that cannot be read uses everything, for all that is known

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use golden::GoldenStore;
-use model::ScenarioLibrary;
+use model::{FileReach, ScenarioLibrary, SharedRoot};
 
 use crate::args::FolderArguments;
 use crate::fault::CommandFault;
@@ -13,6 +13,8 @@ use crate::fault::CommandFault;
 pub(crate) struct CommandFolders {
     pub(crate) scenarios: PathBuf,
     pub(crate) golden: PathBuf,
+    /// Which files scenarios may name beside those of their own folders.
+    pub(crate) reach: FileReach,
 }
 
 /// The folders that were asked for, or the ones found here or above.
@@ -29,16 +31,32 @@ pub(crate) fn find_folders(folders: &FolderArguments) -> Result<CommandFolders, 
             .join("golden/outcomes")
     };
     let golden = folders.golden.clone().unwrap_or_else(beside);
-    Ok(CommandFolders { scenarios, golden })
+    Ok(CommandFolders {
+        scenarios,
+        golden,
+        reach: find_reach(folders.root.as_deref())?,
+    })
+}
+
+fn find_reach(root: Option<&Path>) -> Result<FileReach, CommandFault> {
+    let Some(root) = root else {
+        return Ok(FileReach::OwnFolder);
+    };
+    let opened = SharedRoot::open(root).map_err(|error| {
+        CommandFault::from(error)
+            .hint("`--root DIR` names the folder that files of scenarios may be below")
+    })?;
+    Ok(FileReach::Below(opened))
 }
 
 /// The options that name these folders, as a shell reads them, each with a space before it.
 pub(crate) fn folder_options(folders: &FolderArguments) -> String {
-    let both = [
+    let all = [
         ("--scenarios", &folders.scenarios),
         ("--golden", &folders.golden),
+        ("--root", &folders.root),
     ];
-    let given = both
+    let given = all
         .into_iter()
         .filter_map(|(option, dir)| dir.as_ref().map(|dir| (option, dir.to_string_lossy())));
     given
@@ -79,7 +97,7 @@ fn search_upward() -> Result<PathBuf, CommandFault> {
 impl CommandFolders {
     /// Reads the scenarios.
     pub(crate) fn open_library(&self) -> Result<ScenarioLibrary, CommandFault> {
-        ScenarioLibrary::open(&self.scenarios).map_err(|error| {
+        ScenarioLibrary::open_reaching(&self.scenarios, &self.reach).map_err(|error| {
             let missing = !self.scenarios.exists();
             let fault = CommandFault::from(error);
             if missing {
@@ -114,17 +132,12 @@ mod tests {
         let named = FolderArguments {
             scenarios: Some("a/b".into()),
             golden: Some("it's".into()),
+            root: Some("policies".into()),
         };
         assert_eq!(
             folder_options(&named),
-            r" --scenarios a/b --golden 'it'\''s'"
+            r" --scenarios a/b --golden 'it'\''s' --root policies"
         );
-        assert_eq!(
-            folder_options(&FolderArguments {
-                scenarios: None,
-                golden: None
-            }),
-            ""
-        );
+        assert_eq!(folder_options(&FolderArguments::default()), "");
     }
 }

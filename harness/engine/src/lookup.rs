@@ -121,6 +121,8 @@ impl LiveWorld<'_> {
         if !matches!(
             kind,
             "key"
+                | "certificate"
+                | "expired-certificate"
                 | "fulcio-root"
                 | "rekor-key"
                 | "short-lived-root"
@@ -136,6 +138,11 @@ impl LiveWorld<'_> {
         let nobody = || Error::unsupported(NO_SIGNING_SERVICES);
         Ok(match kind {
             "key" => material.key_pair(host_access, rest).await?,
+            "certificate" | "expired-certificate" => {
+                let key = material.key_pair(host_access, rest).await?;
+                let authority = material.authority().await?;
+                authority.certify_key(&key, rest, kind == "expired-certificate")?
+            }
             "short-lived-root" => material.authority().await?.certificate(),
             "trusted-root" => {
                 material

@@ -6,7 +6,9 @@ use std::sync::OnceLock;
 
 use schemars::{JsonSchema, Schema};
 use serde::de::value::{EnumAccessDeserializer, StrDeserializer};
-use serde::de::{DeserializeSeed, EnumAccess, Error, IntoDeserializer, VariantAccess, Visitor};
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, EnumAccess, Error, IntoDeserializer, VariantAccess, Visitor,
+};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 
@@ -126,14 +128,90 @@ impl<'de> Visitor<'de> for RefuserVisitor {
 
     fn visit_enum<A: EnumAccess<'de>>(self, data: A) -> Result<Refuser, A::Error> {
         let (word, behind): (String, _) = data.variant()?;
-        match refusing_addons().find(|engine| engine.name == word) {
-            Some(engine) => Ok(Refuser::Engine {
-                engine,
-                policy: space_names(&behind.newtype_variant::<String>()?),
-            }),
-            None => Refuser::deserialize(EnumAccessDeserializer::new(FixedWord { word, behind })),
+        match word.as_str() {
+            "plugin" => {
+                let plugin: String = read_behind(&word, behind)?;
+                Ok(Refuser::Plugin(read_word(&plugin)?))
+            }
+            "scheduler" => {
+                let reasons: Vec<String> = read_behind(&word, behind)?;
+                let reasons = reasons.iter().map(|reason| read_word(reason));
+                Ok(Refuser::Scheduler(reasons.collect::<Result<_, _>>()?))
+            }
+            _ if value_behind(&word).is_some() => {
+                let name = read_behind(&word, behind)?;
+                let fixed = name_refuser(&word, name);
+                fixed.ok_or_else(|| A::Error::unknown_variant(&word, &[]))
+            }
+            _ => Refuser::deserialize(EnumAccessDeserializer::new(FixedWord { word, behind })),
         }
     }
+}
+
+/// What stands behind a word, in capitals where it is a name; nothing where it stands alone, or is
+/// no word for a refuser.
+fn value_behind(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "policy" | "webhook" | "failing-closed" | "quota" | "process" => "NAME",
+        "kubelet" | "container" | "controller" => "REASON",
+        "plugin" => "PLUGIN",
+        "scheduler" => "[REASON]",
+        _ => {
+            refusing_addons().find(|engine| engine.name == word)?;
+            "POLICY"
+        }
+    })
+}
+
+/// How a refuser of this word is written, if it is one.
+pub(crate) fn refuser_form(word: &str) -> Option<String> {
+    let alone = [
+        "pod-security",
+        "rbac-escalation",
+        "certificate-approval",
+        "certificate-subject-restriction",
+        "node-restriction",
+        "disruption-budget",
+    ];
+    match value_behind(word) {
+        Some(value) => Some(format!("by: {{ {word}: {value} }}")),
+        None => alone.contains(&word).then(|| format!("by: {word}")),
+    }
+}
+
+/// The refuser of this word with a name behind it.
+fn name_refuser(word: &str, name: String) -> Option<Refuser> {
+    Some(match word {
+        "policy" => Refuser::Policy(name),
+        "webhook" => Refuser::Webhook(name),
+        "failing-closed" => Refuser::FailingClosed(name),
+        "quota" => Refuser::Quota(name),
+        "kubelet" => Refuser::Kubelet(name),
+        "container" => Refuser::Container(name),
+        "process" => Refuser::Process(name),
+        "controller" => Refuser::Controller(name),
+        _ => Refuser::Engine {
+            engine: refusing_addons().find(|engine| engine.name == word)?,
+            policy: space_names(&name),
+        },
+    })
+}
+
+/// What stands behind a word. Whatever is wrong with it, the form says what should.
+fn read_behind<'de, T: Deserialize<'de>, V: VariantAccess<'de>>(
+    word: &str,
+    behind: V,
+) -> Result<T, V::Error> {
+    behind.newtype_variant().map_err(|_| {
+        let form = refuser_form(word).unwrap_or_default();
+        V::Error::custom(format!("`{word}` says what refused: `{form}`"))
+    })
+}
+
+/// A word of an enumeration; one that it does not have is answered with those it has.
+fn read_word<T: DeserializeOwned, E: Error>(word: &str) -> Result<T, E> {
+    let word: StrDeserializer<'_, E> = word.into_deserializer();
+    T::deserialize(word)
 }
 
 /// A word that does not name an engine's, and what stands behind it.
@@ -202,6 +280,8 @@ fn add_engines(schema: &mut Schema) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn read(yaml: &str) -> Result<Refuser, String> {
@@ -247,7 +327,43 @@ mod tests {
             why.contains("pod-security") && why.contains("controller, kyverno"),
             "{why}"
         );
+        let why = read("{plugin: LimitRangr}").unwrap_err();
+        assert!(why.contains("LimitRangr"), "{why}");
         assert!(read("{dns: a}").is_err(), "what never refuses");
         assert!(read("{engine: {engine: kyverno, policy: a}}").is_err());
+    }
+
+    #[test]
+    fn a_word_in_another_form_is_answered_with_its_own() {
+        for (yaml, form) in [
+            ("{by: quota}", "by: { quota: NAME }"),
+            ("{by: {quota: }}", "by: { quota: NAME }"),
+            ("{by: {quota: [a]}}", "by: { quota: NAME }"),
+            ("{by: {kyverno: {policy: a}}}", "by: { kyverno: POLICY }"),
+            ("{by: plugin}", "by: { plugin: PLUGIN }"),
+            ("{by: {scheduler: taint}}", "by: { scheduler: [REASON] }"),
+        ] {
+            let read = serde_saphyr::from_str::<BTreeMap<String, Refuser>>(yaml);
+            let why = read.unwrap_err().to_string();
+            assert!(why.contains(form), "{yaml}: {why}");
+        }
+    }
+
+    #[test]
+    fn every_word_has_its_form() {
+        let schema = schemars::schema_for!(Refuser).to_value();
+        let forms = schema["oneOf"].as_array().unwrap().iter();
+        let words = forms.flat_map(|form| {
+            let alone = form["enum"].as_array().into_iter().flatten();
+            let alone = alone.chain(form.get("const")).filter_map(Value::as_str);
+            let with = form["required"].as_array().into_iter().flatten();
+            let words = alone.chain(with.filter_map(Value::as_str));
+            words.map(str::to_owned).collect::<Vec<_>>()
+        });
+        let words: BTreeSet<String> = words.collect();
+        assert!(words.len() > 15, "{words:?}");
+        for word in words {
+            assert!(refuser_form(&word).is_some(), "{word}");
+        }
     }
 }

@@ -9,8 +9,8 @@ use indexmap::IndexMap;
 use crate::library::{parse_document, read_manifests, read_text};
 use crate::lint::lint_shapes;
 use crate::{
-    ClusterShape, ClusterSpec, Error, FormatVersion, LintFinding, LoadedScenario, Scenario,
-    ScenarioWorld,
+    ClusterShape, ClusterSpec, Error, FileReach, FormatVersion, LintFinding, LoadedScenario,
+    Scenario, ScenarioWorld,
 };
 
 /// The only world of such a file.
@@ -38,9 +38,10 @@ impl ClusterFile {
             scenario: bare_scenario(shape),
             manifests: BTreeMap::new(),
             files: Vec::new(),
+            reach: FileReach::Anywhere,
         };
         for name in loaded.list_referenced() {
-            let objects = read_manifests(&loaded.dir.join(&name))?;
+            let objects = read_manifests(&loaded.locate_file(&name)?)?;
             loaded.manifests.insert(name, objects);
         }
         Ok(Self {
@@ -53,7 +54,8 @@ impl ClusterFile {
     #[must_use]
     pub fn lint(&self) -> Vec<LintFinding> {
         let mut findings = lint_shapes(&self.loaded);
-        for finding in &mut findings {
+        let own = self.loaded.file();
+        for finding in findings.iter_mut().filter(|one| one.place.file == own) {
             finding.place.file.clone_from(&self.path);
         }
         findings
@@ -89,7 +91,7 @@ mod tests {
     use super::*;
     use crate::{AuditShape, EncryptionShape};
 
-    fn read(text: &str) -> Result<ClusterFile, Error> {
+    fn read(text: &str) -> Result<Vec<LintFinding>, Error> {
         let folder = tempfile::tempdir().unwrap();
         let own = [
             ("cluster.yaml", text),
@@ -112,7 +114,7 @@ mod tests {
         let file = ClusterFile::read(&folder.path().join("cluster.yaml"))?;
         // While the folder is there.
         file.spec()?;
-        Ok(file)
+        Ok(file.lint())
     }
 
     #[test]
@@ -148,8 +150,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_with_it_has_a_place_in_it() {
-        let found =
-            |text: &str| -> Vec<LintFinding> { read(text).map(|file| file.lint()).unwrap() };
+        let found = |text: &str| -> Vec<LintFinding> { read(text).unwrap() };
         let gate = found("nodes: 1\nfeature-gates: { WatchListClent: false }\n");
         assert_eq!(gate.len(), 1, "{gate:#?}");
         assert!(
@@ -161,6 +162,7 @@ mod tests {
         assert_eq!((gate[0].place.line, gate[0].place.column), (2, 18));
         let plugin = found("admission: admission.yaml\n");
         assert!(plugin[0].what.contains("`PodNodeSelecter`"), "{plugin:#?}");
+        assert!(plugin[0].place.file.ends_with("admission.yaml"));
         for (text, what) in [
             ("node: 2\n", "node"),
             ("nodes: many\n", "nodes"),

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::addons::{plain_registry, registry, sigstore};
 use crate::{
-    Action, AddonInstall, AuditShape, ClusterShape, EncryptionShape, Error, FileText,
-    LoadedScenario, PluginSwitches, includes_addon,
+    Action, AddonInstall, AuditShape, AuthorizationMode, ClusterShape, EncryptionShape, Error,
+    FileText, LoadedScenario, PluginSwitches, USUAL_AUTHORIZATION, includes_addon,
 };
 
 /// A cluster to start. Texts are contents of files, not their paths.
@@ -38,6 +38,8 @@ pub struct ClusterSpec {
     pub admission_plugins: PluginSwitches,
     /// An `AuthenticationConfiguration` (YAML text).
     pub authentication: Option<String>,
+    /// The modes of authorization, in their order.
+    pub authorization: Vec<AuthorizationMode>,
     /// Whether the kubelets set `seccompDefault`.
     pub seccomp_default: bool,
     /// Feature gates, for every component.
@@ -70,6 +72,7 @@ impl Default for ClusterSpec {
             admission: None,
             admission_plugins: PluginSwitches::default(),
             authentication: None,
+            authorization: USUAL_AUTHORIZATION.to_vec(),
             seccomp_default: false,
             feature_gates: BTreeMap::new(),
             runtime_config: BTreeMap::new(),
@@ -104,6 +107,7 @@ impl ClusterSpec {
             admission,
             admission_plugins,
             authentication,
+            authorization,
             seccomp_default,
             feature_gates,
             runtime_config,
@@ -130,6 +134,7 @@ impl ClusterSpec {
             authentication: authentication
                 .map(|file| loaded.file_text(&file))
                 .transpose()?,
+            authorization,
             seccomp_default,
             feature_gates,
             runtime_config,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use crate::library::SCENARIO_FILE;
+use crate::library::{OutsideFault, SCENARIO_FILE};
 
 use thiserror::Error;
 
@@ -118,6 +118,14 @@ pub enum Error {
         /// The link.
         path: PathBuf,
     },
+    /// A file that a scenario names and may not read.
+    #[error("`{name}` {fault}")]
+    Outside {
+        /// As the scenario names it.
+        name: String,
+        /// Why not.
+        fault: OutsideFault,
+    },
     /// No scenario in a folder.
     #[error("no scenario under `{}`", path.display())]
     NoScenario {
@@ -142,9 +150,8 @@ impl Error {
             }
             Self::Empty { .. } => "write an object into it, or delete it".into(),
             Self::Misplaced { .. } => "move it to its place, or take it out of this folder".into(),
-            Self::Link { .. } => {
-                "copy what it leads to: a scenario's files are in its own folder".into()
-            }
+            Self::Link { .. } => "copy what it leads to: a scenario's files are plain files".into(),
+            Self::Outside { fault, .. } => fault.hint().into(),
             Self::Utf8 { .. } => "save the file as UTF-8".into(),
             Self::Not { .. } => "check the path in the scenario file".into(),
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {

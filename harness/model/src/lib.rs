@@ -11,6 +11,7 @@ pub mod addons;
 mod agent;
 mod answer;
 mod answers;
+mod authorization;
 mod by;
 mod canary;
 mod capability;
@@ -74,6 +75,7 @@ pub use addons::{
 };
 pub use agent::{AgentLook, ArrivedEvents, DeliveredEvents, has_event, read_agent};
 pub use answer::{Answer, ConnectionStage, RejectionReason, Verdict};
+pub use authorization::{AuthorizationMode, USUAL_AUTHORIZATION};
 pub use by::Refuser;
 pub use canary::{conceal_canary, escape_as_go, find_canary};
 pub use capability::Capability;
@@ -100,7 +102,7 @@ pub use kinds::{
     ANY_KIND, KindBarrier, KindIsolation, ObjectKind, ReachRule, object_kind, object_kind_called,
     object_kinds,
 };
-pub use library::{LoadedScenario, ScenarioLibrary};
+pub use library::{FileReach, LoadedScenario, OutsideFault, ScenarioLibrary, SharedRoot};
 pub use lint::{LintFinding, LintSubject, lint_family, lint_scenario};
 pub use manifest::ObjectManifest;
 pub use mutants::{ControlMutant, scenario_mutants};

@@ -1,8 +1,10 @@
 //! Reads folders of scenarios: `AREA/NAME/scenario.yaml` and the manifests beside it.
 
+mod file_reach;
+mod plain_text;
+
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -12,8 +14,9 @@ use crate::error::FilePlace;
 use crate::parse_words::{PlainWords, describe_fault};
 use crate::{AuditShape, ClusterShape, Error, ObjectManifest, Scenario, first_format};
 
-/// No scenario has reason for a larger file; 1 MiB.
-const LARGEST_FILE: u64 = 1 << 20;
+use file_reach::is_plain_name;
+pub use file_reach::{FileReach, OutsideFault, SharedRoot};
+pub(crate) use plain_text::read_text;
 
 /// The file that makes a folder a scenario.
 pub(crate) const SCENARIO_FILE: &str = "scenario.yaml";
@@ -48,6 +51,8 @@ pub struct LoadedScenario {
     pub manifests: BTreeMap<String, Vec<ObjectManifest>>,
     /// Every other file in its folder.
     pub files: Vec<String>,
+    /// Which other files it may name.
+    pub reach: FileReach,
 }
 
 impl ScenarioLibrary {
@@ -57,6 +62,14 @@ impl ScenarioLibrary {
     /// When the folder cannot be read or holds no scenario; a fault within one scenario lands in
     /// [`ScenarioLibrary::faults`].
     pub fn open(dir: &Path) -> Result<Self, Error> {
+        Self::open_reaching(dir, &FileReach::OwnFolder)
+    }
+
+    /// The same where scenarios may name files outside their own folders.
+    ///
+    /// # Errors
+    /// Those of [`ScenarioLibrary::open`].
+    pub fn open_reaching(dir: &Path, reach: &FileReach) -> Result<Self, Error> {
         let mut library = Self::default();
         for area in scenario_folders(dir)? {
             let area_folder = dir.join(&area);
@@ -69,7 +82,7 @@ impl ScenarioLibrary {
                 } else if let Err(link) = refuse_links(&area_folder, &[name]) {
                     library.faults.push((id, link));
                 } else {
-                    match LoadedScenario::read(id.clone(), folder) {
+                    match LoadedScenario::read_reaching(id.clone(), folder, reach.clone()) {
                         Ok(loaded) => library.scenarios.push(loaded),
                         Err(error) => library.faults.push((id, error)),
                     }
@@ -96,6 +109,14 @@ impl LoadedScenario {
     /// # Errors
     /// Whatever is wrong with one of its files, with the place.
     pub fn read(id: String, dir: PathBuf) -> Result<Self, Error> {
+        Self::read_reaching(id, dir, FileReach::OwnFolder)
+    }
+
+    /// The same where it may name files outside its folder.
+    ///
+    /// # Errors
+    /// Those of [`LoadedScenario::read`].
+    pub fn read_reaching(id: String, dir: PathBuf, reach: FileReach) -> Result<Self, Error> {
         let file = dir.join(SCENARIO_FILE);
         let files = sorted_entries(&dir)?;
         refuse_links(&dir, &files)?;
@@ -108,6 +129,7 @@ impl LoadedScenario {
             text,
             scenario,
             manifests: BTreeMap::new(),
+            reach,
         };
         loaded.files.retain(|name| name != SCENARIO_FILE);
         let texts: Vec<String> = loaded.texts().map(str::to_owned).collect();
@@ -116,11 +138,11 @@ impl LoadedScenario {
             .into_iter()
             .filter(|name| !texts.contains(name))
         {
-            let path = loaded.dir.join(&name);
-            if name.contains('/')
-                || (path.symlink_metadata().is_err() && !loaded.files.contains(&name))
-            {
+            let Ok(path) = loaded.locate_file(&name) else {
                 continue; // the lint says so, with the place
+            };
+            if path.symlink_metadata().is_err() && !loaded.files.contains(&name) {
+                continue; // and so here
             }
             loaded.manifests.insert(name, read_manifests(&path)?);
         }
@@ -173,7 +195,34 @@ impl LoadedScenario {
     /// # Errors
     /// When the file cannot be read.
     pub fn file_text(&self, name: &str) -> Result<String, Error> {
-        read_text(&self.dir.join(name))
+        read_text(&self.locate_file(name)?)
+    }
+
+    /// Where a file that it names is, or would be.
+    ///
+    /// # Errors
+    /// [`Error::Outside`] and [`Error::Link`] where it may not be read.
+    pub fn locate_file(&self, name: &str) -> Result<PathBuf, Error> {
+        self.reach.locate(&self.dir, name)
+    }
+
+    /// Whether a file that it names is there and may be read.
+    pub(crate) fn has_file(&self, name: &str) -> bool {
+        if is_plain_name(name) {
+            self.files.iter().any(|have| have == name)
+        } else {
+            self.locate_file(name).is_ok_and(|path| path.exists())
+        }
+    }
+
+    /// The files outside its folder that it names, where they are or would be, without links.
+    #[must_use]
+    pub fn list_shared(&self) -> Vec<PathBuf> {
+        let names = self.list_referenced().into_iter();
+        let shared = names.filter(|name| !is_plain_name(name));
+        shared
+            .filter_map(|name| self.reach.locate_real(&self.dir, &name).ok())
+            .collect()
     }
 
     /// The only object of the manifest file `name`, if it holds just one.
@@ -271,57 +320,6 @@ pub(crate) fn read_manifests(path: &Path) -> Result<Vec<ObjectManifest>, Error> 
         })
     } else {
         Ok(manifests)
-    }
-}
-
-/// The text of a file that a person wrote: a plain file, UTF-8, within the limit.
-pub(crate) fn read_text(path: &Path) -> Result<String, Error> {
-    let failed = |source| Error::Read {
-        path: path.to_owned(),
-        source,
-    };
-    let facts = fs::metadata(path).map_err(failed)?;
-    if !facts.is_file() {
-        let found = if facts.is_dir() {
-            "a folder"
-        } else {
-            "a special file"
-        };
-        return Err(Error::Not {
-            path: path.to_owned(),
-            found,
-            wanted: "a file",
-        });
-    }
-    if facts.len() > LARGEST_FILE {
-        return Err(Error::TooLarge {
-            path: path.to_owned(),
-            size: facts.len(),
-            limit: LARGEST_FILE,
-        });
-    }
-    let mut bytes = Vec::new();
-    fs::File::open(path)
-        .and_then(|file| file.take(LARGEST_FILE + 1).read_to_end(&mut bytes))
-        .map_err(failed)?;
-    let text = String::from_utf8(bytes).map_err(|fault| {
-        let good = &fault.as_bytes()[..fault.utf8_error().valid_up_to()];
-        let line = 1 + good.iter().filter(|byte| **byte == b'\n').count() as u64;
-        let column = 1 + good.iter().rev().take_while(|byte| **byte != b'\n').count() as u64;
-        Error::Utf8 {
-            place: FilePlace {
-                file: path.to_owned(),
-                line,
-                column,
-            },
-        }
-    })?;
-    if text.trim().is_empty() {
-        Err(Error::Empty {
-            path: path.to_owned(),
-        })
-    } else {
-        Ok(text)
     }
 }
 

@@ -3,6 +3,7 @@
 mod absent;
 mod answers;
 mod asked;
+mod authorization;
 mod cluster_words;
 mod containers;
 mod deniers;
@@ -80,6 +81,7 @@ pub fn lint_scenario(loaded: &LoadedScenario) -> Vec<LintFinding> {
     notes.check_shapes();
     notes.check_cluster_words();
     notes.check_shown_by();
+    notes.check_rights_shown();
     notes.check_steps();
     notes.check_step_keys();
     notes.check_processes();

@@ -57,7 +57,14 @@ const BOX_TEXTS: [&str; 8] = [
 ];
 
 /// Texts that are made when they are first named, by the kind before the name.
-const NAMED_TEXTS: [&str; 4] = ["canary", "sealing-key", "helm-release", "kms"];
+const NAMED_TEXTS: [&str; 6] = [
+    "canary",
+    "sealing-key",
+    "helm-release",
+    "kms",
+    "certificate",
+    "expired-certificate",
+];
 
 fn is_plain(name: &str) -> bool {
     !name.is_empty()
@@ -94,7 +101,7 @@ pub fn is_address(name: &str) -> bool {
 
 /// Every placeholder there is, for a hint.
 pub(crate) const ALL_PLACEHOLDERS: &str = "$(namespace), $(node), $(node:NUMBER), $(registry), $(image:NAME), $(digest:NAME), $(sha256:NAME), \
-    $(front:FAULT:NAME), $(key:NAME), $(base64:KEY-OR-ROOT), $(fulcio-root), $(rekor-key), $(short-lived-root), \
+    $(front:FAULT:NAME), $(key:NAME), $(certificate:KEY), $(expired-certificate:KEY), $(base64:KEY-OR-ROOT), $(fulcio-root), $(rekor-key), $(short-lived-root), \
     $(tsa-chain), $(trusted-root), $(tuf-root), $(private-registry), $(pull-config), $(canary:NAME), $(helm-release:CANARY), $(sealing-key:NAME), $(kms:NAME), \
     $(pod-ip:NAME), $(pod-ip:NAMESPACE/NAME), $(service-ip:NAME), $(node-port:SERVICE), $(node-ip), $(node-ip:NUMBER), \
     $(pod-ipv6:NAME), $(service-ipv6:NAME), $(node-ipv6)";

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use serde_saphyr::{Error, MessageFormatter, UserMessageFormatter};
 
+use crate::by::refuser_form;
 use crate::old_words;
 use crate::spelling::nearest_word;
 
@@ -81,6 +82,11 @@ impl MessageFormatter for PlainWords {
 fn explain_word(what: &str, word: &str, expected: &[&str]) -> String {
     if let Some(now) = old_words::explain_old_word(word, expected) {
         return now;
+    }
+    if expected == ["by"]
+        && let Some(form) = refuser_form(word)
+    {
+        return format!("unknown {what} `{word}`; who refused is written `{form}`");
     }
     match nearest_word(word, expected.iter().copied()) {
         Some(near) => format!("unknown {what} `{word}`; did you mean `{near}`?"),

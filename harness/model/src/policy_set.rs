@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::library::{parse_document, read_manifests, sorted_entries};
 use crate::ways::{addon_controls, object_group};
 use crate::{
-    ADDONS, ANY_KIND, AddonInstall, ComparedKind, ComparedWorld, Error, LoadedScenario,
+    ADDONS, ANY_KIND, AddonInstall, ComparedKind, ComparedWorld, Error, FileReach, LoadedScenario,
     ObjectManifest, PolicyWords, RefusalPart, TrialObject, trial_objects,
 };
 
@@ -187,6 +187,7 @@ pub fn compare_policies(
         id: "compare/policies".into(),
         scenario: parse_document(&dir, &text)?,
         files: manifests.keys().cloned().collect(),
+        reach: FileReach::OwnFolder,
         dir,
         text,
         manifests,

@@ -120,6 +120,7 @@ fn of_shape(shape: &ClusterShape) -> BTreeSet<Capability> {
         admission,
         admission_plugins,
         authentication,
+        authorization,
         seccomp_default,
         feature_gates,
         runtime_config,
@@ -133,6 +134,7 @@ fn of_shape(shape: &ClusterShape) -> BTreeSet<Capability> {
         || admission.is_some()
         || !admission_plugins.is_empty()
         || authentication.is_some()
+        || *authorization != usual.authorization
         || !runtime_config.is_empty()
         || !feature_gates.is_empty();
     let components = verbosity.is_some()

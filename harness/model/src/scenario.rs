@@ -56,7 +56,9 @@ pub struct ScenarioWorld {
     /// The addons that this world needs.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub install: BTreeSet<AddonInstall>,
-    /// Manifest files of the scenario, applied in this order before the first step.
+    /// Manifest files of the scenario, applied in this order before the first step. They are in its
+    /// own folder; a path such as `../../../policies/x.yaml` leads to another file where that is
+    /// below the folder that `--root DIR` names, and no link is on the way.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub apply: Vec<String>,
     /// Ids of steps that this world leaves out: where a control is something that is done, the

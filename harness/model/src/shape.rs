@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::authorization::{AuthorizationMode, USUAL_AUTHORIZATION, is_usual_authorization};
+
 /// What a world asks of its cluster. Worlds of equal shape share one.
 #[derive(
     Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
@@ -41,6 +43,11 @@ pub struct ClusterShape {
     /// is refused: an API server reaches no issuer here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authentication: Option<String>,
+    /// Who the API server asks, in this order, whether a user may do something
+    /// (`--authorization-mode`); `[Node, RBAC]` where it is left out. Without `Node` a kubelet may do
+    /// what its roles say and nothing else, so that such a cluster has no node.
+    #[serde(skip_serializing_if = "is_usual_authorization")]
+    pub authorization: Vec<AuthorizationMode>,
     /// Whether the kubelets give containers that name no seccomp profile the runtime's own
     /// (`seccompDefault`).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -78,6 +85,7 @@ impl Default for ClusterShape {
             admission: None,
             admission_plugins: PluginSwitches::default(),
             authentication: None,
+            authorization: USUAL_AUTHORIZATION.to_vec(),
             seccomp_default: false,
             feature_gates: BTreeMap::new(),
             runtime_config: BTreeMap::new(),

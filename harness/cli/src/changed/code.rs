@@ -2,6 +2,7 @@
 //! every scenario.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use components::PinnedComponent;
@@ -30,6 +31,9 @@ const NO_FILES: [&str; 7] = [
     "rustfmt.toml",
 ];
 
+/// How paths of the program begin, from the project's top.
+const PROGRAM_PLACES: [&str; 5] = [".cargo/", "Cargo.", "golden/", "harness/", "rust-toolchain"];
+
 /// What a scenario uses.
 pub(super) struct ScenarioUses {
     code: BTreeSet<&'static str>,
@@ -37,6 +41,8 @@ pub(super) struct ScenarioUses {
     addons: BTreeSet<&'static str>,
     /// `NAME-VERSION`; `None` where its shapes cannot be told.
     components: Option<BTreeSet<String>>,
+    /// Files outside its folder, without links.
+    shared: Vec<PathBuf>,
 }
 
 impl ScenarioUses {
@@ -75,7 +81,19 @@ impl ScenarioUses {
             code,
             addons,
             components,
+            shared: loaded.list_shared(),
         }
+    }
+
+    /// Whether it names this file outside its folder, or one below: of a repository within another
+    /// one git tells the folder alone.
+    pub(super) fn names_file(&self, real: &Path) -> bool {
+        self.shared.iter().any(|one| one.starts_with(real))
+    }
+
+    /// The files that it names and that are not below this folder.
+    pub(super) fn files_outside(&self, top: &Path) -> impl Iterator<Item = &PathBuf> {
+        self.shared.iter().filter(move |one| !one.starts_with(top))
     }
 
     pub(super) fn uses_code(&self, path: &str) -> bool {
@@ -99,6 +117,11 @@ pub(super) fn needed_components(loaded: &LoadedScenario) -> Option<Vec<&'static 
         all.extend(runner::needed_components(&spec, loaded, world).ok()?);
     }
     Some(all)
+}
+
+/// Whether this is a part of the program itself, and no scenario's file alone.
+pub(super) fn is_program(path: &str) -> bool {
+    PROGRAM_PLACES.iter().any(|place| path.starts_with(place))
 }
 
 /// Whether some scenarios use this file and others do not.

@@ -23,6 +23,8 @@ pub(super) struct RepositoryLayout {
 pub(super) enum ChangedPath {
     /// A file in the folder of this scenario.
     File { id: String, file: String },
+    /// A file outside their folders that scenarios name, and where it is.
+    Shared { path: String, real: PathBuf },
     /// The golden outcome of this scenario.
     Golden { id: String },
     /// A component's modules.
@@ -70,6 +72,30 @@ impl RepositoryLayout {
             project: scenarios.parent().and_then(within).unwrap_or_default(),
             root,
         })
+    }
+
+    /// What a path is, where scenarios name files outside their folders. One that they name is no
+    /// longer what nothing is known of, unless it is code of this project.
+    pub(super) fn changed_for(
+        &self,
+        path: &str,
+        names_it: impl Fn(&Path) -> bool,
+    ) -> Vec<ChangedPath> {
+        let (real, own) = (self.root.join(path), self.changed(path));
+        if !names_it(&real) {
+            return vec![own];
+        }
+        let shared = ChangedPath::Shared {
+            path: path.to_owned(),
+            real,
+        };
+        let inside = path.strip_prefix(&self.project);
+        match &own {
+            ChangedPath::Everything { .. } if !inside.is_some_and(code::is_program) => {
+                vec![shared]
+            }
+            _ => vec![shared, own],
+        }
     }
 
     pub(super) fn changed(&self, path: &str) -> ChangedPath {
@@ -129,6 +155,7 @@ impl ChangedPath {
     pub(super) fn touches(&self, id: &str, uses: &ScenarioUses) -> bool {
         match self {
             Self::File { id: its, .. } | Self::Golden { id: its } => id == its,
+            Self::Shared { real, .. } => uses.names_file(real),
             Self::Component { title } => uses.uses_component(title),
             Self::Code { path } => uses.uses_code(path),
             Self::Everything { .. } => true,
@@ -140,7 +167,10 @@ impl ChangedPath {
     pub(super) fn may_touch(&self, id: &str) -> bool {
         match self {
             Self::File { id: its, .. } | Self::Golden { id: its } => id == its,
-            Self::Component { .. } | Self::Code { .. } | Self::Everything { .. } => true,
+            Self::Shared { .. }
+            | Self::Component { .. }
+            | Self::Code { .. }
+            | Self::Everything { .. } => true,
             Self::Nothing => false,
         }
     }
@@ -149,7 +179,10 @@ impl ChangedPath {
     pub(super) fn is_shared(&self) -> bool {
         match self {
             Self::File { .. } | Self::Golden { .. } | Self::Nothing => false,
-            Self::Component { .. } | Self::Code { .. } | Self::Everything { .. } => true,
+            Self::Shared { .. }
+            | Self::Component { .. }
+            | Self::Code { .. }
+            | Self::Everything { .. } => true,
         }
     }
 }
@@ -158,6 +191,7 @@ impl fmt::Display for ChangedPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { file, .. } => f.write_str(file),
+            Self::Shared { path, .. } => f.write_str(path),
             Self::Golden { .. } => f.write_str("its golden outcome"),
             Self::Component { title } => write!(f, "component {title}"),
             Self::Code { path } => f.write_str(path),

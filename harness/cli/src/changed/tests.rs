@@ -21,6 +21,7 @@ fn found() -> CommandFolders {
     CommandFolders {
         scenarios: root().join("scenarios"),
         golden: root().join("golden/outcomes"),
+        reach: model::FileReach::OwnFolder,
     }
 }
 
@@ -179,6 +180,23 @@ fn documents_tests_and_figures_touch_nothing() {
     assert!(
         !touches_nothing("harness/model/src/tests.rs") && !touches_nothing("golden/src/lib.rs")
     );
+}
+
+#[test]
+fn code_that_a_scenario_names_touches_the_others_as_well() {
+    let layout = RepositoryLayout::in_root(&found(), root()).unwrap();
+    let kinds = |path: &str| {
+        let all = layout.changed_for(path, |real| real.starts_with(root()));
+        all.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(kinds("policies/x.yaml"), ["policies/x.yaml"]);
+    assert_eq!(kinds("docs/x.yaml"), ["docs/x.yaml", "nothing"]);
+    for path in ["Cargo.lock", "harness/engine/src/lib.rs"] {
+        assert_eq!(
+            kinds(path),
+            [path.to_owned(), format!("everything: {path}")]
+        );
+    }
 }
 
 #[test]

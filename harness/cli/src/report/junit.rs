@@ -1,23 +1,25 @@
 //! The JUnit report: a suite for each scenario, a case for each cell.
 
+use std::path::Path;
 use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
+use super::text::{evidence_line, reply_lines};
 use super::{CellPlace, GoldenResult, InterruptedRun, ReportStatus, RunReport, ScenarioResult};
 
-/// The report as XML.
+/// The report as XML, with the folder that evidence is in.
 ///
 /// # Errors
 /// When the writer fails.
-pub(crate) fn junit_xml(report: &RunReport) -> Result<String, SerializeError> {
+pub(crate) fn junit_xml(report: &RunReport, evidence: &Path) -> Result<String, SerializeError> {
     let mut all = quick_junit::Report::new("gauntlet");
     all.set_time(report.elapsed);
     if let Some(InterruptedRun { done, of }) = report.interrupted {
         all.add_test_suite(write_interruption(done, of));
     }
     for tried in &report.scenarios {
-        all.add_test_suite(write_suite(tried));
+        all.add_test_suite(write_suite(tried, evidence));
     }
     all.to_string()
 }
@@ -31,7 +33,7 @@ fn write_interruption(done: usize, of: usize) -> TestSuite {
     suite
 }
 
-fn write_suite(tried: &ScenarioResult) -> TestSuite {
+fn write_suite(tried: &ScenarioResult, evidence: &Path) -> TestSuite {
     let mut suite = TestSuite::new(tried.scenario.id.as_str());
     for origin in tried.answer_origins() {
         suite.add_property(("holds", origin.as_str()));
@@ -39,7 +41,10 @@ fn write_suite(tried: &ScenarioResult) -> TestSuite {
     for cell in tried.cells() {
         let mut case = TestCase::new(
             format!("{} · {}", cell.step, cell.world),
-            write_status(&cell),
+            write_status(
+                &cell,
+                &evidence_line(evidence, &tried.scenario.id, cell.world),
+            ),
         );
         case.set_classname(tried.scenario.id.as_str());
         if let Some(seen) = cell.cell {
@@ -68,7 +73,7 @@ fn write_difference(golden: &GoldenResult) -> Option<(&str, &str)> {
     }
 }
 
-fn write_status(cell: &CellPlace<'_>) -> TestCaseStatus {
+fn write_status(cell: &CellPlace<'_>, evidence: &str) -> TestCaseStatus {
     let kind = match cell.status {
         ReportStatus::Failed | ReportStatus::Flaky => NonSuccessKind::Failure,
         ReportStatus::Broken => NonSuccessKind::Error,
@@ -89,10 +94,10 @@ fn write_status(cell: &CellPlace<'_>) -> TestCaseStatus {
                 "intended: {}; seen: {}",
                 seen.intended, seen.verdict
             ));
-            bad.set_description(seen.detail.message.clone().unwrap_or_default());
+            bad.set_description(reply_lines(seen) + evidence);
         }
         None => {
-            bad.set_message(cell.why);
+            bad.set_message(cell.why).set_description(evidence);
         }
     }
     bad
@@ -106,11 +111,15 @@ mod tests {
     use crate::report::tests::tried;
 
     fn of(tried: ScenarioResult) -> String {
-        junit_xml(&RunReport {
+        with_evidence(tried, Path::new("nowhere"))
+    }
+
+    fn with_evidence(tried: ScenarioResult, evidence: &Path) -> String {
+        let report = RunReport {
             scenarios: vec![tried],
             ..RunReport::default()
-        })
-        .unwrap()
+        };
+        junit_xml(&report, evidence).unwrap()
     }
 
     #[test]
@@ -129,15 +138,37 @@ mod tests {
     #[test]
     fn an_interrupted_run_says_so() {
         let interrupted = Some(InterruptedRun { done: 3, of: 8 });
-        let text = junit_xml(&RunReport {
+        let report = RunReport {
             interrupted,
             ..RunReport::default()
-        });
+        };
+        let text = junit_xml(&report, Path::new("nowhere"));
         let text = text.unwrap();
         assert!(
             text.contains("interrupted: 3 of 8 worlds are done"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_failure_has_the_reply_and_the_place_of_the_evidence() {
+        let evidence = tempfile::tempdir().unwrap();
+        let folder = evidence.path().join("pod-security/privileged/enforce");
+        std::fs::create_dir_all(&folder).unwrap();
+        let failed = || {
+            tried(|cell| {
+                cell.verdict = Answer::Admitted.into();
+                cell.detail.code = Some(403);
+                cell.detail.message = Some("no room".into());
+                cell.detail.facts.insert("fields".into(), "spec".into());
+            })
+        };
+        let text = with_evidence(failed(), evidence.path());
+        let place = format!("evidence  {}", folder.display());
+        for told in ["reply     403 no room", "fields    spec", &place] {
+            assert!(text.contains(told), "{told}: {text}");
+        }
+        assert!(!of(failed()).contains("evidence"), "there is none");
     }
 
     #[test]

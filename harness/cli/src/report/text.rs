@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use model::OutcomeCell;
 use runner::WHY_NO_CLUSTER;
 
 use super::{
@@ -135,12 +136,7 @@ fn cell_failure<'a>(
 ) -> String {
     let id = &tried.scenario.id;
     let again = format!("    again     gauntlet run {id}{options}\n");
-    let folder = evidence.join(id).join(cell.world);
-    let folder = if folder.is_dir() {
-        format!("    evidence  {}\n", folder.display())
-    } else {
-        String::new()
-    };
+    let folder = evidence_line(evidence, id, cell.world);
     let Some(seen) = cell.cell else {
         if said.contains(&cell.world) {
             return String::new();
@@ -164,6 +160,23 @@ fn cell_failure<'a>(
         seen.intended,
         indent_text(&seen.verdict.to_string())
     ));
+    out += &reply_lines(seen);
+    out + &folder + &again
+}
+
+/// Where the evidence of a world is, if it left any.
+pub(crate) fn evidence_line(evidence: &Path, id: &str, world: &str) -> String {
+    let folder = evidence.join(id).join(world);
+    if folder.is_dir() {
+        format!("    evidence  {}\n", folder.display())
+    } else {
+        String::new()
+    }
+}
+
+/// What a cell came to on the second look, what the reply was, and what else is known.
+pub(crate) fn reply_lines(seen: &OutcomeCell) -> String {
+    let mut out = String::new();
     if let Some(second) = &seen.second {
         out.push_str(&format!(
             "    then      {}\n",
@@ -184,7 +197,7 @@ fn cell_failure<'a>(
     for (name, figure) in &seen.detail.figures {
         out.push_str(&format!("    {name:<9} {figure}\n"));
     }
-    out + &folder + &again
+    out
 }
 
 /// A text of several lines, below its own beginning.

@@ -137,6 +137,59 @@ fn a_golden_outcome_touches_its_own_scenario_and_other_files_all_or_none() {
 }
 
 #[test]
+fn a_file_outside_a_scenarios_folder_touches_those_that_name_it() {
+    let scratch = repository();
+    fs::create_dir(scratch.path("policies")).unwrap();
+    fs::rename(
+        scratch.file("namespace.yaml"),
+        scratch.path("policies/namespace.yaml"),
+    )
+    .unwrap();
+    let named = PRIVILEGED.replace("[namespace.yaml]", "[../../../policies/namespace.yaml]");
+    fs::write(scratch.file("scenario.yaml"), named).unwrap();
+    commit(&scratch);
+    fs::write(scratch.path("policies/namespace.yaml"), "a: b\n").unwrap();
+    let below = |root: &str| listed(&scratch, &["--changed", "HEAD", "--root", root]);
+    let named = one("pod-security/privileged", "policies/namespace.yaml");
+    assert_eq!(below("policies"), named);
+    assert_eq!(below("."), named);
+    assert_eq!(touched(&scratch, "HEAD").len(), 3, "nothing is known of it");
+    fs::write(scratch.path("policies/another.yaml"), "a: b\n").unwrap();
+    assert_eq!(below("policies").len(), 3, "nor of another one");
+}
+
+#[test]
+fn files_of_another_repository_may_have_changed() {
+    let (scratch, other) = (repository(), Scratch::new());
+    fs::rename(scratch.file("namespace.yaml"), other.path("namespace.yaml")).unwrap();
+    let ups = "../".repeat(
+        scratch
+            .file("")
+            .canonicalize()
+            .unwrap()
+            .components()
+            .count(),
+    );
+    let real = other.path("namespace.yaml").canonicalize().unwrap();
+    let name = format!(
+        "{ups}{}",
+        real.display().to_string().trim_start_matches('/')
+    );
+    fs::write(
+        scratch.file("scenario.yaml"),
+        PRIVILEGED.replace("namespace.yaml", &name),
+    )
+    .unwrap();
+    commit(&scratch);
+    let root = other.path(".").display().to_string();
+    let why = format!("{}, which is not in this repository", real.display());
+    assert_eq!(
+        listed(&scratch, &["--changed", "HEAD", "--root", &root]),
+        one("pod-security/privileged", &why)
+    );
+}
+
+#[test]
 fn a_branch_is_compared_with_where_it_began() {
     let scratch = repository();
     git(&scratch, &["checkout", "--quiet", "-b", "side"]);

@@ -19,4 +19,5 @@ mod on_a_box;
 mod own_box;
 mod repeated;
 mod served;
+mod shared_files;
 mod support;

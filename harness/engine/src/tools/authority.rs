@@ -1,9 +1,12 @@
 //! Our authorities: one for short-lived certificates, and strangers that sign nothing.
 
 use crate::Error;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DnType,
-    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, PKCS_ED25519, SanType,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_ED25519,
+    PublicKeyData, SanType, SignatureAlgorithm,
 };
 use time::{Duration, OffsetDateTime};
 
@@ -35,6 +38,39 @@ impl LeafKey {
     }
 }
 
+/// The public half of a key of cosign's: a point on P-256.
+struct CosignKey(Vec<u8>);
+
+impl CosignKey {
+    /// How many bytes of such a key in DER are the point, which comes last.
+    const POINT_LENGTH: usize = 65;
+
+    fn from_pem(pem: &str) -> Result<Self, Error> {
+        let text: String = pem
+            .lines()
+            .filter(|line| !line.starts_with("-----"))
+            .collect();
+        let bytes = STANDARD.decode(text).map_err(cannot_make)?;
+        let point = bytes.len().checked_sub(Self::POINT_LENGTH);
+        let key = Self(bytes[point.unwrap_or_default()..].to_vec());
+        if key.subject_public_key_info() == bytes {
+            Ok(key)
+        } else {
+            Err(cannot_make("the key is not one on P-256"))
+        }
+    }
+}
+
+impl PublicKeyData for CosignKey {
+    fn der_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn algorithm(&self) -> &'static SignatureAlgorithm {
+        &PKCS_ECDSA_P256_SHA256
+    }
+}
+
 /// A certificate, PEM, and its last second.
 pub(crate) struct LeafCertificate {
     pub(crate) certificate: String,
@@ -52,6 +88,30 @@ impl ShortLivedAuthority {
     /// Its own certificate, PEM.
     pub(crate) fn certificate(&self) -> String {
         self.0.pem()
+    }
+
+    /// A certificate for the holder of this key, PEM, by a name of its own. It began twelve hours
+    /// ago, when this authority was there already, and ends in a day, or has ended an hour ago.
+    pub(crate) fn certify_key(
+        &self,
+        pem: &str,
+        name: &str,
+        has_expired: bool,
+    ) -> Result<String, Error> {
+        let now = OffsetDateTime::now_utc();
+        let mut leaf = CertificateParams::default();
+        leaf.not_before = now - Duration::hours(12);
+        leaf.not_after = match has_expired {
+            true => now - Duration::hours(1),
+            false => now + Duration::days(1),
+        };
+        leaf.distinguished_name.push(DnType::CommonName, name);
+        leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning];
+        leaf.use_authority_key_identifier_extension = true;
+        let key = CosignKey::from_pem(pem)?;
+        let certificate = leaf.signed_by(&key, &self.0).map_err(cannot_make)?;
+        Ok(certificate.pem())
     }
 
     /// A certificate for this subject (a URI) that expires after this many seconds.
@@ -132,4 +192,24 @@ fn utf8_string(text: &str) -> Vec<u8> {
 
 fn cannot_make(fault: impl std::fmt::Display) -> Error {
     Error::cannot_make(format!("a certificate could not be made: {fault}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_of_cosign_s_is_taken_and_no_other() {
+        let authority = ShortLivedAuthority::new().unwrap();
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+        let read = CosignKey::from_pem(&key.public_key_pem()).unwrap();
+        assert_eq!(read.der_bytes(), key.der_bytes());
+        for has_expired in [false, true] {
+            let made = authority.certify_key(&key.public_key_pem(), "release", has_expired);
+            assert!(made.unwrap().starts_with("-----BEGIN CERTIFICATE-----"));
+        }
+        let other = KeyPair::generate_for(&PKCS_ED25519).unwrap();
+        assert!(CosignKey::from_pem(&other.public_key_pem()).is_err());
+        assert!(CosignKey::from_pem("").is_err());
+    }
 }

@@ -22,9 +22,10 @@ impl LintNotes<'_> {
         for (world, shape) in self.written_shapes() {
             self.check_gates(world, shape);
             self.check_apis(world, shape);
-            self.check_plugins(world, shape);
+            self.check_plugins(shape);
             self.check_switches(world, shape);
             self.check_authentication(world, shape);
+            self.check_authorization(world, shape);
             self.check_times(world, shape);
         }
     }
@@ -58,7 +59,7 @@ impl LintNotes<'_> {
         }
     }
 
-    fn check_plugins(&mut self, world: Option<&str>, shape: &ClusterShape) {
+    fn check_plugins(&mut self, shape: &ClusterShape) {
         let Some(file) = &shape.admission else { return };
         let objects = self.loaded.manifests.get(file).into_iter().flatten();
         let plugins = objects.filter_map(|one| one.object["plugins"].as_array());
@@ -67,7 +68,7 @@ impl LintNotes<'_> {
             let what =
                 format!("`{file}` names the admission plugin `{name}`, which does not exist");
             let hint = suggest_word(name, admission_plugins(), PLUGINS_HINT);
-            self.add_finding(FindingPlace::InShape(world, file), what, hint);
+            self.add_finding(FindingPlace::InManifest(file, name), what, hint);
         }
     }
 
@@ -176,7 +177,10 @@ mod tests {
             assert_eq!(found.len(), 1, "{found:#?}");
             assert_eq!(found[0].what, what);
             assert!(found[0].hint.starts_with(hint), "{}", found[0].hint);
-            assert_eq!(found[0].place.line, 6, "{}", found[0].snippet);
+            let in_manifest = found[0].place.file.ends_with("admission.yaml");
+            assert_eq!(in_manifest, shape.starts_with("admission:"));
+            let line = if in_manifest { 1 } else { 6 };
+            assert_eq!(found[0].place.line, line, "{}", found[0].snippet);
             assert!(found[0].place.column > 10, "{}", found[0].snippet);
         }
     }

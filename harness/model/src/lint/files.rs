@@ -12,23 +12,20 @@ impl LintNotes<'_> {
         let texts: Vec<&str> = self
             .loaded
             .texts()
-            .filter(|name| self.loaded.files.iter().any(|have| have == name))
+            .filter(|name| self.loaded.has_file(name))
             .collect();
         let missing = |name: &&String| {
             !self.loaded.manifests.contains_key(*name) && !texts.contains(&name.as_str())
         };
         for name in referenced.iter().filter(missing) {
-            let (what, hint) = if name.contains('/') {
-                (
-                    format!("`{name}` is not a plain file name"),
-                    "keep a scenario's files in its own folder",
-                )
-            } else {
-                (
+            let (what, hint) = match self.loaded.locate_file(name) {
+                Ok(_) => (
                     format!("there is no file `{name}`"),
-                    "paths are relative to the scenario's own folder",
-                )
+                    Some("paths are relative to the scenario's own folder".to_owned()),
+                ),
+                Err(refused) => (refused.to_string(), refused.hint()),
             };
+            let hint = hint.unwrap_or_default();
             self.add_finding(FindingPlace::Anywhere(name), what, hint);
         }
         for name in self
@@ -80,46 +77,40 @@ impl LintNotes<'_> {
         });
         let files: BTreeSet<&str> = applied.chain(sent).collect();
         for file in files {
-            for fault in self
+            let objects = self
                 .loaded
                 .manifests
                 .get(file)
-                .into_iter()
-                .flatten()
-                .filter_map(ObjectManifest::manifest_fault)
-            {
+                .map_or(&[][..], Vec::as_slice);
+            let place = match objects {
+                [_] => FindingPlace::InManifest(file, ""),
+                _ => FindingPlace::Anywhere(file),
+            };
+            for fault in objects.iter().filter_map(ObjectManifest::manifest_fault) {
                 let hint =
                     "a manifest is one Kubernetes object: `apiVersion`, `kind`, `metadata`, …";
-                self.add_finding(
-                    FindingPlace::Anywhere(file),
-                    format!("an object in `{file}` {fault}"),
-                    hint,
-                );
+                self.add_finding(place, format!("an object in `{file}` {fault}"), hint);
             }
         }
         self.check_kinds();
     }
 
     pub(super) fn check_placeholders(&mut self) {
-        let unknown: Vec<String> = std::iter::once(self.loaded.text.as_str())
-            .filter_map(|text| unknown_placeholder(text).map(str::to_owned))
-            .chain(
-                self.loaded
-                    .manifests
-                    .values()
-                    .flatten()
-                    .filter_map(|manifest| {
-                        unknown_placeholder(&manifest.object.to_string()).map(str::to_owned)
-                    }),
-            )
-            .collect();
-        for name in unknown {
+        let own = unknown_placeholder(&self.loaded.text).map(|name| (None, name.to_owned()));
+        let in_manifests = self.loaded.manifests.iter().flat_map(|(file, objects)| {
+            let texts = objects.iter().map(|manifest| manifest.object.to_string());
+            texts.filter_map(move |text| {
+                Some((Some(file.as_str()), unknown_placeholder(&text)?.to_owned()))
+            })
+        });
+        for (file, name) in own.into_iter().chain(in_manifests) {
             let hint = format!("there are {}", names::ALL_PLACEHOLDERS);
-            self.add_finding(
-                FindingPlace::Anywhere(&format!("$({name})")),
-                format!("`$({name})` is not a placeholder"),
-                hint,
-            );
+            let written = format!("$({name})");
+            let place = match file {
+                Some(file) => FindingPlace::InManifest(file, &written),
+                None => FindingPlace::Anywhere(&written),
+            };
+            self.add_finding(place, format!("`{written}` is not a placeholder"), hint);
         }
     }
 }

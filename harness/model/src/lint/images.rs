@@ -6,7 +6,9 @@ use super::{FindingPlace, LintNotes};
 use crate::addons::{plain_registry, registry, sigstore};
 use crate::image::{ImageSigner, ImageVerifier, decode_base64_file};
 use crate::names::{image_of, placeholder_names};
-use crate::{Action, Answer, ImageName, LoadedScenario, ScenarioWorld, includes_addon};
+use crate::{
+    Action, Answer, ImageName, LoadedScenario, ScenarioStep, ScenarioWorld, includes_addon,
+};
 
 /// How the names of policies end that cosign can read.
 const POLICY_ENDINGS: [&str; 2] = [".rego", ".cue"];
@@ -17,12 +19,13 @@ impl LintNotes<'_> {
             self.check_installs(name, world);
         }
         let made = made_images(self.loaded);
-        for (at, image) in named_images(self.loaded)
-            .into_iter()
-            .filter(|(_, image)| !made.contains(&image.name))
-        {
-            let hint = "`build` it, or `copy` another to that name";
-            self.add_finding(at, format!("no step makes the image `{image}`"), hint);
+        for named in named_images(self.loaded) {
+            let image = &named.image;
+            if !made.contains(&image.name) {
+                let hint = "`build` it, or `copy` another to that name";
+                let what = format!("no step makes the image `{image}`");
+                self.add_finding(named.place(), what, hint);
+            }
         }
         self.check_documents();
         self.check_base64();
@@ -204,21 +207,48 @@ fn made_images(loaded: &LoadedScenario) -> BTreeSet<String> {
         .collect()
 }
 
-/// Every image that is named, and where.
-fn named_images(loaded: &LoadedScenario) -> Vec<(FindingPlace<'_>, ImageName)> {
+/// An image that is named, and where.
+struct NamedImage<'a> {
+    image: ImageName,
+    source: ImageSource<'a>,
+}
+
+enum ImageSource<'a> {
+    Step(&'a ScenarioStep),
+    /// A file of manifests, and the name as it is written there.
+    Manifest(&'a str, String),
+}
+
+impl NamedImage<'_> {
+    fn place(&self) -> FindingPlace<'_> {
+        match &self.source {
+            ImageSource::Step(step) => FindingPlace::Step(step),
+            ImageSource::Manifest(file, written) => FindingPlace::InManifest(file, written),
+        }
+    }
+}
+
+fn named_images(loaded: &LoadedScenario) -> Vec<NamedImage<'_>> {
     let steps = loaded.scenario.steps.iter();
-    let in_steps = steps
-        .filter_map(|step| Some((FindingPlace::Step(step), step.action.facts().image?.clone())));
+    let in_steps = steps.filter_map(|step| {
+        Some(NamedImage {
+            image: step.action.facts().image?.clone(),
+            source: ImageSource::Step(step),
+        })
+    });
     let manifests = loaded
         .manifests
         .iter()
         .flat_map(|(file, all)| all.iter().map(move |one| (file, one)));
     let in_manifests = manifests.flat_map(|(file, manifest)| {
         let text = manifest.object.to_string();
-        placeholder_names(&text)
-            .filter_map(image_of)
-            .map(|image| (FindingPlace::Anywhere(file), image))
-            .collect::<Vec<_>>()
+        let named = placeholder_names(&text).filter_map(|name| {
+            Some(NamedImage {
+                image: image_of(name)?,
+                source: ImageSource::Manifest(file, format!("$({name})")),
+            })
+        });
+        named.collect::<Vec<_>>()
     });
     in_steps.chain(in_manifests).collect()
 }

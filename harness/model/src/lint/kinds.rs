@@ -49,12 +49,13 @@ impl LintNotes<'_> {
                     "`{file}` holds a {}, a kind that Gauntlet does not know",
                     manifest.kind()
                 );
-                self.add_finding(FindingPlace::Anywhere(file), what, KINDS_HINT);
+                let place = FindingPlace::InManifest(file, manifest.kind());
+                self.add_finding(place, what, KINDS_HINT);
             }
             for (kind, wish) in self.unserved_wishes(file) {
                 let what =
                     format!("`{file}` holds a {kind} that does not get what it asks for: {wish}");
-                self.add_finding(FindingPlace::Anywhere(file), what, UNSERVED_HINT);
+                self.add_finding(FindingPlace::InManifest(file, &kind), what, UNSERVED_HINT);
             }
         }
         let is_own = |kind: &str| {

@@ -2,7 +2,10 @@
 //! for, and the first one is left alone.
 
 use super::{FindingPlace, LintNotes};
-use crate::{Action, ClusterShape, NodeChange, ObservedRecord, Scenario, ScenarioWorld, names};
+use crate::{
+    Action, ClusterShape, LoadedScenario, NodeChange, ObjectManifest, ObservedRecord, Scenario,
+    ScenarioWorld, names,
+};
 
 /// The most nodes that a box has.
 const MOST_NODES: u8 = 3;
@@ -65,19 +68,10 @@ impl LintNotes<'_> {
                 "the scenario asks for an IPv6 address, and the cluster of world `{name}` has none"
             );
             self.add_finding(
-                self.used_in(name, asked),
+                used_in(self.loaded, name, asked),
                 what,
                 "`cluster: { dual-stack: true }`",
             );
-        }
-    }
-
-    /// Where a text is used; the world where only its manifests use it.
-    fn used_in<'a>(&self, world: &'a str, text: &'a str) -> FindingPlace<'a> {
-        if self.loaded.text.contains(text) {
-            FindingPlace::Anywhere(text)
-        } else {
-            FindingPlace::World(world)
         }
     }
 
@@ -112,7 +106,7 @@ impl LintNotes<'_> {
                 "the scenario names the node `{node}`, and the cluster of world `{name}` has {nodes}"
             );
             self.add_finding(
-                self.used_in(name, node),
+                used_in(self.loaded, name, node),
                 what,
                 "`cluster: { nodes: 2 }`, and names as in `node-2`",
             );
@@ -131,6 +125,22 @@ impl<'a> LintNotes<'a> {
             .iter()
             .filter_map(|(name, world)| Some((Some(name.as_str()), world.cluster.as_ref()?)));
         own.chain(scenario.cluster.as_ref().map(|shape| (None, shape)))
+    }
+}
+
+/// Where a text is used: in the scenario, or else in a manifest.
+fn used_in<'a>(loaded: &'a LoadedScenario, world: &'a str, text: &'a str) -> FindingPlace<'a> {
+    let holds = |all: &[ObjectManifest]| {
+        let mut all = all.iter();
+        all.any(|one| one.object.to_string().contains(text))
+    };
+    let mut files = loaded.manifests.iter();
+    if loaded.text.contains(text) {
+        FindingPlace::Anywhere(text)
+    } else if let Some((file, _)) = files.find(|(_, all)| holds(all)) {
+        FindingPlace::InManifest(file, text)
+    } else {
+        FindingPlace::World(world)
     }
 }
 

@@ -1,9 +1,12 @@
 //! Where in a scenario's file something stands, and the line with a caret below it. It is found by
 //! the file's structure: the name of a world may be a word of a sentence, too.
 
+mod text_span;
+
 use crate::error::FilePlace;
 use crate::yaml_node::YamlNode;
 use crate::{LoadedScenario, ScenarioStep};
+use text_span::{TextSpan, draw_line, find_span, first_line, stands_alone};
 
 /// What of a scenario's file a finding is about.
 #[derive(Clone, Copy)]
@@ -30,13 +33,9 @@ pub(super) enum FindingPlace<'a> {
     ExpectedIn(&'a ScenarioStep, &'a str),
     /// A text, wherever it is first used.
     Anywhere(&'a str),
-}
-
-/// A part of the text, in bytes.
-#[derive(Clone, Copy)]
-struct TextSpan {
-    start: usize,
-    length: usize,
+    /// A text in this file of manifests, its beginning where the text is empty; where the scenario
+    /// names the file, if it has no such text.
+    InManifest(&'a str, &'a str),
 }
 
 /// Keys with sentences behind them: what is named there is not used.
@@ -45,24 +44,38 @@ const PROSE_KEYS: [&str; 3] = ["why", "leaves-out", "copied-from"];
 /// Keys of a step that say nothing of what it does.
 const OTHER_KEYS: [&str; 4] = ["id", "why", "expect", "expect-in"];
 
-/// Longer carets are not drawn.
-const WIDEST_CARET: usize = 60;
-
 /// The line of the scenario file where it stands, and a caret under it: the first line where it is
 /// not found.
 pub(super) fn locate_finding(
     loaded: &LoadedScenario,
     place: FindingPlace<'_>,
 ) -> (FilePlace, String) {
+    if let FindingPlace::InManifest(file, text) = place
+        && let Some(found) = locate_in_manifest(loaded, file, text)
+    {
+        return found;
+    }
     let outline: Option<YamlNode> = serde_saphyr::from_str(&loaded.text).ok();
     let span = outline.and_then(|root| FileOutline { loaded, root }.find_place(place));
-    draw_line(
-        loaded,
-        span.unwrap_or(TextSpan {
-            start: 0,
-            length: 1,
-        }),
-    )
+    let beginning = TextSpan {
+        start: 0,
+        length: 1,
+    };
+    draw_line(loaded.file(), &loaded.text, span.unwrap_or(beginning))
+}
+
+fn locate_in_manifest(
+    loaded: &LoadedScenario,
+    file: &str,
+    text: &str,
+) -> Option<(FilePlace, String)> {
+    let path = loaded.locate_file(file).ok()?;
+    let whole = loaded.file_text(file).ok()?;
+    let span = match text {
+        "" => first_line(&whole),
+        _ => find_span(&whole, 0..whole.len(), text),
+    };
+    Some(draw_line(path, &whole, span?))
 }
 
 /// The pieces of a scenario's file.
@@ -127,6 +140,7 @@ impl FileOutline<'_> {
                 each.and_then(|each| self.key_span(each, world))
                     .or_else(|| self.step_span(step))
             }
+            FindingPlace::InManifest(file, _) => self.find_place(FindingPlace::Anywhere(file)),
             FindingPlace::Anywhere(text) => self
                 .find_text(&used_parts(&self.root), text)
                 .or_else(|| self.find_text(&[&self.root], text))
@@ -238,34 +252,11 @@ impl FileOutline<'_> {
 
     /// Where this text stands between two places, best by itself.
     fn raw_span(&self, start: usize, end: usize, text: &str) -> Option<TextSpan> {
-        let between = self.loaded.text.get(start..end)?;
-        let spans: Vec<TextSpan> = between
-            .match_indices(text)
-            .map(|(at, _)| TextSpan {
-                start: start + at,
-                length: text.len(),
-            })
-            .collect();
-        let alone = spans.iter().find(|span| self.stands_alone(**span));
-        alone.or(spans.first()).copied()
+        find_span(&self.loaded.text, start..end, text)
     }
 
-    /// Whether what stands there is not a part of a longer name.
     fn stands_alone(&self, span: TextSpan) -> bool {
-        let text = &self.loaded.text;
-        let end = span.start + span.length;
-        let (Some(before), Some(inner), Some(behind)) = (
-            text.get(..span.start),
-            text.get(span.start..end),
-            text.get(end..),
-        ) else {
-            return false;
-        };
-        let in_name =
-            |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '-' || c == '.');
-        let goes_on_before = in_name(inner.chars().next()) && in_name(before.chars().next_back());
-        let goes_on_behind = in_name(inner.chars().next_back()) && in_name(behind.chars().next());
-        !goes_on_before && !goes_on_behind
+        stands_alone(&self.loaded.text, span)
     }
 }
 
@@ -319,38 +310,6 @@ fn collect_leaves<'a>(
         keys.push(key);
         collect_leaves(value, keys, leaves);
     }
-}
-
-/// The line at a place, with a caret under it.
-fn draw_line(loaded: &LoadedScenario, span: TextSpan) -> (FilePlace, String) {
-    let text = &loaded.text;
-    let before = text.get(..span.start).unwrap_or_default();
-    let index = before.matches('\n').count();
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    let line = text
-        .get(line_start..)
-        .and_then(|rest| rest.lines().next())
-        .unwrap_or_default();
-    let indent = before.get(line_start..).unwrap_or_default().chars().count();
-    let marked = text
-        .get(span.start..span.start + span.length)
-        .unwrap_or_default();
-    let width = marked.chars().take_while(|c| *c != '\n').count();
-    let room = line.chars().count().saturating_sub(indent);
-    let width = width.clamp(1, WIDEST_CARET).min(room.max(1));
-    let number = (index + 1).to_string();
-    let pad = " ".repeat(number.len());
-    let snippet = format!(
-        "{pad} |\n{number} | {line}\n{pad} | {}{}",
-        " ".repeat(indent),
-        "^".repeat(width)
-    );
-    let place = FilePlace {
-        file: loaded.file(),
-        line: index as u64 + 1,
-        column: indent as u64 + 1,
-    };
-    (place, snippet)
 }
 
 #[cfg(test)]

@@ -110,6 +110,21 @@ fn a_fault_is_shown_with_its_line_and_a_caret() {
             9,
             "did you mean `kyverno`?",
         ),
+        (
+            GOOD.replace("by: pod-security", "by: quota"),
+            9,
+            "`by: { quota: NAME }`",
+        ),
+        (
+            GOOD.replace("by: pod-security", "by: { quota: { name: a } }"),
+            9,
+            "`by: { quota: NAME }`",
+        ),
+        (
+            GOOD.replace("by: pod-security", "quota: pods"),
+            9,
+            "who refused is written `by: { quota: NAME }`",
+        ),
     ] {
         let text = fault(&broken);
         assert!(

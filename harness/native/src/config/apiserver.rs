@@ -33,6 +33,7 @@ pub(super) fn apiserver_process(blueprint: &BoxBlueprint) -> BoxProcess {
         "--service-cluster-ip-range={}",
         blueprint.families(SERVICE_CIDR, SERVICE_CIDR_6)
     ));
+    args.push(authorization_flag(cluster));
     args.extend(kubelet_identities());
     if cluster.audit.policy().is_some() {
         args.push(format!("--audit-policy-file={BOX_HOME}/{AUDIT_POLICY}"));
@@ -62,6 +63,15 @@ pub(super) fn apiserver_process(blueprint: &BoxBlueprint) -> BoxProcess {
     }
     args.extend(verbosity_flag(cluster));
     kubernetes_process(API_SERVER, args)
+}
+
+fn authorization_flag(cluster: &ClusterSpec) -> String {
+    let modes: Vec<&str> = cluster
+        .authorization
+        .iter()
+        .map(|mode| mode.as_str())
+        .collect();
+    format!("--authorization-mode={}", modes.join(","))
 }
 
 /// The admission plugins to turn on and off. What the API server does not know it refuses by name.
@@ -112,7 +122,6 @@ fn fixed_flags() -> Vec<String> {
         "--bind-address=0.0.0.0".into(),
         format!("--secure-port={API_PORT}"),
         format!("--advertise-address={NODE_ADDRESS}"),
-        "--authorization-mode=Node,RBAC".into(),
         "--allow-privileged=true".into(),
         "--kubelet-preferred-address-types=InternalIP".into(),
         "--service-account-issuer=https://kubernetes.default.svc".into(),

@@ -73,7 +73,7 @@ pub(crate) fn write_reports(args: &RunArguments, report: &mut RunReport, evidenc
         write_file(path, &text, report);
     }
     if let Some(path) = &args.junit {
-        match junit::junit_xml(report) {
+        match junit::junit_xml(report, evidence) {
             Ok(text) => write_file(path, &text, report),
             Err(error) => report
                 .faults

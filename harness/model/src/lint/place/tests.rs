@@ -4,10 +4,18 @@ use crate::{LintFinding, ScenarioLibrary, lint_scenario};
 
 /// What is found in a scenario that is its own only file.
 fn findings(scenario: &str) -> Vec<LintFinding> {
+    findings_beside(scenario, &[])
+}
+
+/// What is found in a scenario with these files beside it.
+fn findings_beside(scenario: &str, files: &[(&str, &str)]) -> Vec<LintFinding> {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("pods/one");
     fs::create_dir_all(&dir).unwrap();
     fs::write(dir.join("scenario.yaml"), scenario).unwrap();
+    for (name, text) in files {
+        fs::write(dir.join(name), text).unwrap();
+    }
     let library = ScenarioLibrary::open(folder.path()).unwrap();
     assert!(library.faults.is_empty(), "{:?}", library.faults);
     lint_scenario(&library.scenarios[0])
@@ -42,6 +50,35 @@ steps:
   - { id: look, do: { look-for: { audit: { user: jane } } }, expect-in: { bare: absent, strict: absent, none: found } }
   - { id: watch, do: { look-for: { warning: { of: askk, contains: strict } } }, expect: found }
 ";
+
+#[test]
+fn what_is_wrong_with_a_manifest_is_shown_in_it() {
+    let scenario = "scenario: v2\nwhy: Because.\nworlds: {bare: {apply: [pod.yaml, list.yaml, none.yaml]}}\n\
+        steps: [{id: a, do: {path: /version}, expect: allowed}]\n";
+    let pod = "# $(nmespace) and Widget\napiVersion: v1\nkind: Pod\nmetadata: {name: web, namespace: $(nmespace)}\n\
+        spec: {containers: [{name: a, image: $(image:shop)}]}\n";
+    let list = "kind: Pod\napiVersion: v1\nmetadata: {name: Widgets}\n---\n\
+        # Widget\nkind: Widget\napiVersion: example.org/v1\nmetadata: {name: one}\n";
+    let all = findings_beside(
+        scenario,
+        &[
+            ("pod.yaml", pod),
+            ("list.yaml", list),
+            ("none.yaml", "---\n# nothing\nname: a\n"),
+        ],
+    );
+    for (what, file, line, column) in [
+        ("`$(nmespace)` is not a placeholder", "pod.yaml", 4, 34),
+        ("no step makes the image `shop`", "pod.yaml", 5, 38),
+        ("holds a Widget", "list.yaml", 6, 7),
+        ("names no `apiVersion` and `kind`", "none.yaml", 3, 1),
+    ] {
+        let found = all.iter().find(|finding| finding.what.contains(what));
+        let place = &found.unwrap_or_else(|| panic!("{what}: {all:#?}")).place;
+        assert!(place.file.ends_with(file), "{what}: {place}");
+        assert_eq!((place.line, place.column), (line, column), "{what}");
+    }
+}
 
 #[test]
 fn a_word_of_a_sentence_is_not_what_is_meant() {

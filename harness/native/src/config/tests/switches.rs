@@ -1,6 +1,6 @@
 //! Plugins by name, authentication, and the kubelet's default for seccomp.
 
-use model::PluginSwitches;
+use model::{AuthorizationMode, PluginSwitches};
 
 use super::*;
 
@@ -13,6 +13,7 @@ fn what_a_cluster_turns_on_and_off_reaches_its_flag() {
             disable: ["LimitRanger", "NodeRestriction"].map(String::from).into(),
         },
         authentication: Some("kind: AuthenticationConfiguration\n".into()),
+        authorization: vec![AuthorizationMode::Rbac, AuthorizationMode::AlwaysAllow],
         seccomp_default: true,
         ..ClusterSpec::default()
     };
@@ -22,6 +23,7 @@ fn what_a_cluster_turns_on_and_off_reaches_its_flag() {
         "--enable-admission-plugins=AlwaysPullImages,PodNodeSelector,PodSecurity".to_owned(),
         "--disable-admission-plugins=LimitRanger,NodeRestriction".to_owned(),
         format!("--authentication-config={BOX_HOME}/authentication.yaml"),
+        "--authorization-mode=RBAC,AlwaysAllow".to_owned(),
     ] {
         assert!(api.contains(&flag), "{flag}: {api:#?}");
     }
