@@ -13,11 +13,8 @@ use serde_json::Value;
 
 use crate::{root, text};
 
-/// What only a test of `model` reads.
-const NO_SCENARIO_YET: &str = "no scenario yet: a test of `model` reads its text";
-
 /// What no scenario puts through, and why.
-const NOT_PUT_THROUGH: [(&str, &str); 18] = [
+const NOT_PUT_THROUGH: [(&str, &str); 13] = [
     (
         "plugin AlwaysDeny",
         "it refuses what the engine itself writes, from the first namespace on",
@@ -66,11 +63,6 @@ const NOT_PUT_THROUGH: [(&str, &str); 18] = [
         "scheduling.k8s.io PriorityClass",
         "every world of admission/priority-class has the classes, so that none shows what it is without",
     ),
-    ("scheduler cordon", NO_SCENARIO_YET),
-    ("scheduler pod-affinity", NO_SCENARIO_YET),
-    ("scheduler port", NO_SCENARIO_YET),
-    ("scheduler spread", NO_SCENARIO_YET),
-    ("scheduler volume", NO_SCENARIO_YET),
     (
         "scheduler no-node",
         "a box without nodes has no scheduler either",

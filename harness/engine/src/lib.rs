@@ -79,7 +79,8 @@ pub struct EngineOptions {
 /// Takes trials out of `queue` for as long as `cluster` is good for them, and tries them: the
 /// outcome of each that was taken, in the order in which they were queued. There is none for those
 /// that were not to begin any more. What is still in the queue needs another cluster, because a
-/// trial left this one other than it found it.
+/// trial left this one other than it found it; those that are to be looked at again there are back
+/// in the queue, and are told of once they were.
 ///
 /// Dropping the future stops at once and tidies nothing up. A receiver of `events` that is gone is
 /// fine.
@@ -90,7 +91,9 @@ pub async fn run_trials(
     events: UnboundedSender<EngineEvent>,
 ) -> Vec<(WorldTrial, Option<WorldOutcome>)> {
     let run = run_context::RunContext::new(cluster, options, events);
-    let mut taken = schedule::try_all(&run, queue).await;
+    // Boxes of one kind begin alike.
+    let is_box = cluster.facts().ephemeral;
+    let mut taken = schedule::try_all(&run, queue, is_box).await;
     let waiter = wait::WaitReporter {
         id: String::new(),
         world: String::new(),

@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use model::ImpactScope;
+use indexmap::IndexMap;
+use model::{ImpactScope, OutcomeCell, WorldOutcome};
 
 use crate::{WorldTrial, scope};
 
@@ -24,7 +25,12 @@ struct QueuedTrials {
 pub(crate) struct QueuedTrial {
     pub(crate) place: usize,
     pub(crate) trial: WorldTrial,
+    /// What a first look showed that was not as intended: it waits for a second one.
+    pub(crate) first: Option<FirstLook>,
 }
+
+/// What was recorded at a first look, by step.
+pub(crate) type FirstLook = IndexMap<String, OutcomeCell>;
 
 impl TrialQueue {
     /// A queue of these.
@@ -33,19 +39,24 @@ impl TrialQueue {
         let queued = trials
             .into_iter()
             .enumerate()
-            .map(|(place, trial)| QueuedTrial { place, trial });
-        Self::from_queued(queued)
+            .map(|(place, trial)| QueuedTrial {
+                place,
+                trial,
+                first: None,
+            });
+        let queue = Self::default();
+        queue.add_queued(queued);
+        queue
     }
 
-    pub(crate) fn from_queued(queued: impl Iterator<Item = QueuedTrial>) -> Self {
-        let mut trials = QueuedTrials::default();
+    pub(crate) fn add_queued(&self, queued: impl IntoIterator<Item = QueuedTrial>) {
+        let mut trials = self.lock();
         for one in queued {
             match scope::world_scope(&one.trial.scenario, &one.trial.world) {
                 ImpactScope::Cluster => trials.alone.push_back(one),
                 ImpactScope::Confined => trials.beside.push(one),
             }
         }
-        Self(Mutex::new(trials))
     }
 
     /// How many nobody has taken yet.
@@ -61,12 +72,19 @@ impl TrialQueue {
         self.lock().alone.len()
     }
 
-    /// Takes all that are left, for whom no cluster comes any more.
-    pub fn take_rest(&self) -> Vec<WorldTrial> {
+    /// Takes all that are left, for whom no cluster comes any more: each with what a first look
+    /// showed, where there was one.
+    pub fn take_rest(&self) -> Vec<(WorldTrial, Option<WorldOutcome>)> {
+        let rest = self.take_queued().into_iter();
+        rest.map(|one| (one.trial, one.first.map(WorldOutcome::Tried)))
+            .collect()
+    }
+
+    pub(crate) fn take_queued(&self) -> Vec<QueuedTrial> {
         let mut trials = self.lock();
         let mut rest = std::mem::take(&mut trials.beside);
         rest.extend(trials.alone.drain(..));
-        rest.into_iter().map(|one| one.trial).collect()
+        rest
     }
 
     pub(crate) fn take_beside(&self) -> Vec<QueuedTrial> {
@@ -122,7 +140,7 @@ steps: [{{id: one, namespace: {namespace}, do: {{delete: configmap/a}}, expect: 
         let rest: Vec<String> = queue
             .take_rest()
             .into_iter()
-            .map(|trial| trial.scenario.id.clone())
+            .map(|(trial, _)| trial.scenario.id.clone())
             .collect();
         assert_eq!(rest, ["wide-too"]);
         assert_eq!((queue.count_left(), queue.count_alone()), (0, 0));

@@ -95,6 +95,36 @@ pub enum KindBarrier {
     Addon(&'static str),
 }
 
+impl ObjectKind {
+    /// The admission plugin by which it is seen that an object of this kind is in force; nothing
+    /// where no plugin has to act for that.
+    #[must_use]
+    pub fn shown_by_plugin(&self) -> Option<&'static str> {
+        match self.barrier {
+            KindBarrier::AdmissionPolicies if self.kind.starts_with("Mutating") => {
+                Some("MutatingAdmissionPolicy")
+            }
+            KindBarrier::AdmissionPolicies => Some("ValidatingAdmissionPolicy"),
+            // That labels of a namespace are known is seen by a webhook.
+            KindBarrier::ValidatingWebhooks | KindBarrier::NamespaceLabels => {
+                Some("ValidatingAdmissionWebhook")
+            }
+            KindBarrier::MutatingWebhooks => Some("MutatingAdmissionWebhook"),
+            KindBarrier::LimitRanges => Some("LimitRanger"),
+            KindBarrier::PriorityClasses => Some("Priority"),
+            KindBarrier::Quotas => Some("ResourceQuota"),
+            KindBarrier::RuntimeClasses => Some("RuntimeClass"),
+            KindBarrier::ServiceAccounts => Some("ServiceAccount"),
+            KindBarrier::Stored
+            | KindBarrier::Roles
+            | KindBarrier::ClusterRoles
+            | KindBarrier::OwnStatus
+            | KindBarrier::NetworkTables
+            | KindBarrier::Addon(_) => None,
+        }
+    }
+}
+
 const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
 const ADMISSION_GROUP: &str = "admissionregistration.k8s.io";
 

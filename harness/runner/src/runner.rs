@@ -267,7 +267,7 @@ pub async fn try_worlds(
     let (events, _) = unbounded_channel();
     let queue = TrialQueue::new(trials);
     let tried = engine::run_trials(cluster, &queue, &options, events).await;
-    let rest = queue.take_rest().into_iter().map(|trial| (trial, None));
+    let rest = queue.take_rest();
     tried
         .into_iter()
         .chain(rest)

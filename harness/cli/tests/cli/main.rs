@@ -13,6 +13,7 @@ mod changed;
 mod concealed;
 mod entered;
 mod filters;
+mod left_alone;
 mod looking;
 mod machine;
 mod on_a_box;

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use api::{ApiCall, reply_json, reply_message, status_code};
 use futures::future::join_all;
-use model::{POD_MAKERS, PodMaker};
+use model::{KindBarrier, POD_MAKERS, PodMaker};
 
 use super::LiveWorld;
 use crate::Error;
-use crate::barriers::{NAMESPACE_GOES_WITHIN, wait_in_force};
+use crate::barriers::{NAMESPACE_GOES_WITHIN, WriteRecord, wait_in_force};
 use crate::wait::{ConditionWait, WaitLook};
 
 /// How long an object may take to go once it was deleted.
@@ -26,6 +26,12 @@ pub(crate) struct TornDown {
     pub(crate) left: Vec<String>,
     /// Whether another world that reaches beyond its namespaces can be tried on the cluster.
     pub(crate) is_as_before: bool,
+}
+
+fn is_of_addon(record: &WriteRecord) -> bool {
+    let version = record.resource.api_version();
+    model::object_kind(&version, &record.resource.kind)
+        .is_some_and(|known| matches!(known.barrier, KindBarrier::Addon(_)))
 }
 
 impl LiveWorld<'_> {
@@ -64,10 +70,11 @@ impl LiveWorld<'_> {
             .end_objects(self.namespaces.made_objects().iter().rev())
             .await;
         self.end_pods(is_wide).await;
-        let mut left = if is_wide && !stays {
-            self.free_node().await
-        } else {
+        let mut left = if stays {
             Vec::new()
+        } else {
+            self.end_addon_objects().await;
+            self.free_claims(is_wide).await
         };
         self.forget_files();
         if !stays && self.case.changes_cluster() {
@@ -231,21 +238,36 @@ impl LiveWorld<'_> {
         }
     }
 
+    /// Deletes what an addon acts on, in a namespace that stays: it would act on it for all worlds to
+    /// come, as Kyverno does with webhooks for each policy, and External Secrets Operator with looks at
+    /// each store. What is not deleted stays in a namespace that no other world has.
+    async fn end_addon_objects(&self) {
+        let written = self.barrier.all_written();
+        let paths: Vec<String> = written
+            .filter(|record| self.namespaces.has(&record.namespace) && is_of_addon(record))
+            .map(WriteRecord::path)
+            .collect();
+        let _ = self.end_objects(paths.iter().rev()).await;
+    }
+
     /// Gives back what the node and the cluster have once, in a namespace that stays: ports,
-    /// addresses and volumes.
-    async fn free_node(&self) -> Vec<String> {
+    /// addresses and volumes. Whether they are free is waited for where a world reached for what
+    /// others could notice.
+    async fn free_claims(&self, is_wide: bool) -> Vec<String> {
         let mut left = Vec::new();
         for namespace in self.namespaces.all() {
-            // Pods first: they hold on to the claims that they use.
-            left.extend(
-                self.empties(&format!("/api/v1/namespaces/{namespace}/pods"))
-                    .await,
-            );
+            if is_wide {
+                // Pods first: they hold on to the claims that they use.
+                let pods = format!("/api/v1/namespaces/{namespace}/pods");
+                left.extend(self.empties(&pods).await);
+            }
             for (kind, plural) in CLAIM_KINDS {
                 if self.barrier.wrote_kind(kind) {
                     let path = format!("/api/v1/namespaces/{namespace}/{plural}");
                     self.run.own.send_call(ApiCall::delete(path.as_str())).await;
-                    left.extend(self.empties(&path).await);
+                    if is_wide {
+                        left.extend(self.empties(&path).await);
+                    }
                 }
             }
         }

@@ -7,27 +7,7 @@ use std::collections::BTreeSet;
 use super::{FindingPlace, LintNotes};
 use crate::served::{admission_plugins, is_usual_plugin};
 use crate::spelling::suggest_word;
-use crate::{ClusterShape, LoadedScenario, ObjectManifest, ScenarioWorld};
-
-/// Plugins by which it is seen that objects of these kinds are in force (`engine::barriers`).
-const SHOWN_BY: [(&str, &[&str]); 9] = [
-    ("LimitRanger", &["LimitRange"]),
-    ("MutatingAdmissionPolicy", &["MutatingAdmissionPolicy"]),
-    (
-        "MutatingAdmissionWebhook",
-        &["MutatingWebhookConfiguration"],
-    ),
-    ("Priority", &["PriorityClass"]),
-    ("ResourceQuota", &["ResourceQuota"]),
-    ("RuntimeClass", &["RuntimeClass"]),
-    ("ServiceAccount", &["ServiceAccount"]),
-    ("ValidatingAdmissionPolicy", &["ValidatingAdmissionPolicy"]),
-    // That labels of a namespace are known is seen by a webhook.
-    (
-        "ValidatingAdmissionWebhook",
-        &["ValidatingWebhookConfiguration", "Namespace"],
-    ),
-];
+use crate::{ClusterShape, LoadedScenario, ScenarioWorld, object_kind};
 
 impl LintNotes<'_> {
     pub(super) fn check_switches(&mut self, world: Option<&str>, shape: &ClusterShape) {
@@ -103,10 +83,8 @@ impl LintNotes<'_> {
         let scenario = &loaded.scenario;
         for (name, world) in &scenario.worlds {
             let off = scenario.world_shape(world).admission_plugins.disable;
-            let kinds = written_kinds(loaded, name, world);
-            let hidden = SHOWN_BY.iter().filter(|(plugin, _)| off.contains(*plugin));
-            for (plugin, shown) in hidden {
-                for kind in shown.iter().filter(|kind| kinds.contains(**kind)) {
+            for (kind, plugin) in shown_kinds(loaded, name, world) {
+                if off.contains(plugin) {
                     let what = format!(
                         "world `{name}` writes a {kind}, and turns off the admission plugin `{plugin}`, by which it is seen to be in force"
                     );
@@ -118,19 +96,23 @@ impl LintNotes<'_> {
     }
 }
 
-/// The kinds of what a world applies, and of what its steps send.
-fn written_kinds<'a>(
+/// The kinds of what a world applies, and of what its steps send, each with the plugin that shows
+/// that it is in force, where one does.
+fn shown_kinds<'a>(
     loaded: &'a LoadedScenario,
     name: &str,
     world: &'a ScenarioWorld,
-) -> BTreeSet<&'a str> {
+) -> BTreeSet<(&'a str, &'static str)> {
     let steps = loaded.scenario.steps_in(name);
     let sent = steps.flat_map(|step| step.action.facts().reads);
     let files = world.apply.iter().map(String::as_str).chain(sent);
     files
         .filter_map(|file| loaded.manifests.get(file))
         .flatten()
-        .map(ObjectManifest::kind)
+        .filter_map(|one| {
+            let known = object_kind(one.object["apiVersion"].as_str()?, one.kind())?;
+            Some((one.kind(), known.shown_by_plugin()?))
+        })
         .collect()
 }
 
@@ -140,7 +122,7 @@ mod tests {
 
     use crate::{ScenarioLibrary, lint_scenario};
 
-    const FILES: [(&str, &str); 6] = [
+    const FILES: [(&str, &str); 7] = [
         (
             "admission.yaml",
             "{apiVersion: apiserver.config.k8s.io/v1, kind: AdmissionConfiguration, plugins: [{name: Priority}]}",
@@ -160,6 +142,10 @@ mod tests {
         (
             "limits.yaml",
             "{apiVersion: v1, kind: LimitRange, metadata: {name: a}, spec: {limits: []}}",
+        ),
+        (
+            "binding.yaml",
+            "{apiVersion: admissionregistration.k8s.io/v1, kind: MutatingAdmissionPolicyBinding, metadata: {name: a}}",
         ),
         (
             "namespace.yaml",
@@ -240,6 +226,8 @@ mod tests {
         assert_eq!(world("LimitRanger", "namespace.yaml"), 0);
         assert_eq!(world("ValidatingAdmissionWebhook", "namespace.yaml"), 1);
         assert_eq!(world("PodSecurity", "limits.yaml"), 0);
+        assert_eq!(world("MutatingAdmissionPolicy", "binding.yaml"), 1);
+        assert_eq!(world("ValidatingAdmissionPolicy", "binding.yaml"), 0);
     }
 
     #[test]

@@ -178,7 +178,7 @@ impl ClusterRunner {
         facts.worlds = tried.len();
         let worlds = tried.into_iter().map(|(trial, outcome)| match outcome {
             Some(outcome) => (trial.scenario.id.clone(), trial.world, outcome),
-            None => into_stopped(trial),
+            None => into_stopped((trial, None)),
         });
         TriedOnCluster {
             worlds: worlds.collect(),

@@ -6,6 +6,9 @@ use model::WorldOutcome;
 use crate::outcome::{TriedWorld, WHY_NO_CLUSTER, WHY_STOPPED};
 use crate::{ClusterFacts, Error, LiveCluster};
 
+/// A world that was left in the queue, with what a first look at it showed.
+pub(super) type LeftTrial = (WorldTrial, Option<WorldOutcome>);
+
 /// What came of worlds on one cluster.
 pub(super) struct TriedOnCluster {
     pub(super) worlds: Vec<TriedWorld>,
@@ -20,22 +23,26 @@ pub(super) fn without_a_cluster() -> WorldOutcome {
 }
 
 /// What becomes of a world that did not begin, because one before it is not as expected.
-pub(super) fn into_stopped(trial: WorldTrial) -> TriedWorld {
-    let outcome = WorldOutcome::Skipped {
+pub(super) fn into_stopped(left: LeftTrial) -> TriedWorld {
+    settle_left(left, || WorldOutcome::Skipped {
         why: WHY_STOPPED.into(),
-    };
-    (trial.scenario.id.clone(), trial.world, outcome)
+    })
 }
 
-pub(super) fn into_untried(trial: WorldTrial) -> TriedWorld {
-    (trial.scenario.id.clone(), trial.world, without_a_cluster())
+pub(super) fn into_untried(left: LeftTrial) -> TriedWorld {
+    settle_left(left, without_a_cluster)
 }
 
 /// What becomes of a world whose cluster never was.
-pub(super) fn into_clusterless(trial: WorldTrial) -> TriedWorld {
-    let outcome = WorldOutcome::Broken {
+pub(super) fn into_clusterless(left: LeftTrial) -> TriedWorld {
+    settle_left(left, || WorldOutcome::Broken {
         why: WHY_NO_CLUSTER.into(),
-    };
+    })
+}
+
+/// Where only the second look was not taken, the first one counts.
+fn settle_left((trial, first): LeftTrial, otherwise: fn() -> WorldOutcome) -> TriedWorld {
+    let outcome = first.unwrap_or_else(otherwise);
     (trial.scenario.id.clone(), trial.world, outcome)
 }
 
@@ -50,7 +57,7 @@ pub(super) struct RunPart {
 
 impl RunPart {
     /// What becomes of worlds whose cluster never was.
-    pub(super) fn without_cluster(trials: Vec<WorldTrial>, error: Error) -> Self {
+    pub(super) fn without_cluster(trials: Vec<LeftTrial>, error: Error) -> Self {
         Self {
             worlds: trials.into_iter().map(into_clusterless).collect(),
             errors: vec![error],
