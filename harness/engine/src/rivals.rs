@@ -71,6 +71,15 @@ static VALIDATING_POLICIES: RefusalCounter = RefusalCounter {
     sort: ("enforcement_action", "deny"),
 };
 
+/// A webhook's name without the hash of its selectors, which Kyverno puts behind it.
+fn without_hash(name: &str) -> &str {
+    let is_hash = |end: &str| end.len() == 8 && end.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match name.rsplit_once('-') {
+        Some((plain, end)) if is_hash(end) => plain,
+        _ => name,
+    }
+}
+
 /// Who the API server says refused.
 struct NamedRefuser {
     counter: &'static RefusalCounter,
@@ -116,12 +125,15 @@ impl LiveWorld<'_> {
         let call = call.dry_run(!is_dry);
         // What a controller asked for is asked again by the administrator.
         let identity = step.identity.filter(|_| exchange.is_some());
-        let (title, refused) = match &named {
-            Some(named) => {
+        let (title, refused) = match (&named, by) {
+            (Some(named), _) => {
                 let refused = self.count_refusers(identity, named, &call).await?;
                 (named.counter.title, refused)
             }
-            None => ("quota", self.name_quotas(identity, &call).await?),
+            (None, Refuser::Quota(name)) => {
+                ("quota", self.name_quotas(name, identity, &call).await?)
+            }
+            (None, _) => return Ok(None),
         };
         Ok((refused.len() > 1).then(|| self.chance_text(title, &refused)))
     }
@@ -181,7 +193,9 @@ impl LiveWorld<'_> {
                 let grown = grown_since(&before, &after);
                 let each_time = refused.map_or_else(|| grown.clone(), |earlier| &earlier & &grown);
                 if each_time.len() < 2 {
-                    return Ok([named.name.clone()].into());
+                    let renamed = |name: &String| without_hash(name) == without_hash(&named.name);
+                    let others = each_time.into_iter().filter(|name| !renamed(name));
+                    return Ok(others.chain([named.name.clone()]).collect());
                 }
                 (before, refused) = (after, Some(each_time));
             }

@@ -15,7 +15,7 @@ pub enum AuthorizationMode {
     Rbac,
     /// Everybody who is authenticated may do everything. With it, nobody is anonymous.
     AlwaysAllow,
-    /// Refused by the lint: no controller could work.
+    /// Refused by the lint: beside others it changes nothing, and alone no controller could work.
     AlwaysDeny,
     /// Refused by the lint: it needs a file of policies of its own, which nothing here reads.
     #[serde(rename = "ABAC")]
@@ -47,7 +47,9 @@ impl AuthorizationMode {
     pub fn why_not(self) -> Option<&'static str> {
         match self {
             Self::Node | Self::Rbac | Self::AlwaysAllow => None,
-            Self::AlwaysDeny => Some("no controller could work beside it"),
+            Self::AlwaysDeny => {
+                Some("beside others it changes nothing, and alone no controller could work")
+            }
             Self::Abac => Some("it reads a file of policies, for which there is no key here"),
             Self::Webhook => Some("it asks a program beside the API server, and a box has none"),
         }

@@ -202,16 +202,21 @@ fn most_pods(value: &Value) -> u64 {
 /// What all containers in a value ask for, as [`small_amount`] has it.
 fn small_sum(value: &Value, name: &str) -> Option<u64> {
     match value {
-        Value::Array(items) => items.iter().map(|item| small_sum(item, name)).sum(),
+        Value::Array(items) => add_all(items.iter().map(|item| small_sum(item, name))),
         Value::Object(fields) => {
             let of_field = |(field, value): (&String, &Value)| match field.as_str() {
                 "resources" => small_amount(name, asked_amount(value, name)),
                 _ => small_sum(value, name),
             };
-            fields.iter().map(of_field).sum()
+            add_all(fields.iter().map(of_field))
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Some(0),
     }
+}
+
+/// The sum, if all are known. It ends at the most that there is.
+fn add_all(mut amounts: impl Iterator<Item = Option<u64>>) -> Option<u64> {
+    amounts.try_fold(0_u64, |sum, amount| Some(sum.saturating_add(amount?)))
 }
 
 impl ClaimLimits {

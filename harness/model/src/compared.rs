@@ -37,6 +37,16 @@ pub enum ComparisonError {
         /// What is wrong with it.
         fault: String,
     },
+    /// A part of an addon.
+    #[error("`{part}` is a part of {whole} and has its version; compare `{whole}@{version}`")]
+    PartAlone {
+        /// The part.
+        part: &'static str,
+        /// What it is a part of.
+        whole: &'static str,
+        /// The version that was asked for.
+        version: &'static str,
+    },
     /// Releases of two things.
     #[error("`{old}` and `{new}` are releases of two things; compare two releases of one")]
     TwoThings {
@@ -61,11 +71,20 @@ impl FromStr for ComparedRelease {
             Some((KUBERNETES_NAME, release)) if !release.is_empty() => {
                 Ok(Self::Kubernetes(release.to_owned()))
             }
-            Some((_, version)) if !version.is_empty() => AddonInstall::from_str(word)
-                .map(Self::Addon)
-                .map_err(|error| ComparisonError::NoAddon {
-                    fault: error.to_string(),
-                }),
+            Some((_, version)) if !version.is_empty() => {
+                let install =
+                    AddonInstall::from_str(word).map_err(|error| ComparisonError::NoAddon {
+                        fault: error.to_string(),
+                    })?;
+                match install.addon().part_of {
+                    Some(whole) => Err(ComparisonError::PartAlone {
+                        part: install.addon().name,
+                        whole: whole.name,
+                        version: install.version().version,
+                    }),
+                    None => Ok(Self::Addon(install)),
+                }
+            }
             _ => Err(ComparisonError::NoRelease {
                 word: word.to_owned(),
             }),
@@ -252,6 +271,11 @@ mod tests {
             ("kubernetes@1.36", "kyverno@1.19", "releases of two things"),
             ("kyverno@1.19", "kyverno@0.1", "0.1"),
             ("docker@1", "docker@2", "docker"),
+            (
+                "kyverno-controllers@1.18",
+                "kyverno-controllers@1.19",
+                "compare `kyverno@1.18.2`",
+            ),
         ] {
             assert!(fault(old, new).contains(said), "{}", fault(old, new));
         }
@@ -286,7 +310,10 @@ mod tests {
         let releases = pair("kyverno@1.18", "kyverno@1.19").unwrap();
         let text = SCENARIO
             .replace("[kyverno] }", "[kyverno, kyverno-controllers] }")
-            .replace("worlds:\n", "worlds:\n  asked: { install: [kyverno@1.18] }\n")
+            .replace(
+                "worlds:\n",
+                "worlds:\n  asked: { install: [kyverno@1.18] }\n",
+            )
             .replace("{ bare: intact", "{ asked: intact, bare: intact");
         let (doubled, pairs) = releases.double_worlds(&loaded(&text));
         // One that asks for another version than the usual one is about that version.

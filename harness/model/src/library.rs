@@ -211,7 +211,7 @@ impl LoadedScenario {
         if is_plain_name(name) {
             self.files.iter().any(|have| have == name)
         } else {
-            self.locate_file(name).is_ok_and(|path| path.exists())
+            self.locate_file(name).is_ok_and(|path| path.is_file())
         }
     }
 

@@ -39,7 +39,7 @@ a step for each way that they leave open, or the reason why there is none. `trie
 
 ";
 
-const ONCE_TRIED: &str = " One scenario of a folder tries it.";
+const ONCE_TRIED: &str = " One of all scenarios tries it.";
 
 /// The ways round a control, each with the kinds that it leads round.
 fn write_ways(text: &mut String) {

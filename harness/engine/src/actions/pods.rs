@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use api::{ApiCall, STRATEGIC_MERGE_PATCH, TokenRequest, percent_encode};
+use api::{ApiCall, STRATEGIC_MERGE_PATCH, TokenRequest, percent_encode, reply_message, was_taken};
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 
@@ -58,6 +58,13 @@ async fn note_labels(cx: &mut StepContext<'_, '_>, pod: &str) -> Result<(), Erro
     let (resource, namespace) = (cx.resource("pods").await?, cx.namespace());
     let path = resource.object_path(&namespace, &cx.fill_text(pod));
     let now = cx.world.run.own.send_call(ApiCall::get(path)).await;
+    if !was_taken(&now.reply) {
+        let fault = format!(
+            "the bound pod cannot be read: {}",
+            reply_message(&now.reply)
+        );
+        return Err(Error::unexpected(fault));
+    }
     cx.world.note_write(&resource, &namespace, &now.reply);
     Ok(())
 }

@@ -17,13 +17,18 @@ use crate::world::LiveWorld;
 const QUOTA_LOOKS: usize = 100;
 
 impl LiveWorld<'_> {
-    /// The quotas that refuse a request; none where its namespace does not have several.
+    /// The quotas that refuse a request, the one among them that was named when it was refused; that
+    /// one alone where its namespace does not have several.
+    ///
+    /// # Errors
+    /// When the request is answered otherwise meanwhile.
     pub(super) async fn name_quotas(
         &mut self,
+        named_first: &str,
         identity: Option<&StepIdentity>,
         call: &ApiCall,
     ) -> Result<BTreeSet<String>, Error> {
-        let mut named = BTreeSet::new();
+        let mut named = BTreeSet::from([named_first.to_owned()]);
         let Some(namespace) = namespace_in(&call.path) else {
             return Ok(named);
         };
@@ -35,12 +40,16 @@ impl LiveWorld<'_> {
         let who = self.requester_for(identity).await?;
         for _ in 0..QUOTA_LOOKS {
             let reply = who.send_call(call.clone()).await.reply;
-            if let Verdict::Answered(Answer::Denied {
-                by: Refuser::Quota(name),
-            }) = model::read_reply(ReplyContext::Change, &reply)
-            {
-                named.insert(name);
-            }
+            match model::read_reply(ReplyContext::Change, &reply) {
+                Verdict::Answered(Answer::Denied {
+                    by: Refuser::Quota(name),
+                }) => named.insert(name),
+                other => {
+                    let fault =
+                        format!("a request that a quota refused is asked again, and is {other}");
+                    return Err(Error::unexpected(fault));
+                }
+            };
         }
         Ok(named)
     }

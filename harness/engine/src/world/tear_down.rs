@@ -73,8 +73,9 @@ impl LiveWorld<'_> {
         let mut left = if stays {
             Vec::new()
         } else {
-            self.end_addon_objects().await;
-            self.free_claims(is_wide).await
+            let mut left = self.end_addon_objects().await;
+            left.extend(self.free_claims(is_wide).await);
+            left
         };
         self.forget_files();
         if !stays && self.case.changes_cluster() {
@@ -240,14 +241,15 @@ impl LiveWorld<'_> {
 
     /// Deletes what an addon acts on, in a namespace that stays: it would act on it for all worlds to
     /// come, as Kyverno does with webhooks for each policy, and External Secrets Operator with looks at
-    /// each store. What is not deleted stays in a namespace that no other world has.
-    async fn end_addon_objects(&self) {
+    /// each store. Returns what could not be deleted, and why.
+    async fn end_addon_objects(&self) -> Vec<String> {
         let written = self.barrier.all_written();
         let paths: Vec<String> = written
             .filter(|record| self.namespaces.has(&record.namespace) && is_of_addon(record))
             .map(WriteRecord::path)
             .collect();
-        let _ = self.end_objects(paths.iter().rev()).await;
+        let refused = self.end_objects(paths.iter().rev()).await;
+        refused.into_iter().map(|(_, why)| why).collect()
     }
 
     /// Gives back what the node and the cluster have once, in a namespace that stays: ports,

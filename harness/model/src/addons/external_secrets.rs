@@ -78,8 +78,8 @@ pub static ADDON: PureAddon = PureAddon {
             ADDON_BARRIER,
         ),
     ],
-    // States are the operator's own. The others ask services that no box has, but for one, which
-    // takes what it makes from a Secret: no sentinel shows when they are known.
+    // States are the operator's own. The others ask a service outside, or a program of somebody's own,
+    // or (MFA) take what they make from a Secret: no sentinel shows when they are known.
     without_barrier: &[
         (GENERATOR_GROUP, "ACRAccessToken"),
         (GENERATOR_GROUP, "ECRAuthorizationToken"),

@@ -67,6 +67,7 @@ pub static ADDON: PureAddon = PureAddon {
             PolicySubject::LabelledObjects,
         ],
         ways: &[],
+        // policy-controller 0.15.1 `config/webhook.yaml`: its webhooks stay and fail closed while it is away.
         engine_ways: &[],
         webhook_labels: &["policy.sigstore.dev/include"],
         needs_no_object: false,

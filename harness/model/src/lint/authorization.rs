@@ -83,9 +83,12 @@ impl LintNotes<'_> {
     }
 }
 
-/// Of what changes many objects at once, only that can be roles which says so.
+/// Whether it changes many objects at once, which are roles or bindings.
 fn names_roles(action: &Action) -> bool {
-    serde_json::to_string(action).is_ok_and(|text| text.to_ascii_lowercase().contains("role"))
+    let Action::DeleteLabelled { kind, .. } = action else {
+        return false;
+    };
+    object_kind_called(kind).is_some_and(|kind| shows_rights(kind.barrier))
 }
 
 fn is_right(manifest: &ObjectManifest) -> bool {

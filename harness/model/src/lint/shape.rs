@@ -55,6 +55,22 @@ impl LintNotes<'_> {
                 format!("`install: [{whole}, {part}]`"),
             );
         }
+        let written = self.loaded.scenario.install.iter().chain(&world.install);
+        for one in written.filter(|one| one.addon().part_of.is_some()) {
+            let is_usual = *one == AddonInstall::usual_version(one.addon());
+            if !is_usual && !install.contains(one) {
+                self.add_finding(
+                    FindingPlace::World(name),
+                    format!(
+                        "world `{name}` installs {one}, which has another version than its whole"
+                    ),
+                    format!(
+                        "`{}` alone: a part has the version of its whole",
+                        one.addon()
+                    ),
+                );
+            }
+        }
         let contradictions = install.iter().filter_map(|one| one.addon().contradicts);
         for one in contradictions.filter(|one| includes_addon(&install, one.other)) {
             self.add_finding(

@@ -2,9 +2,9 @@
 
 use super::control::ControlKind;
 use super::object_rules::changed_kinds;
-use super::tried::TriedStep;
+use super::tried::{TriedStep, plain_kind};
 use super::{WayRound, always};
-use crate::makes_pods;
+use crate::{Action, Answer, ObjectTarget, makes_pods};
 
 pub(super) static WAYS: &[WayRound] = &[
     // kyverno 1.19 `pkg/controllers/webhook`: its webhooks go with its Deployment. gatekeeper 3.23
@@ -18,9 +18,9 @@ pub(super) static WAYS: &[WayRound] = &[
             let ControlKind::Addon(addon) = control.kind else {
                 return false;
             };
-            let taken_away = steps.iter().position(|step| {
-                step.step.namespace.as_deref() == addon.namespace && changes_pods(step)
-            });
+            let taken_away = steps
+                .iter()
+                .position(|step| takes_away(step, control.world, addon.namespace));
             let guarded: Vec<String> = changed_kinds(&control.attacks);
             let is_guarded = |kind: &String| guarded.contains(kind);
             taken_away
@@ -29,8 +29,20 @@ pub(super) static WAYS: &[WayRound] = &[
     },
 ];
 
-/// Whether it changes pods, or what makes pods.
-fn changes_pods(step: &TriedStep<'_>) -> bool {
-    let mut kinds = step.changes().into_iter().map(|(_, kind)| kind);
-    kinds.any(|kind| kind == "pod" || makes_pods(&kind))
+/// Whether a step takes the pods of an engine away, or moves them, and is let do so.
+fn takes_away(step: &TriedStep<'_>, world: &str, namespace: Option<&str>) -> bool {
+    let is_there = namespace.is_some() && step.step.namespace.as_deref() == namespace;
+    let is_taken = step.step.intended_verdict(world) == Some(&Answer::Admitted);
+    let is_of_pods = |target: &ObjectTarget| {
+        let kind = plain_kind(target);
+        kind == "pod" || makes_pods(&kind)
+    };
+    let takes = match &step.step.action {
+        Action::Scale { target, replicas } => *replicas == 0 && is_of_pods(target),
+        Action::Delete(target)
+        | Action::DeleteCollection(target)
+        | Action::Patch { target, .. } => is_of_pods(target),
+        _ => false,
+    };
+    is_there && is_taken && !step.step.dry_run && takes
 }

@@ -9,8 +9,8 @@ use crate::spelling::plural_name;
 
 /// Subresources through which a part of the object is set as well, with a word of what a policy
 /// says of that part (kubernetes 1.36 `pkg/registry`, the strategies of each kind: what goes to
-/// `status` keeps the labels that came with it, but for Deployments; `core/pod/storage`: from 1.35 the
-/// labels of a binding overwrite the pod's).
+/// of most kinds `status` takes the labels that came with it; `core/pod/storage`: the labels of a
+/// binding overwrite the pod's where `PodTopologyLabelsAdmission` is on, as it is from 1.35).
 const OTHER_DOORS: [(&str, &str, &str); 14] = [
     ("pods", "status", "metadata"),
     ("pods", "status", "status"),

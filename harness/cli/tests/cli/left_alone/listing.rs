@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use api::{ApiCall, ApiCaller, reply_body, was_taken};
+use api::{ApiCall, ApiCaller, reply_body, reply_message, status_code, was_taken};
 use serde_json::Value;
 use wait::{ConditionWait, WaitLook};
 
@@ -127,6 +127,11 @@ async fn listed_resources(caller: &ApiCaller) -> Vec<(String, String)> {
 /// What the API server answers; nothing where a kind is on its way out.
 async fn fetch_body(caller: &ApiCaller, path: &str) -> Option<Value> {
     let reply = caller.send_call(ApiCall::get(path)).await.reply;
+    assert!(
+        was_taken(&reply) || status_code(&reply) == Some(404),
+        "{path}: {}",
+        reply_message(&reply)
+    );
     was_taken(&reply).then(|| reply_body(&reply).clone())
 }
 

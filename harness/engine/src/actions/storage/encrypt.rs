@@ -22,6 +22,9 @@ use crate::world::LiveWorld;
 /// `encryptionconfig/controller`).
 const RELOADED_WITHIN: Duration = Duration::from_secs(100);
 
+/// Where a file that was refused stood there, two looks have to pass, each a minute after the last.
+const RELOADED_AFTER_REFUSAL: Duration = Duration::from_secs(160);
+
 /// Grows with each reload, by `status` (the same package's metrics).
 const RELOADS_METRIC: &str = "apiserver_encryption_config_controller_automatic_reloads_total";
 
@@ -137,7 +140,11 @@ impl LiveWorld<'_> {
         let began = std::time::Instant::now();
         let wait = ConditionWait {
             what: "the API server to look at its configuration",
-            within: self.within(RELOADED_WITHIN),
+            within: self.within(if before.after_refusal {
+                RELOADED_AFTER_REFUSAL
+            } else {
+                RELOADED_WITHIN
+            }),
             every: Duration::from_millis(250),
         };
         self.waiter
@@ -172,10 +179,7 @@ impl LiveWorld<'_> {
         if !before.refused_file(stood) {
             return Ok(before);
         }
-        Ok(ReloadCounts {
-            bad: self.reload_count().await?.bad + 1.0,
-            ..before
-        })
+        Ok(before.with_one_more(&self.reload_count().await?))
     }
 
     async fn reload_count(&self) -> Result<ReloadCounts, Error> {
@@ -190,6 +194,7 @@ impl LiveWorld<'_> {
             good: of("success"),
             bad: of("failure"),
             in_force: metrics.label(IN_FORCE, "hash").map(str::to_owned),
+            after_refusal: false,
         })
     }
 }
@@ -200,9 +205,21 @@ struct ReloadCounts {
     bad: f64,
     /// The digest of the file that is in force, where it says so.
     in_force: Option<String>,
+    /// Whether a file that was refused stood there when they were read.
+    after_refusal: bool,
 }
 
 impl ReloadCounts {
+    /// The same, with the failures that are counted now and one more: it may be one of the file that
+    /// stood there before.
+    fn with_one_more(self, now: &Self) -> Self {
+        Self {
+            bad: now.bad + 1.0,
+            after_refusal: true,
+            ..self
+        }
+    }
+
     /// Whether the file that stood there is one that was refused.
     fn refused_file(&self, stood: Option<&[u8]>) -> bool {
         match (&self.in_force, stood) {
@@ -257,6 +274,7 @@ mod tests {
             good,
             bad,
             in_force: in_force.map(str::to_owned),
+            after_refusal: false,
         };
         let before = reloads(1.0, 1.0, Some("sha256:a"));
         let denied = Some(Answer::NotReloaded);
@@ -287,14 +305,22 @@ mod tests {
             good: 1.0,
             bad,
             in_force: in_force.map(str::to_owned),
+            after_refusal: false,
         };
         let digest = artifact::digest(b"good");
         let known = |bad| counts(bad, Some(&digest));
-        assert!(!known(3.0).refused_file(Some(b"good")), "it was mended");
+        assert!(!known(3.0).refused_file(Some(b"good")), "it was fixed");
         assert!(known(1.0).refused_file(Some(b"bad")));
         assert!(known(0.0).refused_file(Some(b"bad")), "not looked at yet");
         assert!(counts(1.0, None).refused_file(Some(b"bad")));
         assert!(!counts(0.0, None).refused_file(Some(b"good")));
+        let apart = known(3.0).with_one_more(&known(4.0));
+        let now = |bad| counts(bad, Some("sha256:another"));
+        assert_eq!(now(5.0).since(&apart, "sha256:b"), None);
+        assert_eq!(
+            now(6.0).since(&apart, "sha256:b"),
+            Some(Answer::NotReloaded)
+        );
     }
 
     #[test]

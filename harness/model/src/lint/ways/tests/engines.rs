@@ -67,8 +67,14 @@ fn an_engine_is_away_only_if_it_is_its_own_pods_and_somebody_asks_then() {
         "scale: {target: deployment/kyverno-admission-controller, replicas: 0}",
         "delete: configmap/kyverno",
     );
-    for steps in [of_another.as_str(), &of_a_map] {
-        let untried = untried_of_engine(&[&held_by_kyverno("", steps)]);
+    let to_three = AWAY.replace("replicas: 0", "replicas: 3");
+    let refused = AWAY.replace("expect: admitted", "expect: forbidden");
+    let labelled = AWAY.replace(
+        "scale: {target: deployment/kyverno-admission-controller, replicas: 0}",
+        "label: {target: deployment/kyverno-admission-controller, set: {a: b}}",
+    );
+    for steps in [of_another, of_a_map, to_three, refused, labelled] {
+        let untried = untried_of_engine(&[&held_by_kyverno("", &steps)]);
         assert!(untried.contains(&"engine-away".to_owned()), "{steps}");
     }
     let nobody_asks = held_by_kyverno("", AWAY).replace(
