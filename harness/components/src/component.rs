@@ -354,7 +354,7 @@ mod tests {
 
     #[test]
     fn a_component_is_found_by_name_and_version_and_never_by_chance() {
-        let kyverno = only_version("kyverno").unwrap();
+        let kyverno = find_titled("kyverno-1.19.1").unwrap();
         assert!(kyverno.binaries.contains(&"kyverno") && kyverno.binaries.len() == 4);
         assert_eq!(
             find_component("kyverno", kyverno.version).unwrap().id(),

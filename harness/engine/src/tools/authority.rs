@@ -196,7 +196,24 @@ fn cannot_make(fault: impl std::fmt::Display) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+
     use super::*;
+
+    /// From when until when a certificate is valid: the two times in it (RFC 5280, `UTCTime`).
+    fn validity_times(pem: &str) -> [OffsetDateTime; 2] {
+        let format = time::macros::format_description!(
+            "[year][month][day][hour][minute][second]Z[offset_hour sign:mandatory]"
+        );
+        let lines = pem.lines().filter(|line| !line.starts_with("-----"));
+        let der = STANDARD.decode(lines.collect::<String>()).unwrap();
+        let times = der.windows(15).filter_map(|bytes| {
+            let text = std::str::from_utf8(bytes.strip_prefix(&[0x17, 13])?).ok()?;
+            OffsetDateTime::parse(&format!("20{text}+00"), format).ok()
+        });
+        times.collect::<Vec<_>>().try_into().unwrap()
+    }
 
     #[test]
     fn a_key_of_cosign_s_is_taken_and_no_other() {
@@ -206,7 +223,9 @@ mod tests {
         assert_eq!(read.der_bytes(), key.der_bytes());
         for has_expired in [false, true] {
             let made = authority.certify_key(&key.public_key_pem(), "release", has_expired);
-            assert!(made.unwrap().starts_with("-----BEGIN CERTIFICATE-----"));
+            let [begin, end] = validity_times(&made.unwrap());
+            let now = OffsetDateTime::now_utc();
+            assert!(begin < now && (end < now) == has_expired, "{begin} {end}");
         }
         let other = KeyPair::generate_for(&PKCS_ED25519).unwrap();
         assert!(CosignKey::from_pem(&other.public_key_pem()).is_err());

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use api::{ApiCall, reply_json, reply_message, status_code};
+use api::{ApiCall, percent_encode, reply_json, reply_message, status_code};
 use futures::future::join_all;
 use model::{KindBarrier, POD_MAKERS, PodMaker};
+use serde_json::Value;
 
 use super::LiveWorld;
 use crate::Error;
@@ -13,6 +14,8 @@ use crate::wait::{ConditionWait, WaitLook};
 
 /// How long an object may take to go once it was deleted.
 const DELETED_WITHIN: Duration = Duration::from_secs(20);
+
+const NODES_PATH: &str = "/api/v1/nodes";
 
 /// Kinds in a namespace that hold what the cluster has once, with their plurals.
 const CLAIM_KINDS: [(&str, &str); 2] = [
@@ -228,13 +231,41 @@ impl LiveWorld<'_> {
         for namespace in self.namespaces.all() {
             let pods = format!("/api/v1/namespaces/{namespace}/pods");
             let of_makers = makers.iter().map(|maker| maker.collection_path(namespace));
-            for path in of_makers.chain([pods]) {
+            for path in of_makers.chain([pods.clone()]) {
                 let grace = if is_wide { "1" } else { "0" };
                 let call = ApiCall::delete(path).with_query("gracePeriodSeconds", grace);
                 self.run
                     .own
                     .send_call(call.with_query("propagationPolicy", "Background"))
                     .await;
+            }
+            if is_wide {
+                self.end_homeless_pods(&pods).await;
+            }
+        }
+    }
+
+    /// Deletes the pods whose node is not there: no kubelet ever says that they are done, and the
+    /// collector of pods comes round to them only after most of a minute (kubernetes 1.36
+    /// `pkg/controller/podgc`). What cannot be listed stays, and is told as left.
+    async fn end_homeless_pods(&self, pods: &str) {
+        let own = &self.run.own;
+        let (Ok(list), Ok(nodes)) = (own.fetch_body(pods).await, own.fetch_body(NODES_PATH).await)
+        else {
+            return;
+        };
+        let items = |list: &Value| list["items"].as_array().cloned().unwrap_or_default();
+        let nodes = items(&nodes);
+        for pod in items(&list) {
+            let node = &pod["spec"]["nodeName"];
+            let is_there = nodes.iter().any(|one| one["metadata"]["name"] == *node);
+            if let Some(name) = pod["metadata"]["name"].as_str()
+                && node.is_string()
+                && !is_there
+            {
+                let path = format!("{pods}/{}", percent_encode(name));
+                let call = ApiCall::delete(path).with_query("gracePeriodSeconds", "0");
+                own.send_call(call).await;
             }
         }
     }

@@ -31,8 +31,8 @@ fn untried_of_engine(scenarios: &[&str]) -> Vec<String> {
         .collect()
 }
 
-const MEMBER: &str = "- {id: two, as: {user: {name: jane, groups: ['system:nodes']}}, do: {create: pod.yaml}, expect: admitted}\n";
-const AWAY: &str = "- {id: away, namespace: kyverno, do: {scale: {target: deployment/kyverno-admission-controller, replicas: 0}}, expect: admitted}\n";
+const NODE_MEMBER: &str = "- {id: two, as: {user: {name: jane, groups: ['system:nodes']}}, do: {create: pod.yaml}, expect: admitted}\n";
+const SCALED_AWAY: &str = "- {id: away, namespace: kyverno, do: {scale: {target: deployment/kyverno-admission-controller, replicas: 0}}, expect: admitted}\n";
 
 #[test]
 fn a_way_round_an_engine_is_named_until_some_scenario_tries_it() {
@@ -41,8 +41,8 @@ fn a_way_round_an_engine_is_named_until_some_scenario_tries_it() {
         untried_of_engine(&[&plain]),
         ["engine-away", "excluded-group"]
     );
-    let member = held_by_kyverno("", MEMBER);
-    let away = held_by_kyverno("", AWAY);
+    let member = held_by_kyverno("", NODE_MEMBER);
+    let away = held_by_kyverno("", SCALED_AWAY);
     assert_eq!(untried_of_engine(&[&plain, &member]), ["engine-away"]);
     assert_eq!(untried_of_engine(&[&plain, &away]), ["excluded-group"]);
     assert_eq!(untried_of_engine(&[&plain, &away, &member]), [""; 0]);
@@ -62,14 +62,14 @@ fn what_a_scenario_leaves_out_of_an_engine_it_is_not_told() {
 
 #[test]
 fn an_engine_is_away_only_if_it_is_its_own_pods_and_somebody_asks_then() {
-    let of_another = AWAY.replace("namespace: kyverno", "namespace: $(namespace)");
-    let of_a_map = AWAY.replace(
+    let of_another = SCALED_AWAY.replace("namespace: kyverno", "namespace: $(namespace)");
+    let of_a_map = SCALED_AWAY.replace(
         "scale: {target: deployment/kyverno-admission-controller, replicas: 0}",
         "delete: configmap/kyverno",
     );
-    let to_three = AWAY.replace("replicas: 0", "replicas: 3");
-    let refused = AWAY.replace("expect: admitted", "expect: forbidden");
-    let labelled = AWAY.replace(
+    let to_three = SCALED_AWAY.replace("replicas: 0", "replicas: 3");
+    let refused = SCALED_AWAY.replace("expect: admitted", "expect: forbidden");
+    let labelled = SCALED_AWAY.replace(
         "scale: {target: deployment/kyverno-admission-controller, replicas: 0}",
         "label: {target: deployment/kyverno-admission-controller, set: {a: b}}",
     );
@@ -77,7 +77,7 @@ fn an_engine_is_away_only_if_it_is_its_own_pods_and_somebody_asks_then() {
         let untried = untried_of_engine(&[&held_by_kyverno("", &steps)]);
         assert!(untried.contains(&"engine-away".to_owned()), "{steps}");
     }
-    let nobody_asks = held_by_kyverno("", AWAY).replace(
+    let nobody_asks = held_by_kyverno("", SCALED_AWAY).replace(
         "{id: last, do: {create: pod.yaml}, expect: admitted}",
         "{id: last, do: {path: /version}, expect: allowed}",
     );
