@@ -266,7 +266,6 @@ steps: [{id: one, namespace: NAMESPACE, do: {delete: configmap/a}, expect: admit
                 &[404, 201],
             ),
             exchange("DELETE /api/v1/namespaces/$(namespace)/pods", &[200]),
-            exchange("GET /api/v1/namespaces/$(namespace)/pods", &[404]),
             exchange("DELETE /api/v1/namespaces/$(namespace)", &[200]),
             exchange("GET /api/v1/namespaces/$(namespace)", &[404]),
         ]);

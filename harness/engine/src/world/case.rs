@@ -177,6 +177,15 @@ impl<'a> WorldCase<'a> {
             .find(|name| name == "node" || name.starts_with("node:"))
     }
 
+    /// Whether a pod of it may be put on a node by name, past the scheduler: on one that is not there,
+    /// too.
+    pub(crate) fn places_pods(&self) -> bool {
+        let mut steps = self.loaded.scenario.steps.iter();
+        let mut manifests = self.manifests();
+        steps.any(|step| matches!(&step.action, Action::Bind { .. }))
+            || manifests.any(|manifest| manifest.object.to_string().contains("\"nodeName\""))
+    }
+
     /// Whether a step asks for the API server's metrics.
     pub(crate) fn reads_metrics(&self) -> bool {
         self.loaded

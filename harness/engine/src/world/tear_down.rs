@@ -239,7 +239,7 @@ impl LiveWorld<'_> {
                     .send_call(call.with_query("propagationPolicy", "Background"))
                     .await;
             }
-            if is_wide {
+            if is_wide && self.case.places_pods() {
                 self.end_homeless_pods(&pods).await;
             }
         }
