@@ -6,6 +6,7 @@ use std::str::FromStr;
 use indexmap::IndexMap;
 use thiserror::Error;
 
+use crate::addons::unserved_wish;
 use crate::{AddonInstall, ClusterShape, LoadedScenario, Scenario, ScenarioWorld};
 
 /// What Kubernetes itself is called beside the addons.
@@ -166,6 +167,12 @@ impl ReleasePair {
             ) else {
                 continue;
             };
+            if [&old, &new]
+                .iter()
+                .any(|world| asks_unserved(loaded, name, world))
+            {
+                continue;
+            }
             let pair = ComparedWorld {
                 world: name.clone(),
                 old: format!("{name}-old"),
@@ -195,6 +202,17 @@ impl ReleasePair {
         doubled.scenario.worlds = worlds;
         (doubled, pairs)
     }
+}
+
+/// Whether this form of a world, with what it installs, writes what its release does not serve, or of
+/// which nobody knows there how to wait for it: its answers would be chance.
+fn asks_unserved(loaded: &LoadedScenario, name: &str, world: &ScenarioWorld) -> bool {
+    let sent = loaded.scenario.steps_in(name);
+    let sent = sent.flat_map(|step| step.action.facts().reads);
+    let files = world.apply.iter().map(String::as_str).chain(sent);
+    let manifests = files.filter_map(|file| loaded.manifests.get(file));
+    let mut objects = manifests.flatten();
+    objects.any(|one| unserved_wish(&one.object, &world.install).is_some())
 }
 
 impl ComparedRelease {
@@ -236,6 +254,26 @@ mod tests {
 
     fn pair(old: &str, new: &str) -> Result<ReleasePair, ComparisonError> {
         ReleasePair::new(old.parse()?, new.parse()?)
+    }
+
+    #[test]
+    fn a_world_that_one_release_does_not_serve_is_not_compared() {
+        let mut loaded = loaded(SCENARIO);
+        let releases = pair("kyverno@1.18", "kyverno@1.19").unwrap();
+        let count = |loaded: &LoadedScenario| releases.double_worlds(loaded).1.len();
+        let write = |loaded: &mut LoadedScenario, version: &str, kind: &str| {
+            let object =
+                serde_json::json!({"apiVersion": version, "kind": kind, "spec": {"rules": []}});
+            let engine = &mut loaded.scenario.worlds["engine"];
+            engine.apply = vec!["policy.yaml".to_owned()];
+            let file = "policy.yaml".into();
+            let manifests = vec![crate::ObjectManifest { file, object }];
+            loaded.manifests.insert("policy.yaml".to_owned(), manifests);
+        };
+        write(&mut loaded, "kyverno.io/v1", "ClusterPolicy");
+        assert_eq!(count(&loaded), 1);
+        write(&mut loaded, "policies.kyverno.io/v1", "ValidatingPolicy");
+        assert_eq!(count(&loaded), 0);
     }
 
     fn loaded(text: &str) -> LoadedScenario {

@@ -239,6 +239,10 @@ fn unserved_wish(object: &Value, install: &BTreeSet<AddonInstall>) -> Option<&'s
     let is_new = object["apiVersion"]
         .as_str()
         .is_some_and(|version| version.starts_with("policies."));
+    let is_usual = install.contains(&AddonInstall::usual_version(&ADDON));
+    if is_new && includes_addon(install, &ADDON) && !is_usual {
+        return Some(NOT_SHOWN_EARLIER);
+    }
     match object["kind"].as_str().unwrap_or_default() {
         "CleanupPolicy" | "ClusterCleanupPolicy" => Some(
             "its schedule is of whole minutes, and nothing earlier shows that it counts; a DeletingPolicy, which takes its place, is scheduled by the second",
@@ -257,6 +261,10 @@ fn unserved_wish(object: &Value, install: &BTreeSet<AddonInstall>) -> Option<&'s
         ),
     }
 }
+
+/// In 1.18.2 a sentinel that is refused once is let through again, and statuses stay empty.
+const NOT_SHOWN_EARLIER: &str =
+    "in this version of Kyverno nothing is known that shows when a policy of this group is in force; in 1.19 it is";
 
 const IT_GENERATES: &str =
     "it generates, which takes Kyverno's background controller: `install: [kyverno-controllers]`";
@@ -403,6 +411,9 @@ mod tests {
         assert!(
             said("MutatingPolicy", existing.clone()) && with("NamespacedMutatingPolicy", existing)
         );
+        let earlier = |kind: &str| wish(kind, json!({}), &["kyverno@1.18"]).is_some();
+        assert!(earlier("ValidatingPolicy") && earlier("NamespacedMutatingPolicy"));
+        assert!(!earlier("ClusterPolicy") && !earlier("Policy"));
         let autogen = |key: &str| json!({"autogen": {key: {"enabled": true}}});
         assert!(said("MutatingPolicy", autogen("mutatingAdmissionPolicy")));
         assert!(!said(
