@@ -263,8 +263,7 @@ fn unserved_wish(object: &Value, install: &BTreeSet<AddonInstall>) -> Option<&'s
 }
 
 /// In 1.18.2 a sentinel that is refused once is let through again, and statuses stay empty.
-const NOT_SHOWN_EARLIER: &str =
-    "in this version of Kyverno nothing is known that shows when a policy of this group is in force; in 1.19 it is";
+const NOT_SHOWN_EARLIER: &str = "in this version of Kyverno nothing is known that shows when a policy of this group is in force; in 1.19 it is";
 
 const IT_GENERATES: &str =
     "it generates, which takes Kyverno's background controller: `install: [kyverno-controllers]`";
