@@ -142,7 +142,7 @@ async fn try_webhooks(admin: &Admin) -> Result<(), Error> {
     Ok(())
 }
 
-/// A store for namespaces by an expression that is none.
+/// A store for namespaces by an expression that is not valid.
 fn bad_store() -> Value {
     let mut store = trial_store();
     store["spec"]["conditions"] = json!([{"namespaceRegexes": ["("]}]);

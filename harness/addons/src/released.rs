@@ -308,14 +308,15 @@ mod tests {
 
     #[test]
     fn what_is_changed_of_a_release_is_told() {
-        for title in [
-            "kyverno-1.19.1",
-            "gatekeeper-3.23.1",
-            "policy-controller-0.15.1",
-            "external-secrets-0.19.2",
-        ] {
-            let component = components::find_titled(title).unwrap();
-            let release = patched_release(component).unwrap().unwrap();
+        let of_versions = model::ADDONS.iter().flat_map(|addon| addon.versions);
+        let titles: BTreeSet<&str> = of_versions.map(|one| one.components[0]).collect();
+        let release_of = |title| patched_release(components::find_titled(title).unwrap()).unwrap();
+        let told: Vec<(&str, PatchedRelease)> = titles
+            .into_iter()
+            .filter_map(|title| Some((title, release_of(title)?)))
+            .collect();
+        assert!(told.len() >= 6, "{}", told.len());
+        for (title, release) in told {
             let is_path = |manifest: &&str| manifest.contains('/');
             let manifests = &release.manifests;
             assert!(

@@ -13,7 +13,8 @@ pub enum AuthorizationMode {
     /// Roles and their bindings.
     #[serde(rename = "RBAC")]
     Rbac,
-    /// Everybody who is authenticated may do everything. With it, nobody is anonymous.
+    /// Everybody who is authenticated may do everything. Nobody is anonymous then, unless a file of
+    /// `authentication` allows it.
     AlwaysAllow,
     /// Refused by the lint: beside others it changes nothing, and alone no controller could work.
     AlwaysDeny,

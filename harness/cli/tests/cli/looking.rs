@@ -198,13 +198,10 @@ fn components_are_listed_and_named() {
             &found.next().unwrap()["release"]
         };
         assert!(release("vault-1.13.2").is_null());
-        for title in [
-            "kyverno-1.19.1",
-            "gatekeeper-3.23.1",
-            "policy-controller-0.15.1",
-            "external-secrets-0.19.2",
-        ] {
-            for patch in release(title)["patches"].as_array().unwrap() {
+        let patched = listed.iter().filter(|one| !one["release"].is_null());
+        assert!(patched.clone().count() >= 6);
+        for one in patched {
+            for patch in one["release"]["patches"].as_array().unwrap() {
                 assert!(
                     patch["name"].is_string() && patch["why"].is_string(),
                     "{patch}"
