@@ -224,22 +224,10 @@ fn trial_external_secret() -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::first_state::tests::built_material;
 
-    /// Only what is built can be looked at.
     fn material() -> Option<ObjectInputs> {
-        let cache = components::BoxCache::from_env().unwrap();
-        let component = components::find_titled("external-secrets-0.19.2").unwrap();
-        if cache.is_built(component) {
-            let data = cache.data_path(component, "");
-            let beside = std::collections::BTreeSet::new();
-            return Some(ObjectInputs { data, beside });
-        }
-        // CI sets it where everything is built (see tests/released_kinds.rs).
-        assert!(
-            std::env::var_os("GAUNTLET_ALL_BUILT").is_none(),
-            "not built"
-        );
-        None
+        built_material("external-secrets-0.19.2", &[])
     }
 
     #[test]

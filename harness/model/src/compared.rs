@@ -111,6 +111,26 @@ pub struct ReleasePair {
     new: ComparedRelease,
 }
 
+/// A scenario whose worlds are there on both releases.
+#[derive(Debug)]
+pub struct DoubledScenario {
+    /// The scenario, with the two forms of each world.
+    pub loaded: LoadedScenario,
+    /// How they belong together.
+    pub pairs: Vec<ComparedWorld>,
+    /// The worlds that the releases concern, and that cannot be compared.
+    pub unserved: Vec<UnservedWorld>,
+}
+
+/// A world that one of two releases does not serve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnservedWorld {
+    /// The scenario's own name for it.
+    pub world: String,
+    /// Why.
+    pub why: &'static str,
+}
+
 /// One world of a scenario, and the names of its two forms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ComparedWorld {
@@ -157,9 +177,9 @@ impl ReleasePair {
     /// Two releases of Kubernetes do not concern a world that asks for a release by itself, those of
     /// an addon only worlds that install it.
     #[must_use]
-    pub fn double_worlds(&self, loaded: &LoadedScenario) -> (LoadedScenario, Vec<ComparedWorld>) {
+    pub fn double_worlds(&self, loaded: &LoadedScenario) -> DoubledScenario {
         let mut doubled = loaded.clone();
-        let (mut worlds, mut pairs) = (IndexMap::new(), Vec::new());
+        let (mut worlds, mut pairs, mut unserved) = (IndexMap::new(), Vec::new(), Vec::new());
         for (name, world) in &loaded.scenario.worlds {
             let (Some(old), Some(new)) = (
                 self.old.put_in(&loaded.scenario, world),
@@ -167,10 +187,12 @@ impl ReleasePair {
             ) else {
                 continue;
             };
-            if [&old, &new]
-                .iter()
-                .any(|world| asks_unserved(loaded, name, world))
-            {
+            let asked = |form| asked_unserved(loaded, name, form);
+            if let Some(why) = asked(&old).or_else(|| asked(&new)) {
+                unserved.push(UnservedWorld {
+                    world: name.clone(),
+                    why,
+                });
                 continue;
             }
             let pair = ComparedWorld {
@@ -200,19 +222,23 @@ impl ReleasePair {
         // Each world names all that it installs.
         doubled.scenario.install.clear();
         doubled.scenario.worlds = worlds;
-        (doubled, pairs)
+        DoubledScenario {
+            loaded: doubled,
+            pairs,
+            unserved,
+        }
     }
 }
 
-/// Whether this form of a world, with what it installs, writes what its release does not serve, or of
-/// which nobody knows there how to wait for it: its answers would be chance.
-fn asks_unserved(loaded: &LoadedScenario, name: &str, world: &ScenarioWorld) -> bool {
-    let sent = loaded.scenario.steps_in(name);
-    let sent = sent.flat_map(|step| step.action.facts().reads);
-    let files = world.apply.iter().map(String::as_str).chain(sent);
-    let manifests = files.filter_map(|file| loaded.manifests.get(file));
-    let mut objects = manifests.flatten();
-    objects.any(|one| unserved_wish(&one.object, &world.install).is_some())
+/// What a world writes that this form of it does not serve, with what it installs, or of which nobody
+/// knows there how to wait for it: its answers would be chance.
+fn asked_unserved(
+    loaded: &LoadedScenario,
+    name: &str,
+    form: &ScenarioWorld,
+) -> Option<&'static str> {
+    let mut manifests = loaded.world_manifests(name);
+    manifests.find_map(|one| unserved_wish(&one.object, &form.install))
 }
 
 impl ComparedRelease {
@@ -260,7 +286,7 @@ mod tests {
     fn a_world_that_one_release_does_not_serve_is_not_compared() {
         let mut loaded = loaded(SCENARIO);
         let releases = pair("kyverno@1.18", "kyverno@1.19").unwrap();
-        let count = |loaded: &LoadedScenario| releases.double_worlds(loaded).1.len();
+        let count = |loaded: &LoadedScenario| releases.double_worlds(loaded).pairs.len();
         let write = |loaded: &mut LoadedScenario, version: &str, kind: &str| {
             let object =
                 serde_json::json!({"apiVersion": version, "kind": kind, "spec": {"rules": []}});
@@ -274,6 +300,8 @@ mod tests {
         assert_eq!(count(&loaded), 1);
         write(&mut loaded, "policies.kyverno.io/v1", "ValidatingPolicy");
         assert_eq!(count(&loaded), 0);
+        let unserved = releases.double_worlds(&loaded).unserved;
+        assert!(unserved[0].world == "engine" && unserved[0].why.contains("in force"));
     }
 
     fn loaded(text: &str) -> LoadedScenario {
@@ -321,7 +349,11 @@ mod tests {
 
     #[test]
     fn every_world_that_names_no_release_is_there_on_both() {
-        let (doubled, pairs) = pair("kubernetes@1.35", "kubernetes@1.36")
+        let DoubledScenario {
+            loaded: doubled,
+            pairs,
+            ..
+        } = pair("kubernetes@1.35", "kubernetes@1.36")
             .unwrap()
             .double_worlds(&loaded(SCENARIO));
         let names: Vec<&str> = pairs.iter().map(|pair| pair.world.as_str()).collect();
@@ -353,7 +385,11 @@ mod tests {
                 "worlds:\n  asked: { install: [kyverno@1.18] }\n",
             )
             .replace("{ bare: intact", "{ asked: intact, bare: intact");
-        let (doubled, pairs) = releases.double_worlds(&loaded(&text));
+        let DoubledScenario {
+            loaded: doubled,
+            pairs,
+            ..
+        } = releases.double_worlds(&loaded(&text));
         // One that asks for another version than the usual one is about that version.
         assert_eq!(pairs.len(), 1);
         assert_eq!(pairs[0].world, "engine");

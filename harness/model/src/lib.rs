@@ -82,7 +82,9 @@ pub use capability::Capability;
 pub use claims::are_many_pods;
 pub use cluster_file::ClusterFile;
 pub use cluster_spec::{ClusterKey, ClusterSpec};
-pub use compared::{ComparedRelease, ComparedWorld, ComparisonError, ReleasePair};
+pub use compared::{
+    ComparedRelease, ComparedWorld, ComparisonError, DoubledScenario, ReleasePair, UnservedWorld,
+};
 pub use error::{Error, FilePlace, ParseWordError};
 pub use expression::{ExpressionFault, compile_expression};
 pub use facts::{API_SERVER, ActionFacts, ActionWrites, AnswerSettling};

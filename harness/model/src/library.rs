@@ -104,6 +104,19 @@ impl ScenarioLibrary {
 }
 
 impl LoadedScenario {
+    /// What the world of this name applies, and what its steps send: objects, patches and containers.
+    pub fn world_manifests(&self, world: &str) -> impl Iterator<Item = &ObjectManifest> {
+        let own = self.scenario.worlds.get(world).into_iter();
+        let applied = own.flat_map(|own| own.apply.iter().map(String::as_str));
+        let steps = self.scenario.steps_in(world);
+        let sent = steps.flat_map(|step| step.action.facts().reads);
+        let files: Vec<&str> = applied.chain(sent).collect();
+        let manifests = files
+            .into_iter()
+            .filter_map(|file| self.manifests.get(file));
+        manifests.flatten()
+    }
+
     /// Reads one scenario's folder.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::library::{parse_document, read_manifests, sorted_entries};
+use crate::ways::holds_field;
 use crate::ways::{addon_controls, object_group};
 use crate::{
     ADDONS, ANY_KIND, AddonInstall, ComparedKind, ComparedWorld, Error, FileReach, LoadedScenario,
@@ -294,16 +295,12 @@ fn check_policy(one: &ObjectManifest) -> Result<(), Error> {
     })
 }
 
-/// What a rule does instead of refusing, or asks for to decide.
+/// What a rule does instead of refusing, or asks for to decide, at whatever depth: what each of a
+/// `foreach` asks for stands in that one.
 fn other_rule(one: &ObjectManifest, compared: &ComparedKind) -> Option<&'static str> {
-    let rules = one.object["spec"]["rules"].as_array();
-    rules.into_iter().flatten().find_map(|rule| {
-        let asked = rule["context"].as_array().into_iter().flatten();
-        let parts: Vec<&Value> = asked.chain([rule]).collect();
-        let mut keys = compared.other_rules.iter();
-        keys.find(|key| parts.iter().any(|part| !part[**key].is_null()))
-            .copied()
-    })
+    let mut keys = compared.other_rules.iter();
+    keys.find(|key| holds_field(&one.object["spec"]["rules"], key))
+        .copied()
 }
 
 fn is_of_kind(object: &Value, group: &str, kind: &str) -> bool {

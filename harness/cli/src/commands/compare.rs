@@ -55,10 +55,14 @@ fn compare_releases(
     }
     let chosen =
         lint::readable_scenarios(&folders::find_folders(&args.folders)?, &args.choice, None)?;
-    let doubled = double_all(&pair, &chosen);
-    let report = ComparisonReport::new(old.to_string(), new.to_string(), ComparedDetail::Whole);
-    if doubled.is_empty() {
+    let mut report = ComparisonReport::new(old.to_string(), new.to_string(), ComparedDetail::Whole);
+    let doubled = double_all(&pair, &chosen, &mut report);
+    if doubled.is_empty() && report.scenarios.is_empty() {
         return nothing_concerned(args, &report);
+    }
+    if doubled.is_empty() {
+        show_report(args, &report)?;
+        return Ok(report.exit_reason());
     }
     compare_all(args, &doubled, report)
 }
@@ -149,13 +153,22 @@ fn check_pinned(release: &ComparedRelease) -> Result<(), CommandFault> {
     }
 }
 
-/// The scenarios that the releases concern, with each of their worlds twice.
-fn double_all(pair: &ReleasePair, chosen: &[LoadedScenario]) -> DoubledScenarios {
-    let doubled = chosen.iter().map(|loaded| pair.double_worlds(loaded));
-    doubled
-        .filter(|(_, worlds)| !worlds.is_empty())
-        .map(|(loaded, worlds)| (Arc::new(loaded), worlds))
-        .collect()
+/// The scenarios that the releases concern, with each of their worlds twice. A world that one of
+/// them does not serve is told in the report.
+fn double_all(
+    pair: &ReleasePair,
+    chosen: &[LoadedScenario],
+    report: &mut ComparisonReport,
+) -> DoubledScenarios {
+    let mut all = Vec::new();
+    for loaded in chosen {
+        let doubled = pair.double_worlds(loaded);
+        report.add_unserved(&loaded.id, &doubled.unserved);
+        if !doubled.pairs.is_empty() {
+            all.push((Arc::new(doubled.loaded), doubled.pairs));
+        }
+    }
+    all
 }
 
 /// Where scenarios were chosen by what changed, none is an answer; otherwise it is a fault.

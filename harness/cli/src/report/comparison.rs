@@ -5,7 +5,7 @@ mod cells;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{ComparedWorld, RecordedOutcome, WorldCells, WorldOutcome};
+use model::{ComparedWorld, RecordedOutcome, UnservedWorld, WorldCells, WorldOutcome};
 use serde_json::{Value, json};
 
 use crate::commands::lint::count_scenarios;
@@ -109,6 +109,26 @@ impl ComparisonReport {
             }
         }
         self.scenarios.push(compared);
+    }
+
+    /// Adds the worlds of a scenario that one of the two does not serve.
+    pub(crate) fn add_unserved(&mut self, id: &str, worlds: &[UnservedWorld]) {
+        if worlds.is_empty() {
+            return;
+        }
+        let cells = worlds.iter().map(|one| CellComparison {
+            step: String::new(),
+            world: one.world.clone(),
+            object: None,
+            difference: CellDifference::Undecided {
+                why: format!("one of the two does not serve it: {}", one.why),
+            },
+        });
+        self.scenarios.push(ScenarioComparison {
+            id: id.to_owned(),
+            same: 0,
+            cells: cells.collect(),
+        });
     }
 
     /// How the two answers to a step differ. Where policies refuse an object as it is, a refusal of

@@ -16,12 +16,15 @@ use crate::world::LiveWorld;
 /// one of eight looks or more: one is missed by all of these in one of 600,000 cases.
 const QUOTA_LOOKS: usize = 100;
 
+/// A map of more is no small one to Go, and nothing is known of its order.
+const MOST_QUOTAS: usize = 8;
+
 impl LiveWorld<'_> {
     /// The quotas that refuse a request, the one among them that was named when it was refused; that
     /// one alone where its namespace does not have several.
     ///
     /// # Errors
-    /// When the request is answered otherwise meanwhile.
+    /// When the quotas cannot be read or are too many, or the request is answered otherwise meanwhile.
     pub(super) async fn name_quotas(
         &mut self,
         named_first: &str,
@@ -34,7 +37,19 @@ impl LiveWorld<'_> {
         };
         let path = format!("/api/v1/namespaces/{namespace}/resourcequotas");
         let quotas = self.run.own.fetch_body(path).await?;
-        if quotas["items"].as_array().is_none_or(|all| all.len() < 2) {
+        let Some(all) = quotas["items"].as_array() else {
+            return Err(Error::unexpected(
+                "the quotas of a namespace are no list".to_owned(),
+            ));
+        };
+        if all.len() > MOST_QUOTAS {
+            let fault = format!(
+                "{} quotas in one namespace: {MOST_QUOTAS} can be told apart",
+                all.len()
+            );
+            return Err(Error::scenario(fault));
+        }
+        if all.len() < 2 {
             return Ok(named);
         }
         let who = self.requester_for(identity).await?;

@@ -10,6 +10,8 @@ use model::{
     ObservedRecord, PlaceholderValues, PureAddon, ScenarioStep, StepIdentity,
 };
 
+use serde_json::Value;
+
 use super::holds::HoldTimes;
 use crate::{Error, scope};
 
@@ -180,10 +182,15 @@ impl<'a> WorldCase<'a> {
     /// Whether a pod of it may be put on a node by name, past the scheduler: on one that is not there,
     /// too.
     pub(crate) fn places_pods(&self) -> bool {
-        let mut steps = self.loaded.scenario.steps.iter();
-        let mut manifests = self.manifests();
+        let mut steps = self.loaded.scenario.steps_in(self.name);
+        let mut manifests = self.loaded.world_manifests(self.name);
+        let is_placed = |object: &Value| {
+            ["/spec/nodeName", "/spec/template/spec/nodeName"]
+                .iter()
+                .any(|place| object.pointer(place).is_some())
+        };
         steps.any(|step| matches!(&step.action, Action::Bind { .. }))
-            || manifests.any(|manifest| manifest.object.to_string().contains("\"nodeName\""))
+            || manifests.any(|manifest| is_placed(&manifest.object))
     }
 
     /// Whether a step asks for the API server's metrics.

@@ -5,7 +5,6 @@ use std::time::Duration;
 use api::{ApiCall, percent_encode, reply_json, reply_message, status_code};
 use futures::future::join_all;
 use model::{KindBarrier, POD_MAKERS, PodMaker};
-use serde_json::Value;
 
 use super::LiveWorld;
 use crate::Error;
@@ -69,16 +68,15 @@ impl LiveWorld<'_> {
         let stays = !self.run.cluster.facts().ephemeral;
         let is_wide = self.case.is_wide();
         let unfound = self.find_followers().await;
-        let refused = self
+        let mut refused = self
             .end_objects(self.namespaces.made_objects().iter().rev())
             .await;
         self.end_pods(is_wide).await;
         let mut left = if stays {
             Vec::new()
         } else {
-            let mut left = self.end_addon_objects().await;
-            left.extend(self.free_claims(is_wide).await);
-            left
+            refused.extend(self.end_addon_objects().await);
+            self.free_claims(is_wide).await
         };
         self.forget_files();
         if !stays && self.case.changes_cluster() {
@@ -254,9 +252,11 @@ impl LiveWorld<'_> {
         else {
             return;
         };
-        let items = |list: &Value| list["items"].as_array().cloned().unwrap_or_default();
-        let nodes = items(&nodes);
-        for pod in items(&list) {
+        let (Some(pods_there), Some(nodes)) = (list["items"].as_array(), nodes["items"].as_array())
+        else {
+            return;
+        };
+        for pod in pods_there {
             let node = &pod["spec"]["nodeName"];
             let is_there = nodes.iter().any(|one| one["metadata"]["name"] == *node);
             if let Some(name) = pod["metadata"]["name"].as_str()
@@ -273,14 +273,13 @@ impl LiveWorld<'_> {
     /// Deletes what an addon acts on, in a namespace that stays: it would act on it for all worlds to
     /// come, as Kyverno does with webhooks for each policy, and External Secrets Operator with looks at
     /// each store. Returns what could not be deleted, and why.
-    async fn end_addon_objects(&self) -> Vec<String> {
+    async fn end_addon_objects(&self) -> Vec<(String, String)> {
         let written = self.barrier.all_written();
         let paths: Vec<String> = written
             .filter(|record| self.namespaces.has(&record.namespace) && is_of_addon(record))
             .map(WriteRecord::path)
             .collect();
-        let refused = self.end_objects(paths.iter().rev()).await;
-        refused.into_iter().map(|(_, why)| why).collect()
+        self.end_objects(paths.iter().rev()).await
     }
 
     /// Gives back what the node and the cluster have once, in a namespace that stays: ports,

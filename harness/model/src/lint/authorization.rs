@@ -24,19 +24,20 @@ impl LintNotes<'_> {
         }
         let different: BTreeSet<_> = modes.iter().collect();
         let has = |mode| modes.contains(&mode) || modes.contains(&AuthorizationMode::AlwaysAllow);
-        let fault = if different.len() < modes.len() {
-            "`authorization` names a mode twice"
+        let (fault, hint) = if different.len() < modes.len() {
+            ("`authorization` names a mode twice", NAMES_HINT)
         } else if !has(AuthorizationMode::Rbac) {
-            "without `RBAC` and `AlwaysAllow` in `authorization` no controller may do anything"
+            (
+                "without `RBAC` or `AlwaysAllow` in `authorization` no controller may do anything",
+                NAMES_HINT,
+            )
         } else if !has(AuthorizationMode::Node) && shape.nodes > 0 {
-            "without `Node` and `AlwaysAllow` in `authorization` no kubelet may do anything: the cluster gets no node"
+            (
+                "without `Node` or `AlwaysAllow` in `authorization` no kubelet may do anything: the cluster gets no node",
+                "say `nodes: 0` for an API server alone, or leave `Node` in",
+            )
         } else {
             return;
-        };
-        let hint = if shape.nodes > 0 {
-            "say `nodes: 0` for an API server alone, or leave `Node` in"
-        } else {
-            NAMES_HINT
         };
         self.add_finding(at("authorization"), fault.to_owned(), hint);
     }

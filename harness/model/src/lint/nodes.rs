@@ -105,8 +105,11 @@ impl LintNotes<'_> {
             let what = format!(
                 "the scenario names the node `{node}`, and the cluster of world `{name}` has {nodes}"
             );
+            let placeholder = format!("$(node:{node})");
+            let is_placeholder = texts.iter().any(|text| text.contains(&placeholder));
+            let written = if is_placeholder { &placeholder } else { node };
             self.add_finding(
-                used_in(self.loaded, name, node),
+                used_in(self.loaded, name, written),
                 what,
                 "`cluster: { nodes: 2 }`, and names as in `node-2`",
             );

@@ -88,14 +88,7 @@ impl LintNotes<'_> {
         let has_registry = includes_addon(&install, &registry::ADDON)
             || includes_addon(&install, &plain_registry::ADDON);
         let has_private = includes_addon(&install, &private_registry::ADDON);
-        let files = world.apply.iter().map(String::as_str);
-        let sent = scenario
-            .steps_in(name)
-            .flat_map(|step| step.action.facts().reads);
-        let manifests = files
-            .chain(sent)
-            .filter_map(|file| self.loaded.manifests.get(file))
-            .flatten();
+        let manifests = self.loaded.world_manifests(name);
         let texts: Vec<String> = manifests.map(|one| one.object.to_string()).collect();
         let names = || texts.iter().flat_map(|text| placeholder_names(text));
         let asked = names().find(|asked| is_private_text(asked));

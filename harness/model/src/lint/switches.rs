@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::{FindingPlace, LintNotes};
 use crate::served::{admission_plugins, is_usual_plugin};
 use crate::spelling::suggest_word;
-use crate::{ClusterShape, LoadedScenario, ScenarioWorld, object_kind};
+use crate::{ClusterShape, LoadedScenario, ObjectManifest, object_kind};
 
 impl LintNotes<'_> {
     pub(super) fn check_switches(&mut self, world: Option<&str>, shape: &ClusterShape) {
@@ -83,7 +83,7 @@ impl LintNotes<'_> {
         let scenario = &loaded.scenario;
         for (name, world) in &scenario.worlds {
             let off = scenario.world_shape(world).admission_plugins.disable;
-            for (kind, plugin) in shown_kinds(loaded, name, world) {
+            for (kind, plugin) in shown_kinds(loaded, name) {
                 if off.contains(plugin) {
                     let what = format!(
                         "world `{name}` writes a {kind}, and turns off the admission plugin `{plugin}`, by which it is seen to be in force"
@@ -98,22 +98,12 @@ impl LintNotes<'_> {
 
 /// The kinds of what a world applies, and of what its steps send, each with the plugin that shows
 /// that it is in force, where one does.
-fn shown_kinds<'a>(
-    loaded: &'a LoadedScenario,
-    name: &str,
-    world: &'a ScenarioWorld,
-) -> BTreeSet<(&'a str, &'static str)> {
-    let steps = loaded.scenario.steps_in(name);
-    let sent = steps.flat_map(|step| step.action.facts().reads);
-    let files = world.apply.iter().map(String::as_str).chain(sent);
-    files
-        .filter_map(|file| loaded.manifests.get(file))
-        .flatten()
-        .filter_map(|one| {
-            let known = object_kind(one.object["apiVersion"].as_str()?, one.kind())?;
-            Some((one.kind(), known.shown_by_plugin()?))
-        })
-        .collect()
+fn shown_kinds<'a>(loaded: &'a LoadedScenario, world: &str) -> BTreeSet<(&'a str, &'static str)> {
+    let shown = |one: &'a ObjectManifest| {
+        let known = object_kind(one.object["apiVersion"].as_str()?, one.kind())?;
+        Some((one.kind(), known.shown_by_plugin()?))
+    };
+    loaded.world_manifests(world).filter_map(shown).collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Ways round a control that no step of a scenario tries, and reasons that are none.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{FindingPlace, LintFinding, LintNotes, LintSubject};
 use crate::spelling::nearest_word;
@@ -33,10 +33,8 @@ pub fn lint_family(loaded: &LoadedScenario, library: &ScenarioLibrary) -> Vec<Li
 /// What a scenario does about one way.
 #[derive(Default)]
 struct WayTrials<'a> {
-    /// The kinds of controls that it leads round, in worlds where no step tries it.
-    untried: BTreeSet<ControlKind>,
-    /// Those worlds.
-    untried_in: Vec<&'a str>,
+    /// The kinds of controls that it leads round where no step tries it, each with the first such world.
+    untried: BTreeMap<ControlKind, &'a str>,
     /// The kinds round which steps try it.
     tried: BTreeSet<ControlKind>,
 }
@@ -68,8 +66,7 @@ fn way_trials<'a>(worlds: &[HeldWorld<'a>], way: &WayRound) -> WayTrials<'a> {
             if (way.is_tried)(control, steps) {
                 trials.tried.insert(control.kind);
             } else {
-                trials.untried.insert(control.kind);
-                trials.untried_in.push(control.world);
+                trials.untried.entry(control.kind).or_insert(control.world);
             }
         }
     }
@@ -115,7 +112,7 @@ impl LintNotes<'_> {
                 && let Some(other) = others.next()
             {
                 let tried = way_trials(&held_worlds(other), way).tried;
-                trials.untried.retain(|kind| !tried.contains(kind));
+                trials.untried.retain(|kind, _| !tried.contains(kind));
             }
             if !trials.untried.is_empty() {
                 self.say_untried(way, &trials, "scenario");
@@ -125,12 +122,14 @@ impl LintNotes<'_> {
 
     /// Says that no step of this scenario tries a way, or no scenario.
     fn say_untried(&mut self, way: &WayRound, trials: &WayTrials<'_>, nobody: &str) {
-        let Some(world) = trials.untried_in.first() else {
+        let Some(world) = trials.untried.values().next() else {
             return;
         };
+        let there = trials.untried.iter().filter(|(_, other)| *other == world);
+        let kinds = there.map(|(kind, _)| *kind);
         let what = format!(
             "world `{world}` holds by {}, and no {nobody} tries `{}`: {}",
-            list_kinds(&trials.untried),
+            list_kinds(kinds),
             way.name,
             way.about
         );
@@ -175,7 +174,7 @@ impl LintNotes<'_> {
             match other {
                 Some(other) => {
                     let tried = way_trials(&held_worlds(other), way).tried;
-                    missing.retain(|kind| !tried.contains(kind));
+                    missing.retain(|kind, _| !tried.contains(kind));
                 }
                 // What is wrong with that one is said already.
                 None if is_unread => return,
@@ -193,7 +192,7 @@ impl LintNotes<'_> {
             let what = format!(
                 "no scenario that `{}` is left out for tries it against {}",
                 way.name,
-                list_kinds(&missing)
+                list_kinds(missing.into_keys())
             );
             self.say_left_out(way.name, what, "name one that does, or add a step");
         }
@@ -221,8 +220,8 @@ fn list_ways() -> String {
     names.join(", ")
 }
 
-fn list_kinds(kinds: &BTreeSet<ControlKind>) -> String {
-    let names: Vec<String> = kinds.iter().map(ControlKind::to_string).collect();
+fn list_kinds(kinds: impl Iterator<Item = ControlKind>) -> String {
+    let names: Vec<String> = kinds.map(|kind| kind.to_string()).collect();
     names.join(" and ")
 }
 

@@ -8,8 +8,8 @@ use super::tried::{ChangeVerb, TriedStep};
 use crate::spelling::plural_name;
 
 /// Subresources through which a part of the object is set as well, with a word of what a policy
-/// says of that part (kubernetes 1.36 `pkg/registry`, the strategies of each kind: what goes to
-/// of most kinds `status` takes the labels that came with it; `core/pod/storage`: the labels of a
+/// says of that part (kubernetes 1.36 `pkg/registry`, the strategies of each kind: `status` of most
+/// kinds takes the labels that came with it; `core/pod/storage`: the labels of a
 /// binding overwrite the pod's where `PodTopologyLabelsAdmission` is on, as it is from 1.35).
 const OTHER_DOORS: [(&str, &str, &str); 14] = [
     ("pods", "status", "metadata"),

@@ -13,6 +13,13 @@ mod rights;
 fn each_way_has_a_name_of_its_own() {
     let names: BTreeSet<&str> = ways_round().map(|way| way.name).collect();
     assert_eq!(names.len(), ways_round().count());
+    for (addon, control) in super::addon_controls() {
+        let unknown = control
+            .engine_ways
+            .iter()
+            .find(|way| !names.contains(**way));
+        assert_eq!(unknown, None, "{addon}");
+    }
     for way in ways_round() {
         assert_eq!(way_round(way.name).map(|found| found.name), Some(way.name));
         let mut kinds = ControlKind::all();

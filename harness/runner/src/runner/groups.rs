@@ -71,7 +71,7 @@ impl ClusterRunner {
                     if group.queue.count_alone() < WORTH_ANOTHER_BOX {
                         return RunPart::default();
                     }
-                    runner.run_group(&group, slot, &account).await
+                    runner.run_group(&group, &slots, slot, &account).await
                 });
             }
             let (runner, supply) = (self.clone(), supply.clone());
@@ -83,7 +83,7 @@ impl ClusterRunner {
                     return RunPart::without_cluster(group.queue.take_rest(), error);
                 }
                 let slot = slots.wait_for(worlds, group.spec.nodes).await;
-                runner.run_group(&group, slot, &account).await
+                runner.run_group(&group, &slots, slot, &account).await
             });
         }
         let mut all = RunPart::default();
@@ -108,12 +108,19 @@ impl ClusterRunner {
             .min(worlds_beside_one)
     }
 
-    async fn run_group(&self, group: &OpenGroup, slot: BoxSlot, account: &RunAccount) -> RunPart {
+    async fn run_group(
+        &self,
+        group: &OpenGroup,
+        slots: &BoxSlots,
+        slot: BoxSlot,
+        account: &RunAccount,
+    ) -> RunPart {
         group.at_work.fetch_add(1, Ordering::Relaxed);
-        let mut part = self.take_worlds(group, slot, account).await;
+        let mut part = self.take_worlds(group, slots, slot, account).await;
         let is_last = group.at_work.fetch_sub(1, Ordering::Relaxed) == 1;
-        // A box of it did not start. While another one is at work, the worlds that are left are its.
-        if is_last && !part.errors.is_empty() {
+        // Worlds are left where a box did not start, this one or one that put second looks back. While
+        // another one is at work, they are its.
+        if is_last {
             let rest = group.queue.take_rest();
             part.worlds.extend(rest.into_iter().map(into_clusterless));
         }
@@ -122,9 +129,19 @@ impl ClusterRunner {
 
     /// Tries worlds of a group in a box; where one leaves it other than it was, those after it have
     /// another box. Ends with an error where that does not start.
-    async fn take_worlds(&self, group: &OpenGroup, slot: BoxSlot, account: &RunAccount) -> RunPart {
+    async fn take_worlds(
+        &self,
+        group: &OpenGroup,
+        slots: &BoxSlots,
+        slot: BoxSlot,
+        account: &RunAccount,
+    ) -> RunPart {
         let (mut part, mut slot) = (RunPart::default(), Some(slot));
         while group.queue.count_left() > 0 {
+            if slot.is_none() {
+                // Another box put second looks back when it looked as if nothing was left.
+                slot = Some(slots.wait_for_spare(group.spec.nodes).await);
+            }
             if self.stop.is_raised() {
                 let rest = group.queue.take_rest();
                 part.worlds.extend(rest.into_iter().map(into_stopped));
@@ -141,7 +158,7 @@ impl ClusterRunner {
                 // Others were faster.
                 drop(slot.take());
                 part.errors.extend(cluster.take_down().await.err());
-                break;
+                continue;
             }
             let tried = self.try_on(&cluster, &group.queue, account).await;
             part.worlds.extend(tried.worlds);

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use cluster::ClusterProvider;
 use engine::WorldTrial;
 use model::{
-    Action, ActionWrites, ClusterSpec, LoadedScenario, ScenarioLibrary, ScenarioStep, object_kind,
-    object_kind_called, object_kinds,
+    Action, ActionWrites, Answer, ClusterSpec, LoadedScenario, ScenarioLibrary, ScenarioStep,
+    object_kind, object_kind_called, object_kinds,
 };
 use runner::RunPlan;
 use serde_json::Value;
@@ -139,14 +139,15 @@ fn world_words(trial: &WorldTrial) -> BTreeSet<String> {
         .flat_map(|kind| [format!("writes {kind}"), format!("apply {kind}")])
         .collect();
     for step in scenario.scenario.steps_in(world) {
-        words.extend(step_words(scenario, step));
+        words.extend(step_words(scenario, world, step));
     }
     words
 }
 
-fn step_words(scenario: &LoadedScenario, step: &ScenarioStep) -> Vec<String> {
+fn step_words(scenario: &LoadedScenario, world: &str, step: &ScenarioStep) -> Vec<String> {
     let word = action_word(&step.action);
-    if step.dry_run {
+    // What is not let do it writes nothing.
+    if step.dry_run || step.intended_verdict(world) != Some(&Answer::Admitted) {
         return vec![word];
     }
     let kinds = match step.action.facts().writes {

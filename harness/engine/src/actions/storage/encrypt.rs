@@ -44,7 +44,16 @@ pub(in crate::actions) async fn encrypt_storage(
             .map_err(|fault| Error::io(format!("cannot write `{}`", path.display()), fault))
     };
     let before = if cx.world.reloads_by_itself() {
-        let stood = std::fs::read(&path).ok();
+        let stood = match std::fs::read(&path) {
+            Ok(stood) => Some(stood),
+            Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => None,
+            Err(fault) => {
+                return Err(Error::io(
+                    format!("cannot read `{}`", path.display()),
+                    fault,
+                ));
+            }
+        };
         let before = cx.world.reload_count().await?;
         replace()?;
         Some(cx.world.set_apart(before, stood.as_deref()).await?)

@@ -73,7 +73,11 @@ fn an_engine_is_away_only_if_it_is_its_own_pods_and_somebody_asks_then() {
         "scale: {target: deployment/kyverno-admission-controller, replicas: 0}",
         "label: {target: deployment/kyverno-admission-controller, set: {a: b}}",
     );
-    for steps in [of_another, of_a_map, to_three, refused, labelled] {
+    let patched = SCALED_AWAY.replace(
+        "scale: {target: deployment/kyverno-admission-controller, replicas: 0}",
+        "patch: {target: deployment/kyverno-admission-controller, with: role.yaml}",
+    );
+    for steps in [of_another, of_a_map, to_three, refused, labelled, patched] {
         let untried = untried_of_engine(&[&held_by_kyverno("", &steps)]);
         assert!(untried.contains(&"engine-away".to_owned()), "{steps}");
     }
