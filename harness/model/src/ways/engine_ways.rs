@@ -39,9 +39,12 @@ fn takes_away(step: &TriedStep<'_>, world: &str, namespace: Option<&str>) -> boo
     };
     let takes = match &step.step.action {
         Action::Scale { target, replicas } => *replicas == 0 && is_of_pods(target),
-        Action::Delete(target)
-        | Action::DeleteCollection(target)
-        | Action::Patch { target, .. } => is_of_pods(target),
+        Action::Delete(target) | Action::DeleteCollection(target) => is_of_pods(target),
+        // What takes its pods, or keeps the next ones from running.
+        Action::Patch { target, .. } => {
+            let stops = ["replicas", "nodeSelector", "affinity", "image", "command"];
+            is_of_pods(target) && stops.iter().any(|field| step.sends_field(field))
+        }
         _ => false,
     };
     is_there && is_taken && !step.step.dry_run && takes
