@@ -88,10 +88,15 @@ impl ComparisonReport {
 
     /// Adds a scenario that was tried on both.
     pub(crate) fn add_scenario(&mut self, outcome: &RecordedOutcome, worlds: &[ComparedWorld]) {
-        let mut compared = ScenarioComparison {
-            id: outcome.id.clone(),
-            same: 0,
-            cells: Vec::new(),
+        // Worlds of it that cannot be compared may be told already.
+        let told = self.scenarios.iter().position(|one| one.id == outcome.id);
+        let mut compared = match told {
+            Some(place) => self.scenarios.remove(place),
+            None => ScenarioComparison {
+                id: outcome.id.clone(),
+                same: 0,
+                cells: Vec::new(),
+            },
         };
         for pair in worlds {
             let side = |name: &String| outcome.worlds.get(name);
@@ -439,6 +444,19 @@ mod tests {
             report.json()["scenarios"][0]["cells"][0]["difference"],
             "undecided"
         );
+    }
+
+    #[test]
+    fn a_world_that_one_does_not_serve_is_undecided() {
+        let mut report = report(admitted("a"), admitted("a"));
+        let unserved = UnservedWorld {
+            world: "engine".into(),
+            why: "nobody knows",
+        };
+        report.add_unserved("engines/one", &[unserved]);
+        let told = "undecided · engine: one of the two does not serve it: nobody knows";
+        assert!(report.text().contains(told), "{}", report.text());
+        assert_eq!(report.exit_reason(), ExitReason::Broken);
     }
 
     #[test]
